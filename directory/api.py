@@ -1,0 +1,57 @@
+"""The contracts of the directory room. All calls block and are safe from any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from directory.model import Account, Credentials, SignIn
+
+
+class DirectoryUnavailable(Exception):
+    """The directory can't be asked for the moment: answer "later", never "wrong" or "unknown"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where a recipient address of ours leads: accounts here, and addresses elsewhere (alias to the outside)."""
+
+    accounts: tuple[Account, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+
+class Recipients(Protocol):
+    """Addresses to targets."""
+
+    def is_local_domain(self, domain: str) -> bool:
+        """True for domains whose mailboxes are here; compared whole, without case, A-labels and U-labels alike."""
+        ...
+
+    def resolve(self, address: str) -> Targets | None:
+        """Targets of an address in a local domain, aliases and groups expanded, ``+detail`` removed where needed.
+
+        None when nobody has that address. ``postmaster`` (with or without domain) always leads somewhere.
+        Raises DirectoryUnavailable.
+        """
+        ...
+
+    def may_send_as(self, account: Account, address: str) -> bool:
+        """True when ``address`` is one of the account's own (aliases to it alone and ``+detail`` included)."""
+        ...
+
+
+class SignInDoor(Protocol):
+    """The one door of SMTP, IMAP and all later listeners (implemented by ``directory.authenticator``)."""
+
+    def check(self, credentials: Credentials, *, service: str, address: str) -> SignIn:
+        """Lockout, verification, record; takes the same work for unknown people as for known ones.
+
+        ``service`` is ``smtp`` or ``imap``; ``address`` the client's IP. Never raises for a wrong input; a directory
+        that is away gives ``Outcome.UNAVAILABLE``. The caller delays refusals by ``auth.failure_delay`` without
+        holding a thread.
+        """
+        ...
+
+    def still_valid(self, account: Account) -> bool:
+        """False once the account was locked by support, disabled, deleted or given a new password since its sign-in."""
+        ...

@@ -1,0 +1,178 @@
+"""The contract of the store: what listeners and delivery may ask of it.
+
+Every method blocks, is safe to call from any thread, and raises only errors of ``storage.errors``. What a method that
+changes something has returned is durable: files and directories are fsynced and the transaction is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from message.content import Content
+from message.summary import Summary
+from storage.model import (
+    Changes,
+    Columns,
+    ContentRow,
+    CopyResult,
+    Filing,
+    FlagChange,
+    FlagResult,
+    Mailbox,
+    MessageRow,
+    NewMessage,
+    Quota,
+    SearchKey,
+    SpecialUse,
+)
+
+#: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on anything else.
+AlongWith = Callable[[Connection], None]
+
+
+class MailboxView(Protocol):
+    """A mailbox's light rows at one mod-sequence; immutable, shared by the sessions of a process."""
+
+    @property
+    def mailbox(self) -> Mailbox: ...
+
+    @property
+    def highest_modseq(self) -> int: ...
+
+    @property
+    def uids(self) -> Sequence[int]:
+        """All UIDs, rising."""
+        ...
+
+    def row(self, uid: int) -> MessageRow | None:
+        """The row of a UID, None when it is gone."""
+        ...
+
+
+class MailStore(Protocol):
+    """Mailboxes and messages of all accounts."""
+
+    # accounts
+    def open_account(self, key: str) -> int:
+        """The store's number of the account, provisioned with its standard folders at the first call."""
+        ...
+
+    def quota(self, account: int) -> Quota: ...
+
+    def set_quota(self, account: int, limit_bytes: int | None, limit_messages: int | None) -> None: ...
+
+    # mailboxes
+    def mailboxes(self, account: int) -> list[Mailbox]:
+        """All mailboxes, by name."""
+        ...
+
+    def mailbox(self, account: int, name: str) -> Mailbox:
+        """One mailbox by name (INBOX in any case). Raises NoSuchMailbox."""
+        ...
+
+    def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
+        """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached."""
+        ...
+
+    def delete(self, account: int, name: str) -> None:
+        """Remove a mailbox and its messages; its children stay. Raises NoSuchMailbox, NotPermitted (INBOX)."""
+        ...
+
+    def rename(self, account: int, old: str, new: str) -> None:
+        """Rename with all inferiors; of INBOX, move its messages away (RFC 9051 section 6.3.6)."""
+        ...
+
+    def subscribe(self, account: int, name: str, on: bool) -> None: ...
+
+    def subscriptions(self, account: int) -> list[str]:
+        """Subscribed names, whether or not such a mailbox exists."""
+        ...
+
+    # reading
+    def view(self, account: int, mailbox: int) -> MailboxView:
+        """The mailbox as it is now. Raises NoSuchMailbox when it was deleted."""
+        ...
+
+    def claim_recent(self, account: int, mailbox: int) -> int:
+        """For a read-write SELECT: returns the lowest UID that is \\Recent for this session and takes those."""
+        ...
+
+    def changes(self, account: int, mailbox: int, since: int) -> Changes:
+        """What happened after mod-sequence ``since``. Raises NoSuchMailbox when it was deleted."""
+        ...
+
+    def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
+        """Content columns of the UIDs that still exist, in the order of ``uids``, read in blocks."""
+        ...
+
+    def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
+        """The octets of a message. Raises NoSuchMessage (expunged), Damaged."""
+        ...
+
+    def search(
+        self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None
+    ) -> list[int]:
+        """UIDs that match, rising. ``deadline`` is a ``time.monotonic`` value; past it Unavailable is raised."""
+        ...
+
+    # writing
+    def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+        """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, LimitReached, DiskFull."""
+        ...
+
+    def store_flags(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        change: FlagChange,
+        system: int,
+        keywords: Iterable[str],
+        unchanged_since: int | None = None,
+    ) -> FlagResult:
+        """Change flags of the UIDs that exist. Rows that stay the same keep their mod-sequence.
+
+        With REPLACE the keywords and system flags are set to exactly those given. Raises LimitReached (keywords).
+        """
+        ...
+
+    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
+        """Copy to mailbox number ``to`` of the same account, all or none; flags, keywords and dates are kept."""
+        ...
+
+    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
+        """Move in one transaction: a message is never in both places nor in none."""
+        ...
+
+    def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:
+        """Remove messages that have DELETED (only those of ``uids`` if given); returns the UIDs removed, rising."""
+        ...
+
+    # delivery
+    def deliver(
+        self,
+        filings: Sequence[Filing],
+        content: Content | None,
+        summary: Summary | None,
+        received_at: float,
+        along: AlongWith | None = None,
+    ) -> list[tuple[int, int, int]]:
+        """Keep one message for many accounts, written once, in a commit shared with concurrent deliveries.
+
+        Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction; with no
+        filings only it runs (``content`` may then be None). Raises OverQuota for the first account that is over its
+        quota (nothing is kept for anybody: the caller leaves it out and calls again), DiskFull, Unavailable.
+        """
+        ...
+
+    # news
+    def watch(self, account: int, bell: Callable[[int], None]) -> Callable[[], None]:
+        """Call ``bell(mailbox_id)`` from some thread soon after a mailbox of the account changes, in any process.
+
+        Mailbox number 0 means "something of the account". A hint: look with ``changes``. Returns the function that
+        ends the watch.
+        """
+        ...

@@ -1,0 +1,74 @@
+"""Errors of the store.
+
+StoreError
+├── Unavailable            the database or the disk is away for the moment: try again later
+│   └── DiskFull           no room: nothing was kept
+├── NoSuchAccount
+├── NoSuchMailbox
+├── MailboxExists
+├── InvalidName            a mailbox name that can't be: its reason is in the text
+├── NotPermitted           the operation is never allowed on this mailbox (DELETE INBOX)
+├── LimitReached           too many mailboxes, keywords, ...: ``what`` names it
+├── OverQuota
+├── TooBig                 one message above the limit
+├── NoSuchMessage          it was expunged
+└── Damaged                a body that the index knows is missing or differs
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Any error that the store raises on purpose."""
+
+
+class Unavailable(StoreError):
+    """The database or the disk is away for the moment; the same call may succeed later."""
+
+
+class DiskFull(Unavailable):
+    """There is no room on the disk; nothing was kept."""
+
+
+class NoSuchAccount(StoreError):
+    """The account has no mail store."""
+
+
+class NoSuchMailbox(StoreError):
+    """No mailbox of that name."""
+
+
+class MailboxExists(StoreError):
+    """A mailbox of that name exists already."""
+
+
+class InvalidName(StoreError):
+    """The mailbox name is not acceptable; the text says why."""
+
+
+class NotPermitted(StoreError):
+    """The operation is never allowed on this mailbox."""
+
+
+class LimitReached(StoreError):
+    """A count limit of the account or mailbox is reached."""
+
+
+class OverQuota(StoreError):
+    """The account's quota would be exceeded; nothing was kept."""
+
+    def __init__(self, account: int, text: str = "quota exceeded") -> None:
+        super().__init__(text)
+        self.account = account
+
+
+class TooBig(StoreError):
+    """The message is larger than the limit."""
+
+
+class NoSuchMessage(StoreError):
+    """The message was expunged."""
+
+
+class Damaged(StoreError):
+    """A body that the index knows is missing on disk or differs from its row."""

@@ -1,0 +1,288 @@
+"""The store's own types: mailboxes, messages, flags, sets, search keys, quota. No IMAP syntax, no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum, IntFlag
+from typing import NamedTuple
+
+from message.content import Content
+from message.summary import Summary
+
+#: Hierarchy delimiter of mailbox names in the store.
+DELIMITER = "/"
+
+
+class System(IntFlag):
+    """System flags (RFC 9051 section 2.3.2). \\Recent is a matter of sessions and not stored with a message."""
+
+    NONE = 0
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DELETED = 8
+    DRAFT = 16
+
+
+class SpecialUse(Enum):
+    """Special-use attributes (RFC 6154 section 2)."""
+
+    ALL = "\\All"
+    ARCHIVE = "\\Archive"
+    DRAFTS = "\\Drafts"
+    FLAGGED = "\\Flagged"
+    JUNK = "\\Junk"
+    SENT = "\\Sent"
+    TRASH = "\\Trash"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox and its counters at one moment.
+
+    ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is spelled
+    in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
+    ``first_recent`` is the lowest UID that no read-write session has been told of yet.
+    """
+
+    account: int
+    id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    highest_modseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    size: int
+    first_recent: int
+    special_use: SpecialUse | None
+    subscribed: bool
+
+
+class MessageRow(NamedTuple):
+    """The light row of a message: what FLAGS, UID, INTERNALDATE, RFC822.SIZE and MODSEQ need.
+
+    ``system`` is a ``System`` value as int, ``keywords`` are in the case in which they were first given, sorted.
+    ``internal_date`` is seconds since the epoch, ``zone`` its offset from UTC in minutes.
+    ``content`` numbers what the message holds; copies of one message share it. ``blob`` names the body.
+    """
+
+    uid: int
+    modseq: int
+    system: int
+    keywords: tuple[str, ...]
+    size: int
+    internal_date: int
+    zone: int
+    content: int
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened in a mailbox after a mod-sequence: rows that are new or changed by rising UID, UIDs that are gone."""
+
+    highest_modseq: int
+    uidnext: int
+    changed: tuple[MessageRow, ...]
+    expunged: tuple[int, ...]
+
+
+class FlagChange(Enum):
+    """How STORE combines flags."""
+
+    ADD = "+"
+    REMOVE = "-"
+    REPLACE = "="
+
+
+@dataclass(frozen=True, slots=True)
+class FlagResult:
+    """Outcome of a flag change: rows as they are now by rising UID, and the UIDs refused by ``unchanged_since``."""
+
+    rows: tuple[MessageRow, ...]
+    modified: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """UIDs of COPY or MOVE, pairwise, by rising source UID, and the UIDVALIDITY of the target."""
+
+    uidvalidity: int
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be kept: octets, flags, date. ``summary`` may be given when the caller has it already."""
+
+    content: Content
+    system: int = 0
+    keywords: tuple[str, ...] = ()
+    internal_date: int | None = None
+    zone: int = 0
+    summary: Summary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """One local copy of a delivery: into which account's mailbox it goes, and marked how.
+
+    The mailbox is found by ``use`` if given, else by ``mailbox``; where it doesn't exist INBOX takes the message.
+    """
+
+    account: int
+    mailbox: str = "INBOX"
+    use: SpecialUse | None = None
+    system: int = 0
+    keywords: tuple[str, ...] = ()
+
+
+class Columns(IntFlag):
+    """Columns of a message's content that ``MailStore.contents`` can bring."""
+
+    ENVELOPE = 1
+    BODYSTRUCTURE = 2
+    FIELDS = 4
+    PARTS = 8
+
+
+class ContentRow(NamedTuple):
+    """Columns of a message's content; those not asked for are ``b""``."""
+
+    uid: int
+    envelope: bytes
+    bodystructure: bytes
+    fields: bytes
+    parts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Use and limits of an account; a limit of None means none. Bytes and messages."""
+
+    used_bytes: int
+    used_messages: int
+    limit_bytes: int | None
+    limit_messages: int | None
+
+
+# ---------------------------------------------------------------- search keys
+
+
+@dataclass(frozen=True, slots=True)
+class UidRanges:
+    """UIDs as inclusive ranges; an upper bound of None is the highest."""
+
+    ranges: tuple[tuple[int, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """All of these system flags are set (or, with ``on`` false, none of them)."""
+
+    system: int
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HasKeyword:
+    """The keyword is set, compared without case."""
+
+    keyword: str
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Octets strictly larger or smaller."""
+
+    octets: int
+    larger: bool
+
+
+class DateField(Enum):
+    """Which date a ``Dated`` key compares: the internal date's or the Date field's own day, or the day of filing."""
+
+    INTERNAL = "internal"
+    SENT = "sent"
+
+
+class When(Enum):
+    """Calendar comparison without time and zone (RFC 9051 section 6.4.4)."""
+
+    BEFORE = "before"
+    ON = "on"
+    SINCE = "since"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """The day of a date compared with ``day``."""
+
+    field: DateField
+    when: When
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Internal date within (``younger``) or not within the seconds before ``now`` (RFC 5032)."""
+
+    threshold: int
+    younger: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The decoded value of a header field contains ``needle``; an empty needle asks for presence."""
+
+    name: str
+    needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The decoded text parts contain ``needle``."""
+
+    needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The header or the decoded text parts contain ``needle``."""
+
+    needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModSeq:
+    """Mod-sequence at least ``value`` (RFC 7162 section 3.1.5)."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every key matches; an empty one matches everything."""
+
+    keys: Sequence[SearchKey] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one key matches."""
+
+    keys: Sequence[SearchKey]
+
+
+SearchKey = UidRanges | Has | HasKeyword | Size | Dated | Age | Header | Body | Text | ModSeq | Not | AllOf | AnyOf
