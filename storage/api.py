@@ -112,9 +112,7 @@ class MailStore(Protocol):
         """The octets of a message. Raises NoSuchMessage (expunged), Damaged."""
         ...
 
-    def search(
-        self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None
-    ) -> list[int]:
+    def search(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> list[int]:
         """UIDs that match, rising. ``deadline`` is a ``time.monotonic`` value; past it Unavailable is raised."""
         ...
 
