@@ -29,7 +29,8 @@ from storage.model import (
     SpecialUse,
 )
 
-#: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on anything else.
+#: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
+#: anything else.
 AlongWith = Callable[[Connection], None]
 
 

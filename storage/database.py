@@ -1,8 +1,9 @@
 """The SQL database: one engine, read snapshots and write transactions, and errors in our own words.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a commit that returned is on disk. Writers start with ``BEGIN IMMEDIATE``
-(a transaction that reads before it writes under a plain BEGIN fails at once with "database is locked"), and queue up
-in the kernel on a lock file beside the database, because SQLite's own busy handler polls with growing sleeps.
+SQLite runs in WAL mode with ``synchronous=FULL``: a commit that returned is on disk. Writers start with
+``BEGIN IMMEDIATE`` (a transaction that reads before it writes under a plain BEGIN fails at once with "database is
+locked"), and queue up in the kernel on a lock file beside the database, because SQLite's own busy handler polls with
+growing sleeps.
 PostgreSQL commits with ``synchronous_commit`` as its server has it (``on`` by default).
 """
 
@@ -42,7 +43,7 @@ class Database:
     """An engine with ``read()`` and ``write()`` transactions; safe from any thread."""
 
     def __init__(self, url: str, *, pool: int = 32) -> None:
-        """``url`` is a SQLAlchemy URL (``sqlite:///path`` or ``postgresql+psycopg://...``), ``pool`` the connections kept."""
+        """``url`` is SQLAlchemy's (``sqlite:///path``, ``postgresql+psycopg://...``), ``pool`` the connections kept."""
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_TIMEOUT}
@@ -73,9 +74,12 @@ class Database:
                 with self.engine.connect() as connection, connection.begin():
                     yield connection
                 return
-            with self.engine.connect() as connection, self._turn:
-                with connection.execution_options(immediate=True).begin():
-                    yield connection
+            with (
+                self.engine.connect() as connection,
+                self._turn,
+                connection.execution_options(immediate=True).begin(),
+            ):
+                yield connection
 
     def close(self) -> None:
         """Close all connections."""
