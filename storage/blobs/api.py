@@ -50,8 +50,8 @@ class BlobStore(Protocol):
         """A name for a body that was never used and never will be."""
         ...
 
-    def put(self, staged: Staged, place: Place, name: BodyName, *, last: bool) -> None:
-        """Give staged octets a place. With ``last`` the staged octets are used up. Durable after ``sync``."""
+    def put(self, staged: Staged, place: Place, name: BodyName) -> None:
+        """Give staged octets a place; they stay staged too. Durable after ``sync``."""
         ...
 
     def copy(self, source: Place, name: BodyName, target: Place, new: BodyName) -> None:

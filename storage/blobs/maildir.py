@@ -2,7 +2,7 @@
 
 ``ROOT/ab/KEY/cur`` is the INBOX of an account, ``ROOT/ab/KEY/.Folder/cur`` another mailbox. A file's name is
 ``UNIQUE,S=SIZE:2,FLAGS`` (cr.yp.to/proto/maildir.html; S= is Dovecot's and Courier's), a pure function of the row.
-Staged files stand in ``ROOT/staging`` on the same file system and become visible by rename or hard link.
+Staged files stand in ``ROOT/staging`` on the same file system and become visible by a hard link.
 """
 
 from __future__ import annotations
@@ -111,9 +111,8 @@ class Maildir:
         with contextlib.suppress(OSError):
             os.unlink(staged.token)
 
-    def put(self, staged: Staged, place: Place, name: BodyName, *, last: bool) -> None:
-        step = os.rename if last else os.link
-        self._into(place, lambda target: step(staged.token, target), name)
+    def put(self, staged: Staged, place: Place, name: BodyName) -> None:
+        self._into(place, lambda target: os.link(staged.token, target, follow_symlinks=False), name)
 
     def copy(self, source: Place, name: BodyName, target: Place, new: BodyName) -> None:
         def link(path: str) -> None:

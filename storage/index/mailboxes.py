@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import names, tables
@@ -63,7 +63,7 @@ def account_key(connection: Connection, account: int) -> str:
     key = connection.scalar(select(_a.key).where(_a.id == account))
     if key is None:
         raise NoSuchAccount(f"no account number {account}")
-    return key
+    return str(key)
 
 
 def provision(connection: Connection, key: str) -> int:
@@ -161,7 +161,14 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
 
 
 def drop(connection: Connection, account: int, mailbox: int) -> None:
-    """Delete a mailbox with all its rows."""
+    """Delete a mailbox with all its rows, and the contents that no other mailbox shares."""
+    m, c, r = tables.message.c, tables.content.c, tables.removed.c
+    held = union(
+        select(m.content_id).where(m.account_id == account, m.mailbox_id == mailbox),
+        select(r.content_id).where(r.account_id == account, r.mailbox_id == mailbox),
+    )
+    shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
+    connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
     for table in (tables.message, tables.expunged, tables.removed):
         connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
     connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
