@@ -255,7 +255,8 @@ def letters() -> list[Letter]:
         "INTERNATIONAL LOTTERY",
         [head, chloe],
         "CONGRATULATIONS!!! YOU HAVE WON 2,500,000 EUROS",
-        "Dear winner,\n\nYour e-mail address has won 2,500,000 EUROS in our lottery. To claim your prize send your bank "
+        "Dear winner,\n\nYour e-mail address has won 2,500,000 EUROS in our lottery. To claim your prize send your "
+        "bank "
         "details and a copy of your passport to our agent. This is confidential, act now!\n",
         timedelta(hours=5),
     )
@@ -280,7 +281,8 @@ def letters() -> list[Letter]:
             PEOPLE[10].name,
             [person.address for person in PEOPLE[:10]],
             "Bienvenue dans votre messagerie",
-            "Bonjour,\n\nVotre boîte est ouverte. Pour signaler un courriel douteux, déplacez-le dans le dossier Junk : "
+            "Bonjour,\n\nVotre boîte est ouverte. Pour signaler un courriel douteux, déplacez-le dans le dossier "
+            "Junk : "
             "le filtre apprend.\n\nL’équipe messagerie\n",
             timedelta(hours=1),
         ),
