@@ -10,8 +10,16 @@ from mailserver.supervisor import Supervisor
 from mailserver.wiring import Rooms
 
 
-def run(settings: Settings, arguments: Sequence[str], on_ready: Callable[[], None] | None = None) -> int:
-    """Bind the ports, give up rights, migrate, supervise; returns the exit status."""
+def run(
+    settings: Settings,
+    arguments: Sequence[str],
+    before: Callable[[], None] | None = None,
+    on_ready: Callable[[], None] | None = None,
+) -> int:
+    """Bind the ports, give up rights, migrate, supervise; returns the exit status.
+
+    ``before`` is called when the database is there and before the roles start, ``on_ready`` when all ports answer.
+    """
     logs.set_up(settings.log, "supervisor")
     supervisor = Supervisor(settings, arguments)
     settings.site.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -19,4 +27,6 @@ def run(settings: Settings, arguments: Sequence[str], on_ready: Callable[[], Non
     rooms = Rooms(settings)
     rooms.migrate()
     rooms.close()
+    if before is not None:
+        before()
     return supervisor.run(on_ready)
