@@ -37,7 +37,7 @@ def test_the_ready_file_tells_all(stack: Any) -> None:
     assert facts["pid"] == stack.process.pid
     assert len(facts["users"]) == 11
     assert {user["role"] for user in facts["users"]} >= {"ops", "teacher", "head", "student"}
-    assert facts["lmtp_port"] is None and facts["managesieve_port"] is None and facts["http_url"] is None
+    assert [facts[name] for name in ("lmtp_port", "managesieve_port", "http_url")] == [None, None, None]
     for user in facts["users"]:
         assert set(user) == {"login", "address", "name", "password", "role"}
 
@@ -55,7 +55,7 @@ def test_mail_from_outside_is_read_as_it_was_sent(stack: Any) -> None:
     octets = letter(to, "Test d'octets")
     with stack.mx() as client:
         client.ehlo()
-        assert client.has_extn("pipelining") and client.has_extn("chunking") and client.has_extn("dsn")
+        assert all(map(client.has_extn, ("pipelining", "size", "8bitmime", "smtputf8", "chunking", "dsn", "starttls")))
         client.sendmail("parent@example.net", [to], octets, ["BODY=8BITMIME", "RET=HDRS"])
     (got,) = [one for one in stack.messages("chloe.moreau") if b"Test d'octets" in one]
     assert got.endswith(octets)
@@ -81,13 +81,13 @@ def test_real_mail_comes_back_byte_identical(stack: Any, corpus: Path) -> None:
     refused = set()
     with stack.mx() as client:
         for number, octets in sent.items():
-            try:
-                client.sendmail("list@example.net", [to], octets, ["BODY=8BITMIME"])
-            except smtplib.SMTPDataError as error:
-                # Near-certain spam is refused; everything else must be kept.
-                assert error.smtp_code == 550, error
+            client.mail("list@example.net", ["BODY=8BITMIME"])
+            client.rcpt(to)
+            code, text = client.data(octets)
+            # Near-certain spam is refused; everything else must be kept.
+            assert code in (250, 550), text
+            if code == 550:
                 refused.add(number)
-                client.rset()
     got = {}
     for mailbox in ("INBOX", "Junk"):
         for octets in stack.messages("noel.berenger", mailbox):
@@ -186,7 +186,8 @@ def test_people_send_as_themselves_only(stack: Any) -> None:
             + b"\r\nBcc: x@example.net\r\nSubject: reparation\r\n\r\nbonjour\r\n",
         )
     (got,) = [one for one in stack.messages("helene.lefevre") if b"Subject: reparation" in one]
-    assert b"\r\nMessage-ID: <" in got and b"\r\nDate: " in got
+    assert b"\r\nMessage-ID: <" in got
+    assert b"\r\nDate: " in got
     assert b"Bcc" not in got
 
 
@@ -204,7 +205,8 @@ def test_over_quota_is_told(stack: Any) -> None:
     assert error.value.smtp_error.startswith((b"4.2.2", b"5.2.2"))
     with stack.imap("francois.dupre") as client:
         kind, text = client.append("INBOX", "", None, letter(person["address"], "trop", body=("y" * 70 + "\n") * 400))
-        assert kind == "NO" and b"OVERQUOTA" in text[0]
+        assert kind == "NO"
+        assert b"OVERQUOTA" in text[0]
         kind, text = client.getquotaroot("INBOX")
         assert kind == "OK"
 
@@ -216,7 +218,7 @@ def test_curl_reads_and_searches(stack: Any, need: Callable[[str, str], str]) ->
     def get(path: str, *more: str) -> bytes:
         url = f"imaps://localhost:{stack.facts['imaps_port']}/{path}"
         done = subprocess.run(
-            [curl, "-sS", "--cacert", stack.facts["ca_file"], "--user", f"marc.garnier:{person['password']}", *more, url],
+            [curl, "-sS", "--cacert", stack.facts["ca_file"], "--user", "marc.garnier:" + person["password"], *more, url],
             capture_output=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
