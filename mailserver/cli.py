@@ -48,6 +48,7 @@ def main() -> None:
     """Entry point; an expected error is one line on standard error and status 1 (2 for a bad configuration)."""
     from config.load import ConfigurationError
     from directory.errors import DirectoryError
+    from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
 
@@ -58,7 +59,7 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, StoreError, DirectoryError) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -83,7 +84,7 @@ def _rooms(config: Path | None, assignments: list[str] | None) -> Iterator[Rooms
     settings = _settings(config, assignments)
     logs.set_up(dataclasses.replace(Log(), level="warning", format="text"), "cli")
     # What a command of root makes in the data folder must belong to the server.
-    lifecycle.drop_rights(settings.site.user or None, settings.site.data)
+    lifecycle.drop_rights(settings.site.user, settings.site.data)
     rooms = Rooms(settings)
     try:
         rooms.migrate()
