@@ -1,4 +1,4 @@
-"""What a process owes the system: notices to systemd, sockets it inherits, rights it gives up. Standard library only."""
+"""What a process owes the system: notices to systemd, sockets it inherits, rights it gives up. Stdlib only."""
 
 from __future__ import annotations
 

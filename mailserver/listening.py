@@ -83,7 +83,7 @@ def handed_down() -> dict[str, list[socket.socket]]:
 
 
 def role_sockets(settings: Settings, role: str) -> dict[str, list[socket.socket]]:
-    """Listening sockets of a role by port name: the supervisor's, else systemd's, else bound here. Raises CannotBind."""
+    """Sockets of a role by port name: the supervisor's, else systemd's, else bound here. Raises CannotBind."""
     sockets = handed_down() or lifecycle.inherited_sockets()
     if not sockets:
         for one in bind_all(settings, role).values():
