@@ -18,11 +18,9 @@ import structlog
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from directory import names, rows, tables
-from directory.api import DirectoryUnavailable
 from directory.model import Account, Role
 from directory.passwords import Passwords
 from storage.database import Database
-from storage.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -96,7 +94,7 @@ class Accounts:
 
     def show(self, who: str) -> Account:
         """The account of that key, login or address. Raises NotFound."""
-        with _own_errors(), self._database.read() as connection:
+        with rows.own_errors(), self._database.read() as connection:
             return _account(connection, who)
 
     def every(self, *, role: Role | None = None, school: str | None = None) -> list[Account]:
@@ -106,7 +104,7 @@ class Accounts:
             query = query.where(tables.account.c.role == role)
         if school is not None:
             query = query.where(tables.account.c.school == school)
-        with _own_errors(), self._database.read() as connection:
+        with rows.own_errors(), self._database.read() as connection:
             return [*rows.accounts(connection, connection.scalars(query)).values()]
 
     def set_password(self, who: str, password: str) -> None:
@@ -210,7 +208,7 @@ class Accounts:
             .order_by(tables.address.c.address_key, tables.target.c.position)
         )
         found: dict[str, list[str]] = {}
-        with _own_errors(), self._database.read() as connection:
+        with rows.own_errors(), self._database.read() as connection:
             for row in connection.execute(query):
                 targets = found.setdefault(row.address, [])
                 if row.name is not None:
@@ -257,7 +255,7 @@ class Accounts:
             .outerjoin(tables.member, tables.member.c.group == tables.group.c.name_key)
             .order_by(tables.group.c.name_key)
         )
-        with _own_errors(), self._database.read() as connection:
+        with rows.own_errors(), self._database.read() as connection:
             pairs = connection.execute(query).all()
             people = rows.accounts(connection, {row.account for row in pairs if row.account is not None})
         found: dict[str, list[Account]] = {row.name: [] for row in pairs}
@@ -315,7 +313,7 @@ class Accounts:
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
         """A write transaction that raises the version number."""
-        with _own_errors(), self._database.write() as connection:
+        with rows.own_errors(), self._database.write() as connection:
             yield connection
             if not connection.execute(update(tables.version).values(version=tables.version.c.version + 1)).rowcount:
                 connection.execute(insert(tables.version).values(version=1))
@@ -341,8 +339,6 @@ def _account(connection: Connection, who: str) -> Account:
 
 def _insert_address(connection: Connection, address: str, account: str | None, position: int) -> None:
     key = names.address_key(address)
-    if "+" in key.rpartition("@")[0]:
-        raise names.InvalidName(f"{address}: what follows a + is the detail that people add themselves")
     if rows.owners(connection, [key]):
         raise Taken(f"there is an address {address} already")
     connection.execute(
@@ -376,11 +372,3 @@ def _join(connection: Connection, group: str, account: str) -> None:
     there = (tables.member.c.group == group) & (tables.member.c.account == account)
     if connection.scalar(select(tables.member.c.group).where(there)) is None:
         connection.execute(insert(tables.member).values(pair))
-
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable as error:
-        raise DirectoryUnavailable(str(error)) from error

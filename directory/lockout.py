@@ -92,7 +92,7 @@ def new_locks(
 
 
 def network_of(address: str) -> str:
-    """The network that a client's address counts for: IPv4 alone, IPv6 by /64, IPv4-mapped as IPv4 (RFC 4291 2.5.5.2)."""
+    """What a client's address counts as: IPv4 itself, IPv6 its /64, IPv4-mapped its IPv4 (RFC 4291 section 2.5.5.2)."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,7 +1,7 @@
 """Password hashes: argon2id for all that is new, older kinds accepted until their owner signs in next.
 
-The only module that imports passlib. It must be the distribution ``libpass``: passlib 1.7.4 unpacks into the same folder
-and refuses every bcrypt hash of a current bcrypt.
+The only module that imports passlib. It must be the distribution ``libpass``: passlib 1.7.4 unpacks into the same
+folder and refuses every bcrypt hash of a current bcrypt.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Passwords:
     def hash(self, password: str) -> str:
         """A new argon2id hash. Raises TooBusy."""
         with self._turn():
-            return str(self._context.hash(password))
+            return self._context.hash(password)
 
     def verify(self, password: str, stored: str | None) -> Verified:
         """Compares with a stored hash; None (no such account, or no password) takes the same work. Raises TooBusy."""
@@ -109,7 +109,7 @@ class Passwords:
                     self._matches(password, self._decoy)
             if not right or not self._context.needs_update(stored) or _beyond(password, scheme):
                 return Verified(right)
-            return Verified(True, str(self._context.hash(password)))
+            return Verified(True, self._context.hash(password))
 
     def accept(self, stored: str) -> str:
         """The hash from another system, if it can be used here. Raises UnusableHash."""
@@ -122,8 +122,7 @@ class Passwords:
         return stored
 
     def _scheme(self, stored: str) -> str | None:
-        scheme = self._context.identify(stored)
-        return None if scheme is None else str(scheme)
+        return self._context.identify(stored)
 
     def _matches_legacy(self, password: str, stored: str, scheme: str) -> bool:
         if scheme.endswith("sha512_crypt"):
@@ -135,7 +134,7 @@ class Passwords:
 
     def _matches(self, password: str | bytes, stored: str) -> bool:
         try:
-            return bool(self._context.verify(password, stored))
+            return self._context.verify(password, stored)
         except ValueError:
             # A damaged hash fits no password; the library's own comparison takes constant time.
             return False

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from sqlalchemy import Connection, RowMapping, select
 
 from directory import tables
+from directory.api import DirectoryUnavailable
 from directory.model import Account, Role
+from storage.errors import Unavailable
 
 #: Values in one IN (...): well under what any database takes.
 _BATCH = 500
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """The database's "away" in the words of this room."""
+    try:
+        yield
+    except Unavailable as error:
+        raise DirectoryUnavailable(str(error)) from error
 
 
 def batches(values: Iterable[str]) -> Iterator[Sequence[str]]:

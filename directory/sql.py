@@ -1,7 +1,7 @@
 """The embedded directory, reading side: who is it, and where does an address lead.
 
-Every RCPT asks ``resolve``, so its answers are kept in memory. They hold as long as the directory's version number, which
-each change raises; it is looked at once a second, so a change in another process is seen within that time.
+Every RCPT asks ``resolve``, so its answers are kept in memory. They hold as long as the directory's version number,
+which each change raises; it is looked at once a second, so a change in another process is seen within that time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from directory.api import DirectoryUnavailable, Targets
 from directory.model import Account, Proof, Role
 from directory.passwords import Passwords, TooBusy
 from storage.database import Database
-from storage.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -96,7 +95,7 @@ class SqlDirectory:
 
     def _renew(self, key: str, old: str | None, new: str) -> None:
         same = (tables.account.c.key == key) & (tables.account.c.password_hash == old)
-        with _own_errors(), self._database.write() as connection:
+        with rows.own_errors(), self._database.write() as connection:
             connection.execute(update(tables.account).where(same).values(password_hash=new))
         log.info("directory.hash_renewed", account=key)
 
@@ -235,7 +234,7 @@ class SqlDirectory:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _own_errors(), self._database.read() as connection:
+        with rows.own_errors(), self._database.read() as connection:
             yield connection
 
 
@@ -272,11 +271,3 @@ class _Kept:
             self._answers[address] = (version, targets)
             if len(self._answers) > _KEPT_ADDRESSES:
                 del self._answers[next(iter(self._answers))]
-
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable as error:
-        raise DirectoryUnavailable(str(error)) from error
