@@ -100,12 +100,13 @@ class Authenticator:
         if not self._may_act_as(account, authorize_as):
             # The password was right: nothing is counted (RFC 4616 section 2, authorization refused).
             return Outcome.MISMATCH, "may not act for another"
-        if not (remembered and standing.settled):
-            if self._attempts.succeeded(origin.subject, origin.network, self._clock()) is not None:
-                return Outcome.LOCKED, "locked meanwhile"
+        if remembered and standing.settled:
+            return Outcome.OK, "remembered"
+        if self._attempts.succeeded(origin.subject, origin.network, self._clock()) is not None:
+            return Outcome.LOCKED, "locked meanwhile"
         if not remembered:
             self._remembered.add(account, password)
-        return Outcome.OK, "remembered" if remembered else "verified"
+        return Outcome.OK, "verified"
 
     def _failed(self, origin: _Origin) -> None:
         self._attempts.failed(origin.subject, origin.network, origin.service, self._clock())

@@ -7,7 +7,7 @@ from directory.sasl import MECHANISMS, Challenge, Done, Failed, Login, Plain, me
 
 
 def test_plain_with_initial_response() -> None:
-    assert Plain().step("\0tim\0tanstaaftanstaaf".encode()) == Done(Credentials("tim", "tanstaaftanstaaf", ""))
+    assert Plain().step(b"\0tim\0tanstaaftanstaaf") == Done(Credentials("tim", "tanstaaftanstaaf", ""))
 
 
 def test_plain_with_authorization_identity() -> None:
