@@ -6,6 +6,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Large
 
 from storage.database import metadata
 
+# INTEGER PRIMARY KEY is the row itself in SQLite: no second tree to keep.
+_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
 #: One row a model: how many messages it learnt, and a number that rises with every change.
 models = Table(
     "spam_models",
@@ -20,7 +23,7 @@ models = Table(
 tokens = Table(
     "spam_tokens",
     metadata,
-    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", _RowNumber, primary_key=True, autoincrement=False),
     Column("ham", Integer, nullable=False),
     Column("spam", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
