@@ -13,7 +13,7 @@ MAX_LENGTH = 2048
 
 _IN_TEXT = re.compile(r"(?:https?://|www\.)[^\s<>\"'\[\]{}|\\^`]+", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}:")
-_HOST_IN_TEXT = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,18}(?![a-z0-9@.-])", re.IGNORECASE)
+_LABEL = re.compile(r"[\w-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,10 @@ def shown_host(link: Link) -> str:
         return ""
     if shown.startswith(("http://", "https://", "www.")):
         return read_link(shown).host
-    match = _HOST_IN_TEXT.match(shown)
-    return match[0] if match and match.end() in (len(shown), shown.find("/")) else ""
+    labels = shown.partition("/")[0].split(".")
+    if not 2 <= len(labels) <= 8 or not labels[-1].isalpha() or not all(map(_LABEL.fullmatch, labels)):
+        return ""
+    return ".".join(labels)
 
 
 def in_text(text: str, limit: int) -> Iterator[Link]:

@@ -19,7 +19,7 @@ from message.text import Html
 from spamfilter.domains import site
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
-from spamfilter.words import BLOCK, folded, readable
+from spamfilter.words import BLOCK, folded, readable, splits_words
 
 MAX_PARTS = 200
 MAX_ATTACHMENTS = 30
@@ -147,17 +147,21 @@ class Views:
         return (p for p in self.parts if p.main == "text" and p.sub == sub and p.disposition != "attachment")
 
     @cached_property
-    def plain(self) -> str:
-        """The text of all plain parts."""
+    def _raw_plain(self) -> str:
         pieces: list[str] = []
         left = self._limit
         for part in self._shown("plain"):
             if left <= 0:
                 break
-            piece = readable(part_text(self.evidence.buffer, part, left))[:left]
+            piece = part_text(self.evidence.buffer, part, left)[:left]
             pieces.append(piece)
             left -= len(piece) + 1
         return "\n".join(pieces)
+
+    @cached_property
+    def plain(self) -> str:
+        """The text of all plain parts as people read it."""
+        return readable(self._raw_plain)[: self._limit]
 
     @cached_property
     def html(self) -> tuple[Html, ...]:
@@ -175,7 +179,16 @@ class Views:
     @cached_property
     def html_text(self) -> str:
         """The text that HTML parts show."""
-        return readable("\n".join(part.text for part in self.html)[: self._limit])[: self._limit]
+        return readable(self._raw_html_text)[: self._limit]
+
+    @cached_property
+    def _raw_html_text(self) -> str:
+        return "\n".join(part.text for part in self.html)[: self._limit]
+
+    @cached_property
+    def splits_words(self) -> bool:
+        """True when invisible characters stand inside words of the text."""
+        return splits_words(self._raw_plain) or splits_words(self._raw_html_text)
 
     @cached_property
     def body(self) -> str:

@@ -156,8 +156,9 @@ def _words(text: str) -> Iterator[str]:
 @lru_cache(maxsize=1 << 16)
 def _forms(word: str) -> tuple[str, ...]:
     """The tokens of one raw word in lower case: without its elided article, accented and plain; none for noise."""
-    word = _ELISION.sub("", word.strip("'’-_%"), count=1) if len(word) > 3 else word
-    word = word.strip("'’-_")
+    word = word.strip("'’-_%")
+    if elided := _ELISION.match(word):
+        word = word[elided.end() :].strip("'’-_")
     if not SHORTEST <= len(word) <= LONGEST or word.replace("-", "").isdigit():
         return ()
     plain = unaccented(word)
