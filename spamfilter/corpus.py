@@ -34,8 +34,8 @@ class Counts:
 def train_paths(trainer: Trainer, paths: Iterable[Path], spam: bool, progress: Progress | None = None) -> Counts:
     """Learn all messages of the collections as spam or ham; ``progress`` is called with the messages seen so far.
 
-    What was learnt before is skipped, so that a broken-off run can be started again. Raises ``OSError`` when a path can't
-    be opened, ``StoreError`` when the database can't take a batch.
+    What was learnt before is skipped, so that a broken-off run can be started again. Raises ``OSError`` when a path
+    can't be opened, ``StoreError`` when the database can't take a batch.
     """
     learnt = known = failed = 0
     found = read_all(paths)

@@ -63,7 +63,8 @@ def _unicode_label(label: str) -> str:
 
 
 def lookalike(host: str, local_domains: Iterable[str]) -> str | None:
-    """The genuine domain that ``host`` imitates: one of ours, an academy's, a ministry's; None when it imitates none."""
+    """The genuine domain that ``host`` imitates: one of ours, an academy's, a ministry's; None when it imitates
+    none."""
     return _lookalike(host[:253], frozenset(local_domains))
 
 

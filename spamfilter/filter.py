@@ -46,7 +46,8 @@ class SpamFilter:
         self._clock = clock
 
     def judge(self, evidence: Evidence) -> Verdict:
-        """The verdict on one message: the same for the same evidence and model. Past ``budget`` seconds: not scanned."""
+        """The verdict on one message: the same for the same evidence and model. Past ``budget`` seconds: not
+        scanned."""
         deadline = self._clock() + self._settings.budget
         views = Views(evidence, self._settings.text_limit)
         try:
@@ -86,7 +87,8 @@ class SpamFilter:
         return details
 
     def _probability(self, views: Views, deadline: float) -> float | None:
-        """The classifier's opinion; None below ``minimum_trained`` messages of each kind, or on too few known tokens."""
+        """The classifier's opinion; None below ``minimum_trained`` messages of each kind, or on too few known
+        tokens."""
         counts = self._model.counts()
         if min(counts.totals.ham, counts.totals.spam) < self._settings.minimum_trained:
             return None

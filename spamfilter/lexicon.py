@@ -5,61 +5,66 @@ Host names are lower case and registered names unless said otherwise; words are 
 
 from __future__ import annotations
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Anybody gets an address here in a minute.
-FREEMAIL = frozenset("""
+FREEMAIL = _words("""
     gmail.com googlemail.com outlook.com outlook.fr hotmail.com hotmail.fr hotmail.co.uk live.com live.fr msn.com
     yahoo.com yahoo.fr yahoo.co.uk ymail.com rocketmail.com aol.com gmx.com gmx.fr gmx.net gmx.de web.de mail.com
     mail.ru yandex.ru yandex.com inbox.ru bk.ru list.ru proton.me protonmail.com pm.me tutanota.com tuta.io zoho.com
     icloud.com me.com laposte.net orange.fr wanadoo.fr free.fr sfr.fr neuf.fr bbox.fr numericable.fr
     qq.com 163.com 126.com sina.com excite.com lycos.com juno.com netscape.net usa.net
     naver.com libero.it tiscali.it virgilio.it t-online.de seznam.cz o2.pl wp.pl op.pl consultant.com
-""".split())  # fmt: skip
+""")  # fmt: skip
 
-SHARED_SUFFIXES = frozenset("""
+SHARED_SUFFIXES = _words("""
     co.uk org.uk ac.uk gov.uk me.uk com.au net.au org.au co.nz co.za co.jp ne.jp or.jp ac.jp com.br com.mx com.ar com.tr
     com.cn com.hk com.sg com.my com.tw co.in co.kr co.il com.pl com.ua com.ru com.vn com.ph com.ng com.pk com.sa com.eg
     gouv.fr asso.fr com.fr tm.fr nom.fr gouv.qc.ca
     blogspot.com weebly.com wixsite.com web.app firebaseapp.com github.io herokuapp.com netlify.app vercel.app pages.dev
     workers.dev r2.dev azurewebsites.net amazonaws.com myshopify.com wordpress.com webnode.com glitch.me duckdns.org
-""".split())  # fmt: skip
+""")  # fmt: skip
 
 #: The academies of French school administration, without ".fr".
-ACADEMIES = frozenset("""
-    ac-aix-marseille ac-amiens ac-besancon ac-bordeaux ac-clermont ac-corse ac-creteil ac-dijon ac-grenoble ac-guadeloupe
-    ac-guyane ac-lille ac-limoges ac-lyon ac-martinique ac-mayotte ac-montpellier ac-nancy-metz ac-nantes ac-nice
-    ac-normandie ac-caen ac-rouen ac-orleans-tours ac-paris ac-poitiers ac-reims ac-rennes ac-reunion ac-strasbourg
-    ac-toulouse ac-versailles ac-spm
-""".split())  # fmt: skip
+ACADEMIES = _words("""
+    ac-aix-marseille ac-amiens ac-besancon ac-bordeaux ac-clermont ac-corse ac-creteil ac-dijon ac-grenoble
+    ac-guadeloupe ac-guyane ac-lille ac-limoges ac-lyon ac-martinique ac-mayotte ac-montpellier ac-nancy-metz ac-nantes
+    ac-nice ac-normandie ac-caen ac-rouen ac-orleans-tours ac-paris ac-poitiers ac-reims ac-rennes ac-reunion
+    ac-strasbourg ac-toulouse ac-versailles ac-spm
+""")  # fmt: skip
 
 #: Sites that phishing against staff and families imitates.
-OFFICIAL_SITES = frozenset(name + ".fr" for name in ACADEMIES) | frozenset("""
+OFFICIAL_SITES = frozenset(name + ".fr" for name in ACADEMIES) | _words("""
     education.gouv.fr impots.gouv.fr ants.gouv.fr antai.gouv.fr amendes.gouv.fr service-public.fr franceconnect.gouv.fr
     ameli.fr caf.fr moncompteformation.gouv.fr cned.fr ensap.gouv.fr mgen.fr onisep.fr pronote.net crous-paris.fr
     urssaf.fr francetravail.fr
-""".split())  # fmt: skip
+""")  # fmt: skip
 
-SHORTENERS = frozenset("""
+SHORTENERS = _words("""
     bit.ly bitly.com tinyurl.com t.co goo.gl ow.ly is.gd v.gd buff.ly cutt.ly rb.gy rebrand.ly shorturl.at t.ly urlz.fr
     tiny.cc s.id lnkd.in soo.gd bl.ink shorte.st adf.ly urlr.me did.li qrco.de tr.ee linktr.ee 2u.pw t2m.io n9.cl
     short.gy kutt.it u.to clck.ru x.gd
-""".split())  # fmt: skip
+""")  # fmt: skip
 
 #: Pages and forms that anybody puts up without a name of their own (full host suffixes).
-FREE_HOSTING = frozenset("""
+FREE_HOSTING = _words("""
     weebly.com wixsite.com wix.com web.app firebaseapp.com github.io gitlab.io herokuapp.com netlify.app vercel.app
     pages.dev workers.dev r2.dev azurewebsites.net blob.core.windows.net web.core.windows.net blogspot.com glitch.me
     webnode.com webflow.io square.site godaddysites.com 000webhostapp.com duckdns.org ngrok.io ngrok-free.app repl.co
     replit.app surge.sh fleek.co ipfs.io dweb.link cloudflare-ipfs.com jotform.com typeform.com formstack.com
     cognitoforms.com zohopublic.com ukit.me yolasite.com jimdosite.com strikingly.com mystrikingly.com myportfolio.com
     storage.googleapis.com s3.amazonaws.com translate.goog ddns.net no-ip.org hopto.org sviluppo.host backblazeb2.com
-""".split())  # fmt: skip
+""")  # fmt: skip
 
 #: Top-level domains whose registrations are mostly abuse in public block lists year after year.
-RISKY_TLDS = frozenset("""
+RISKY_TLDS = _words("""
     top xyz icu cyou cfd sbs bond click link quest rest buzz monster mom hair beauty skin makeup autos boats homes
     motorcycles yachts lol gq cf ga ml tk work fit surf cam date racing loan men stream download bid win review trade
     party science accountant faith cricket zip mov
-""".split())  # fmt: skip
+""")  # fmt: skip
 
 #: Names that phishing wears, and the sites that may wear them. Compared with the folded display name, word by word.
 BRANDS: dict[str, frozenset[str]] = {
@@ -113,12 +118,12 @@ CREDENTIAL_WORDS = (
     "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe", "motdepasse", "validation",
 )  # fmt: skip
 
-EXECUTABLE = frozenset("""
-    exe scr com pif bat cmd vbs vbe js jse wsf wsh hta lnk msi msp cpl jar ps1 psm1 reg dll sys scf inf gadget application
-    chm hlp appx msix xll iqy slk url library-ms search-ms settingcontent-ms apk
-""".split())  # fmt: skip
-DISK_IMAGE = frozenset("iso img vhd vhdx udf daa".split())
-MACRO = frozenset("docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm".split())
-ARCHIVE = frozenset("zip rar 7z gz tgz tar bz2 xz cab ace arj z lzh".split())
+EXECUTABLE = _words("""
+    exe scr com pif bat cmd vbs vbe js jse wsf wsh hta lnk msi msp cpl jar ps1 psm1 reg dll sys scf inf gadget
+    application chm hlp appx msix xll iqy slk url library-ms search-ms settingcontent-ms apk
+""")  # fmt: skip
+DISK_IMAGE = _words("iso img vhd vhdx udf daa")
+MACRO = _words("docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm")
+ARCHIVE = _words("zip rar 7z gz tgz tar bz2 xz cab ace arj z lzh")
 #: What a first extension pretends to be.
-HARMLESS = frozenset("pdf doc docx xls xlsx ppt pptx odt ods txt rtf csv jpg jpeg png gif mp3 mp4 avi wav zip".split())
+HARMLESS = _words("pdf doc docx xls xlsx ppt pptx odt ods txt rtf csv jpg jpeg png gif mp3 mp4 avi wav zip")

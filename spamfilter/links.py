@@ -91,5 +91,3 @@ def distinct(links: Iterable[Link], limit: int = MAX_LINKS) -> tuple[Link, ...]:
             break
         seen.setdefault((link.url, link.shown), link)
     return tuple(seen.values())
-
-

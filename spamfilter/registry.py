@@ -1,8 +1,8 @@
 """The rules of the filter, by symbol.
 
-A rule is a function from the decoded message to what it saw: a short text (shown as the detail of the hit), True when there
-is nothing to add, or None or False for no hit. It reads, and has no side effect. Its weight and its words for people are in
-``scores.toml``.
+A rule is a function from the decoded message to what it saw: a short text (shown as the detail of the hit), True when
+there is nothing to add, or None or False for no hit. It reads, and has no side effect. Its weight and its words for
+people are in ``scores.toml``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class DuplicateSymbol(ValueError):
 
 
 def rule(symbol: str, registry: dict[str, Rule] | None = None) -> Callable[[Rule], Rule]:
-    """Register the decorated function under ``symbol``. Raises ``DuplicateSymbol``, and ``ValueError`` for a bad name."""
+    """Register the decorated function under ``symbol``. Raises ``DuplicateSymbol``, and ``ValueError`` for a bad
+    name."""
     rules = RULES if registry is None else registry
     if not _SYMBOL.fullmatch(symbol):
         raise ValueError(f"{symbol!r} is no symbol: 3 to 40 capitals, digits and underscores")

@@ -1,7 +1,7 @@
 """A verdict as header fields that people and mail programs read.
 
-``X-Spam-Status``, ``X-Spam-Score``, ``X-Spam-Flag`` are written the way SpamAssassin made customary, because mail programs
-and Sieve scripts look for them; ``X-Spam-Report`` gives the strongest reasons in words.
+``X-Spam-Status``, ``X-Spam-Score``, ``X-Spam-Flag`` are written the way SpamAssassin made customary, because mail
+programs and Sieve scripts look for them; ``X-Spam-Report`` gives the strongest reasons in words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ OWN_FIELDS: frozenset[bytes] = frozenset(
 
 REASONS = 5
 
-#: Preferred and greatest length of a line without its CRLF (RFC 5322 section 2.1.1), and of an encoded word (RFC 2047 section 2).
+#: Preferred and greatest length of a line without its CRLF (RFC 5322 section 2.1.1), and of an encoded word (RFC 2047
+#: section 2).
 _LINE = 76
 _ENCODED_OCTETS = 42
 _TESTS = 60

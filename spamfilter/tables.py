@@ -19,7 +19,8 @@ models = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
-#: Messages of each kind that held a token, known by its 64-bit hash only; ``revision`` is the model's at the last change.
+#: Messages of each kind that held a token, known by its 64-bit hash only; ``revision`` is the model's at the last
+#: change.
 tokens = Table(
     "spam_tokens",
     metadata,

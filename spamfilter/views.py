@@ -1,7 +1,7 @@
 """One message, decoded once for all rules and the tokenizer, within limits.
 
-Everything is worked out on first use and kept: a rule that asks for the links costs nothing when another one asked before.
-Views read the message's octets and never the network, the clock or the database.
+Everything is worked out on first use and kept: a rule that asks for the links costs nothing when another one asked
+before. Views read the message's octets and never the network, the clock or the database.
 """
 
 from __future__ import annotations
@@ -224,7 +224,9 @@ class Views:
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
         """The parts that are files: named, marked as such, or of a type that is not shown as text."""
-        files = (p for p in self.parts if p.disposition == "attachment" or p.filename or p.main not in ("text", "multipart"))
+        files = (
+            p for p in self.parts if p.disposition == "attachment" or p.filename or p.main not in ("text", "multipart")
+        )
         return tuple(self._attachment(part) for part in islice(files, MAX_ATTACHMENTS))
 
     def _attachment(self, part: Part) -> Attachment:

@@ -1,4 +1,5 @@
-"""Text as people read it: invisible characters out, one form for equal letters, accents folded, homoglyphs undone. Pure."""
+"""Text as people read it: invisible characters out, one form for equal letters, accents folded, homoglyphs undone.
+Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ BLOCK = 16 * 1024
 _PIECE = 1024
 
 #: Characters that print nothing and only break words apart or turn them round; the soft hyphen is one of them.
-INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-_INVISIBLE = re.compile(f"[{INVISIBLE}]+")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+"
+)
 _MARKS = re.compile("[\u0300-\u036f]+")
 # Joiners and soft hyphens have honest uses, but not between two Latin letters of a word, nor do the others.
 _SPLIT_WORD = re.compile("[A-Za-zÀ-ÿ][\u200b-\u200d\u2060\ufeff\u180e][A-Za-zÀ-ÿ]")
@@ -63,7 +66,8 @@ def unaccented(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """What phrases are looked for in: unaccented, homoglyphs undone in words of mixed script, single spaces, padded by them."""
+    """What phrases are looked for in: unaccented, homoglyphs undone in words of mixed script, single spaces, padded by
+    them."""
     text = unaccented(text)
     if mixed_scripts(text):
         text = text.translate(_LOOKS_LIKE)

@@ -1,9 +1,9 @@
 """Token counts -> probability of spam, after Robinson and Fisher. Pure.
 
-Gary Robinson, "A statistical approach to the spam problem" (Linux Journal 107, 2003): each token's share of spam is drawn
-towards a neutral value as long as the token is rare, then Fisher's method combines the tokens twice, once against the
-hypothesis "all of this is chance, leaning to ham" and once against its mirror. A message that speaks for both sides, or for
-none, ends near one half: that is the band in which the classifier says that it is unsure.
+Gary Robinson, "A statistical approach to the spam problem" (Linux Journal 107, 2003): each token's share of spam is
+drawn towards a neutral value as long as the token is rare, then Fisher's method combines the tokens twice, once
+against the hypothesis "all of this is chance, leaning to ham" and once against its mirror. A message that speaks for
+both sides, or for none, ends near one half: that is the band in which the classifier says that it is unsure.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def most_decisive(shares: Iterable[float], limit: int = DECISIVE_TOKENS) -> list
 def chi_square_tail(value: float, degrees: int) -> float:
     """Probability that a chi-square variable with an even number of degrees of freedom exceeds ``value``.
 
-    The first term underflows to zero from about ``value`` = 1490 on. With at most ``2 * DECISIVE_TOKENS`` degrees the true
-    tail is then below 1e-100, so zero is the right answer; rounding above one is cut off.
+    The first term underflows to zero from about ``value`` = 1490 on. With at most ``2 * DECISIVE_TOKENS`` degrees the
+    true tail is then below 1e-100, so zero is the right answer; rounding above one is cut off.
     """
     half = value / 2.0
     term = total = exp(-half)

@@ -25,13 +25,15 @@ log = structlog.get_logger()
 #: Changed tokens held in the dictionary before they are merged into the arrays.
 MERGE_FROM = 20_000
 
+EMPTY = Totals(0, 0, 0)
+
 
 class Counts:
     """Counts of all tokens at one revision. Immutable."""
 
     __slots__ = ("_changed", "_ham", "_spam", "_tokens", "totals")
 
-    def __init__(self, totals: Totals = Totals(0, 0, 0), rows: Iterable[tuple[int, int, int]] = ()) -> None:  # noqa: B008
+    def __init__(self, totals: Totals = EMPTY, rows: Iterable[tuple[int, int, int]] = ()) -> None:
         """``rows`` are (token, ham, spam) by rising token."""
         self.totals = totals
         self._tokens, self._ham, self._spam = array("q"), array("I"), array("I")
@@ -101,7 +103,8 @@ class BayesModel:
         self._looked_at = float("-inf")
 
     def load(self) -> None:
-        """Read the whole model; for the start of a process, because a large one takes seconds. Raises ``StoreError``."""
+        """Read the whole model; for the start of a process, because a large one takes seconds. Raises
+        ``StoreError``."""
         with self._turn:
             self._looked_at = self._clock()
             self._counts = self._read(None)

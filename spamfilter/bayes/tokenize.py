@@ -1,8 +1,9 @@
 """A message as a set of tokens for the classifier. Pure and deterministic.
 
-A token says what was seen and where: "s:facture" is not "facture", "h:exemple.top" a link host. Words of the text count in
-their accented and in their plain form (people leave accents out, campaigns too), without elided articles (l', d', qu').
-What our own server adds on the way in gives no token: a message must look alike when it is judged and when it is learnt.
+A token says what was seen and where: "s:facture" is not "facture", "h:exemple.top" a link host. Words of the text
+count in their accented and in their plain form (people leave accents out, campaigns too), without elided articles (l',
+d', qu'). What our own server adds on the way in gives no token: a message must look alike when it is judged and when
+it is learnt.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ _IGNORED_FIELDS = frozenset(
     (
         b"received", b"return-path", b"delivered-to", b"x-original-to", b"authentication-results", b"received-spf",
         b"arc-seal", b"arc-message-signature", b"arc-authentication-results", b"x-spam-status", b"x-spam-score",
-        b"x-spam-report", b"x-spam-flag", b"x-spam-level", b"x-spam-checker-version", b"status", b"x-status", b"x-keywords",
-        b"x-uid", b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"content-length", b"lines",
+        b"x-spam-report", b"x-spam-flag", b"x-spam-level", b"x-spam-checker-version", b"status", b"x-status",
+        b"x-keywords", b"x-uid", b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"content-length", b"lines",
     )
 )  # fmt: skip
 
 
 def tokens(views: Views) -> tuple[str, ...]:
-    """The distinct tokens of a message, at most ``MAX_TOKENS``: what is hard to vary first, the words of the text last."""
+    """The distinct tokens of a message, at most ``MAX_TOKENS``: what is hard to vary first, the words of the text
+    last."""
     return tuple(islice(dict.fromkeys(_all(views)), MAX_TOKENS))
 
 

@@ -1,8 +1,8 @@
 """The token store in SQL: how many ham and spam messages held each token.
 
 All functions work within the caller's transaction. Writers take the lock of the model row first (on SQLite there is one
-writer anyway), so revisions become visible in their order and a reader that knows revision n misses nothing by asking for
-what is newer than n.
+writer anyway), so revisions become visible in their order and a reader that knows revision n misses nothing by asking
+for what is newer than n.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def changed_since(connection: Connection, revision: int) -> Iterator[tuple[int, 
 
 def _rows(connection: Connection, query: Any) -> Iterator[tuple[int, int, int]]:
     result = connection.execution_options(yield_per=_READ_AT_ONCE).execute(query)
-    for token, ham, spam in result:
-        yield token, ham, spam
+    for row in result:
+        yield row.token, row.ham, row.spam
 
 
 def known(connection: Connection, wanted: Iterable[int]) -> dict[int, tuple[int, int]]:

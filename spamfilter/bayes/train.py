@@ -37,7 +37,8 @@ class Lesson:
 
 
 class Trainer:
-    """Teaches the site's model. Safe from any thread and process; a kill at any point leaves a message learnt or not."""
+    """Teaches the site's model. Safe from any thread and process; a kill at any point leaves a message learnt or
+    not."""
 
     def __init__(self, database: Database, settings: Spam, clock: Callable[[], float] = time.time) -> None:
         self._database = database

@@ -78,7 +78,11 @@ def dmarc_fail(views: Views) -> Finding:
 def dmarc_fail_strict(views: Views) -> Finding:
     """Failed, and the domain asks for quarantine or refusal."""
     results = views.authentication
-    return results is not None and results.dmarc.outcome is Outcome.FAIL and results.dmarc.policy in ("quarantine", "reject")
+    return (
+        results is not None
+        and results.dmarc.outcome is Outcome.FAIL
+        and results.dmarc.policy in ("quarantine", "reject")
+    )
 
 
 @rule("NOTHING_AUTHENTICATED")

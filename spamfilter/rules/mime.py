@@ -35,7 +35,7 @@ def _members(attachment: Attachment) -> list[tuple[str, bool]]:
 
 def _is_program(attachment: Attachment) -> bool:
     start = attachment.start
-    return start[:2] == b"MZ" and b"PE\0\0" in start[:4096] or start[:4] == b"\x7fELF"
+    return (start[:2] == b"MZ" and b"PE\0\0" in start[:4096]) or start[:4] == b"\x7fELF"
 
 
 @rule("HTML_ONLY")

@@ -12,7 +12,7 @@ from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
 from spamfilter.words import unaccented
 
-_REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http", "r=http")
+_REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http")
 
 
 def _host(views: Views, test: Callable[[str], bool]) -> str | None:
