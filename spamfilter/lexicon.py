@@ -108,14 +108,16 @@ BRANDS: dict[str, frozenset[str]] = {
 OFFICES = (
     "rectorat", "recteur", "rectrice", "inspection academique", "education nationale", "ministere", "dsden", "dane",
     "direction academique", "ia-dasen", "service informatique", "support informatique", "assistance informatique",
-    "help desk", "helpdesk", "it support", "it service", "administrateur", "administrator", "webmail", "service messagerie",
-    "ressources humaines", "human resources", "service paie", "payroll", "mail admin", "gestionnaire de messagerie",
+    "help desk", "helpdesk", "it support", "it service", "administrateur", "administrator", "webmail",
+    "service messagerie", "ressources humaines", "human resources", "service paie", "payroll", "mail admin",
+    "gestionnaire de messagerie",
 )  # fmt: skip
 
 #: Path and host words of pages that ask for a password.
 CREDENTIAL_WORDS = (
-    "login", "signin", "sign-in", "logon", "verify", "verif", "confirm", "secure", "account", "password", "passwd", "webmail",
-    "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe", "motdepasse", "validation",
+    "login", "signin", "sign-in", "logon", "verify", "verif", "confirm", "secure", "account", "password", "passwd",
+    "webmail",    "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe", "motdepasse",
+    "validation",
 )  # fmt: skip
 
 EXECUTABLE = _words("""

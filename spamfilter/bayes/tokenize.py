@@ -39,7 +39,8 @@ _IGNORED_FIELDS = frozenset(
         b"received", b"return-path", b"delivered-to", b"x-original-to", b"authentication-results", b"received-spf",
         b"arc-seal", b"arc-message-signature", b"arc-authentication-results", b"x-spam-status", b"x-spam-score",
         b"x-spam-report", b"x-spam-flag", b"x-spam-level", b"x-spam-checker-version", b"status", b"x-status",
-        b"x-keywords", b"x-uid", b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"content-length", b"lines",
+        b"x-keywords", b"x-uid", b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"content-length",
+        b"lines",
     )
 )  # fmt: skip
 

@@ -13,7 +13,8 @@ _URGENT = (
     "urgent", "action requise", "action required", "derniere relance", "dernier rappel", "dernier avertissement",
     "final notice", "last warning", "final warning", "immediate attention", "reponse immediate", "sous 24h",
     "sous 24 heures", "within 24 hours", "suspension imminente", "mise en demeure", "votre compte sera",
-    "your account will", "account suspended", "compte suspendu", "compte bloque", "important : votre compte", "avis d'expulsion",
+    "your account will", "account suspended", "compte suspendu", "compte bloque", "important : votre compte",
+    "avis d'expulsion",
 )  # fmt: skip
 
 
