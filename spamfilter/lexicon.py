@@ -116,8 +116,8 @@ OFFICES = (
 #: Path and host words of pages that ask for a password.
 CREDENTIAL_WORDS = (
     "login", "signin", "sign-in", "logon", "verify", "verif", "confirm", "secure", "account", "password", "passwd",
-    "webmail",    "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe", "motdepasse",
-    "validation",
+    "webmail", "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe",
+    "motdepasse", "validation",
 )  # fmt: skip
 
 EXECUTABLE = _words("""

@@ -38,7 +38,7 @@ def test_site(host: str, site: str) -> None:
         "impots-gouv.com",
         "amendes.gouv.fr.paiement.top",
         "education-gouv.info",
-        "xn--ac-exmple-d4a.fr",
+        "xn--ac-exmple-f4a.fr",
         "amell.fr",
     ],
 )
@@ -85,7 +85,7 @@ def test_is_address(host: str, is_address: bool) -> None:
 
 
 def test_punycode_is_decoded_within_bounds() -> None:
-    assert domains.unicode_form("www.xn--exmple-cua.fr") == "www.exémple.fr"
+    assert domains.unicode_form("www.xn--exmple-cva.fr") == "www.exémple.fr"
     hostile = "xn--" + "a" * 200_000
     start = time.process_time()
     assert domains.unicode_form(hostile) == hostile
