@@ -125,3 +125,9 @@ def evidence() -> Callable[..., Evidence]:
 @pytest.fixture(scope="session")
 def views() -> Callable[..., Views]:
     return lambda **changes: Views(make_evidence(**changes), 256 * 1024)
+
+
+@pytest.fixture(scope="session")
+def evidence_of() -> Callable[..., Evidence]:
+    """Evidence of given octets."""
+    return as_evidence
