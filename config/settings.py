@@ -151,6 +151,9 @@ class Store:
     keywords: int = setting(100, "Different keywords in one mailbox.", low=10)
     keyword_length: int = setting(64, "Octets of a keyword.", low=16)
     orphan_age: float = setting(3600.0, "Age from which files without a row are swept away.", kind="duration", low=60)
+    keep_removed: float = setting(
+        300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
+    )
     views: int = setting(2000, "Mailbox views kept in memory by a process.", low=10)
 
 

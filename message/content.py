@@ -95,6 +95,10 @@ class FileContent:
         return self._buffer
 
     def blocks(self) -> Iterator[bytes]:
+        if self._buffer is not None:
+            for start in range(0, self._size, BLOCK):
+                yield self._buffer[start : start + BLOCK]
+            return
         fd = self._open()
         with os.fdopen(fd, "rb") as file:
             while block := file.read(BLOCK):
