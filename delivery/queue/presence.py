@@ -13,49 +13,46 @@ import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 _TEMPORARY = ".tmp"
 
 
 class Presence:
-    """While entered, ``name`` is known to be alive to all who look into the folder."""
+    """From its making until ``leave`` or the end of the process, ``name`` is known to be alive."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
-        self._fd = -1
         self.name = f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
-
-    def __enter__(self) -> Presence:
         # Locked before it has its name: nobody ever sees a living runner's file unlocked.
-        temporary = self._folder / (self.name + _TEMPORARY)
+        temporary = folder / (self.name + _TEMPORARY)
         self._fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        os.rename(temporary, self._folder / self.name)
-        return self
+        os.rename(temporary, folder / self.name)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """End in order: nothing is leased any more."""
         (self._folder / self.name).unlink(missing_ok=True)
         os.close(self._fd)
 
     def bury_dead(self, release: Callable[[str], object]) -> None:
         """Call ``release`` with the name of each runner that died here, then forget it."""
         for path in self._folder.iterdir():
-            if path.name == self.name or path.name.endswith(_TEMPORARY):
-                continue
-            try:
-                fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The leases first: a crash between the two only repeats this.
-                release(path.name)
-                path.unlink(missing_ok=True)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(fd)
+            if path.name != self.name and not path.name.endswith(_TEMPORARY):
+                self._bury_if_dead(path, release)
+
+    @staticmethod
+    def _bury_if_dead(path: Path, release: Callable[[str], object]) -> None:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The leases first: a crash between the two only repeats this.
+            release(path.name)
+            path.unlink(missing_ok=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(fd)

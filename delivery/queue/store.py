@@ -167,6 +167,17 @@ class QueueStore:
 
     # ------------------------------------------------------------ outcomes
 
+    def settle(
+        self, item: QueuedMessage, owner: str, settlement: Settlement, notices: Sequence[Outgoing] = ()
+    ) -> None:
+        """Write an attempt's outcome and queue what its sender is told, in one transaction. Raises LeaseLost."""
+        staged = [self.stage(notice) for notice in notices]
+        with self._database.write() as connection:
+            body = self.record(connection, item, owner, settlement)
+            for one in staged:
+                self.enqueue(connection, one)
+        self.forget(body)
+
     def record(self, connection: Connection, item: QueuedMessage, owner: str, settlement: Settlement) -> str | None:
         """Write an attempt's outcome in the caller's write transaction.
 
