@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from config.settings import Site
 from delivery.dsn import Action, Reported, ReportWriter
+from delivery.lines import with_line_ends
 from delivery.outcome import Disposition, Fate, Reason
 from delivery.queue.model import Outgoing
 from delivery.queue.schedule import wants_failure
@@ -74,9 +75,7 @@ def route(directory: Recipients, recipient: Recipient, language: str, *, relay: 
 
 def refuse(recipient: Recipient, reason: Reason, language: str) -> Route:
     """A route that leads nowhere."""
-    return Route(
-        recipient, refusal=Disposition(recipient.address, Fate.REFUSED, reason, say(reason, language))
-    )
+    return Route(recipient, refusal=Disposition(recipient.address, Fate.REFUSED, reason, say(reason, language)))
 
 
 class Filer:
@@ -144,7 +143,7 @@ class Filer:
                     message_id=envelope.id,
                     sender=envelope.sender,
                     recipients=plan.forwards,
-                    content=letter.remote,
+                    content=with_line_ends(letter.remote),
                     queued_at=envelope.received_at,
                     smtputf8=envelope.smtputf8,
                     eight_bit=not all(block.isascii() for block in letter.remote.blocks()),
@@ -212,9 +211,7 @@ def _disposition(one: Route, filed: bool, junk: bool, language: str) -> Disposit
         return Disposition(one.recipient.address, Fate.KEPT, Reason.JUNKED if junk else Reason.DELIVERED)
     if one.elsewhere:
         return Disposition(one.recipient.address, Fate.KEPT, Reason.QUEUED)
-    return Disposition(
-        one.recipient.address, Fate.LATER, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language)
-    )
+    return Disposition(one.recipient.address, Fate.LATER, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language))
 
 
 def _notices(one: Route, disposition: Disposition, some_full: bool, junk: bool, language: str) -> list[Reported]:
@@ -222,9 +219,7 @@ def _notices(one: Route, disposition: Disposition, some_full: bool, junk: bool, 
     recipient = one.recipient
     if (disposition.fate is not Fate.KEPT or some_full) and wants_failure(recipient.notify):
         reason = Reason.OVER_QUOTA if some_full else disposition.reason
-        return [
-            Reported(recipient.address, recipient.original, Action.FAILED, _STATUS[reason], say(reason, language))
-        ]
+        return [Reported(recipient.address, recipient.original, Action.FAILED, _STATUS[reason], say(reason, language))]
     if disposition.reason is Reason.DELIVERED and not one.elsewhere and Notify.SUCCESS in recipient.notify:
         return [Reported(recipient.address, recipient.original, Action.DELIVERED, "2.0.0")]
     return []

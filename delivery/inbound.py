@@ -84,9 +84,7 @@ class InboundPipeline:
         routes = self._routes(envelope, headers)
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
-        authentication = (
-            self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
-        )
+        authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
         verdict = self._verdict(envelope, buffer, headers, authentication, routes)
         decision = decide(authentication, verdict, self._settings.mailauth)
         self._log(envelope, content, decision, authentication, verdict)
@@ -95,9 +93,7 @@ class InboundPipeline:
         junk = decision.action is Action.JUNK
         local, remote = self._traced(envelope, content, headers, authentication, verdict)
         try:
-            return Dispositions(
-                self._filer.keep(Letter(envelope, routes, local, remote, junk=junk, reports=not junk))
-            )
+            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote, junk=junk, reports=not junk)))
         finally:
             local.close()
 
@@ -237,5 +233,3 @@ def protocol(envelope: Envelope) -> str:
         return "SMTP"
     security = ("S" if client.tls else "") + ("A" if client.account else "")
     return ("UTF8SMTP" if envelope.smtputf8 else "ESMTP") + security
-
-

@@ -167,9 +167,7 @@ class QueueStore:
 
     # ------------------------------------------------------------ outcomes
 
-    def settle(
-        self, item: QueuedMessage, owner: str, settlement: Settlement, notices: Sequence[Outgoing] = ()
-    ) -> None:
+    def settle(self, item: QueuedMessage, owner: str, settlement: Settlement, notices: Sequence[Outgoing] = ()) -> None:
         """Write an attempt's outcome and queue what its sender is told, in one transaction. Raises LeaseLost."""
         staged = [self.stage(notice) for notice in notices]
         with self._database.write() as connection:
