@@ -1,7 +1,8 @@
 """What "accepted" means: bodies on disk first, then one transaction with everything that follows from a message.
 
-That transaction holds the message rows of all local recipients, the queue rows of the remote ones, and the queue rows of
-what the sender must be told. It commits whole or not at all; only after it the sender is told that we have the message.
+That transaction holds the message rows of all local recipients, the queue rows of the remote ones, and the queue rows
+of what the sender must be told. It commits whole or not at all; only after it the sender is told that we have the
+message.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class Filer:
             try:
                 self._store.deliver(plan.filings, letter.local, summary, letter.envelope.received_at, along)
             except OverQuota as error:
-                # The one error after which it is certain that no row names the staged bodies. After any other the commit
-                # may have happened, and the sweep finds out.
+                # The one error after which it is certain that no row names the staged bodies. After any other the
+                # commit may have happened, and the sweep finds out.
                 self._queue.discard(staged)
                 if error.account in full:
                     raise

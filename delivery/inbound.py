@@ -1,6 +1,6 @@
 """Mail from outside, from its last octet to the answer: one straight line in one worker thread.
 
-1 routes and header  2 authentication  3 spam  4 policy  5 trace fields  6-8 filing in one transaction, one outcome a recipient.
+1 header and routes  2 authentication  3 spam  4 policy  5 trace fields  6 filing, all in one transaction.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class InboundPipeline:
         authentication: AuthenticationResults | None,
         verdict: Verdict | None,
     ) -> tuple[PrefixedContent, PrefixedContent]:
-        """The message as mailboxes and as other servers get it: our trace fields on top, forged ones of ours cut out."""
+        """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out."""
         fields = [trace.received(envelope, self._hostname, protocol(envelope))]
         if authentication is not None:
             fields.append(results.header(authentication, self._hostname))
@@ -186,7 +186,7 @@ class InboundPipeline:
 
 
 def guarded(envelope: Envelope, content: Content, language: str, accept: Callable[[], Dispositions]) -> Dispositions:
-    """Run ``accept``; whatever goes wrong puts the message off. An unknown failure is never a refusal, nor an acceptance."""
+    """Run ``accept``; whatever goes wrong puts the message off: a failure of ours is no refusal and no acceptance."""
     try:
         return accept()
     except DiskFull as error:

@@ -1,8 +1,9 @@
 """Asks the spam filter, for no longer than its budget.
 
-Each judgement runs in a thread of its own: a thread can't be ended from outside, so one that overruns is left behind and
-counted. When as many as ``STUCK`` are left behind the filter isn't asked any more until one of them ends: a message that
-makes the filter hang costs threads up to that number and never stops mail. What isn't judged passes, marked.
+Each judgement runs in a thread of its own: a thread can't be ended from outside, so one that overruns is left behind
+and counted. When as many as ``STUCK`` are left behind the filter isn't asked any more until one of them ends: a
+message that makes the filter hang costs threads up to that number and never stops mail. What isn't judged passes,
+marked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The spam filter learns from what people do: into Junk is spam, out of it (but not into Trash) is ham.
 
-The store's event log says who moved what. A cursor is kept with it, so each event is looked at by one reader about once;
-what is looked at twice after a crash changes nothing, because the trainer learns a message once.
+The store's event log says who moved what. A cursor is kept with it, so each event is looked at by one reader about
+once; what is looked at twice after a crash changes nothing, because the trainer learns a message once.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
     """The refusal that a header deserves by its form alone, or None.
 
     One From field with at least one address, and a Sender when there are several: RFC 5322 section 3.6.2; several From
-    fields would let the one that is authenticated differ from the one that is shown (RFC 9989). A message that has passed
-    ``received_fields`` servers is in a loop (RFC 5321 section 6.3).
+    fields would let the one that is authenticated differ from the one that is shown (RFC 9989). A message that has
+    passed ``received_fields`` servers is in a loop (RFC 5321 section 6.3).
     """
     if headers.body_start - headers.start > settings.header_size:
         return _bad("the header is too large")

@@ -1,7 +1,7 @@
-"""Mail from our users: their right to the sender, small repairs, signing, and one transaction for near and far recipients.
+"""Mail from our users: the right to the sender, small repairs, signing, one transaction for near and far recipients.
 
-RFC 6409 sections 6 and 8. What is checked is what is sent: line ends are put right first, then every field that names an
-author is read from the octets, all of its kind, and all addresses in it.
+RFC 6409 sections 6 and 8. What is checked is what is sent: line ends are put right first, then every field that names
+an author is read from the octets, all of its kind, and all addresses in it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ log = structlog.get_logger()
 
 #: Fields that say who wrote or sent a message (RFC 5322 sections 3.6.2 and 3.6.6).
 AUTHORS = (b"From", b"Sender", b"Resent-From", b"Resent-Sender")
+
+#: Longest field that names an author, in octets: what a parser would leave unread could not be checked.
+FIELD_LIMIT = 32 * 1024
 
 #: Fields that nobody but the sender may see (RFC 5322 section 3.6.3).
 BLIND = (b"Bcc", b"Resent-Bcc")
@@ -72,7 +75,7 @@ class SubmissionPipeline:
     def may_send(self, account: Account, sender: str) -> bool:
         """Whether ``account`` may give ``sender`` as reverse path.
 
-        The null one is allowed to everybody: dispositions need it (RFC 8098 section 3), and From is checked all the same.
+        The null one is allowed: disposition notifications need it (RFC 8098 section 3). From is checked all the same.
         """
         return not sender or self._directory.may_send_as(account, sender)
 
@@ -122,6 +125,8 @@ class SubmissionPipeline:
             return "several From fields" if authors else "no From field"
         if not parse_addresses(authors[0]):
             return "no address in From"
+        if any(field.end - field.start > FIELD_LIMIT for field in headers.named(*AUTHORS)):
+            return "a sender field is too long"
         return ""
 
     def _stranger(self, envelope: Envelope, headers: HeaderBlock, account: Account) -> str | None:

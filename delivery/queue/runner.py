@@ -1,8 +1,9 @@
 """The queue's runner: leases due items, has them carried away, and writes down what became of them.
 
-Crash-only: a runner keeps nothing that matters. Its leases tell others what it is trying; they are renewed while it lives,
-given back by the next runner when it died, and an outcome is written in one transaction with the report that the sender
-gets. So a message is never lost, and is sent twice only when the far server's 250 could not be written down.
+Crash-only: a runner keeps nothing that matters. Its leases tell others what it is trying; they are renewed while it
+lives, given back by the next runner when it died, and an outcome is written in one transaction with the report that
+the sender gets. So a message is never lost, and is sent twice only when the far server's 250 could not be written
+down.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class QueueRunner:
         self._wake.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set (seen within ``settings.poll`` or at ``wake``), then let attempts end for GRACE."""
+        """Work until ``stop`` is set (seen at ``wake`` or after ``settings.poll``); attempts get GRACE to end."""
         self._stop = stop
         presence = Presence(self._queue.presence_folder)
         self._owner = presence.name
@@ -156,7 +157,7 @@ class QueueRunner:
             return _same_for_all(item, 451, "4.3.0", f"internal error {incident}")
 
     def _write_down(self, item: QueuedMessage, attempts: Sequence[Attempt]) -> None:
-        """Record the outcome; while the store is away, again and again: a 250 that is forgotten is a mail sent twice."""
+        """Record the outcome, while the store is away again and again: a 250 forgotten is a mail sent twice."""
         pause = 0.5
         while True:
             settlement = self._settled(item, attempts)
