@@ -142,7 +142,7 @@ class QueueStore:
             full = [destination for destination, count in load.items() if count >= per_destination]
             due = _due(now, full, limit + len(taken)).with_for_update(skip_locked=True)
             before = len(chosen)
-            for number, destination in connection.execute(due).tuples():
+            for number, destination in connection.execute(due):
                 if number not in taken and load[destination] < per_destination and len(chosen) < limit:
                     chosen.append(number)
                     taken.add(number)

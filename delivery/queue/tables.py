@@ -27,6 +27,7 @@ message = Table(
     Column("eight_bit", Boolean, nullable=False),
     Column("ret", String(8)),
     Column("envid", Text),
+    sqlite_autoincrement=True,
 )
 
 item = Table(
@@ -42,6 +43,8 @@ item = Table(
     Column("delay_told", Boolean, nullable=False),
     # Covers the search for due items, which walks past those of busy destinations.
     Index("ix_queue_item_due", "held", "due_at", "destination"),
+    # Numbers are never used again: the outcome of a lease that was lost must not meet another item.
+    sqlite_autoincrement=True,
 )
 
 recipient = Table(
