@@ -1,7 +1,7 @@
 """Every setting, with its default, its unit and one sentence: one frozen dataclass per room.
 
-The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and reports
-all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
+The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and
+reports all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
 
 Kinds: ``size`` is octets (an integer or "20 MiB"), ``duration`` is seconds (a number or "5 min", "30 s", "1 h", "2 d").
 """
