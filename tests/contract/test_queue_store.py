@@ -102,9 +102,14 @@ def test_one_item_a_domain_and_each_address_once(queue: QueueStore, database: Da
 
 def test_nothing_is_queued_when_the_transaction_fails(queue: QueueStore, database: Database):
     staged = queue.stage(outgoing("a@x.example"))
-    with pytest.raises(RuntimeError), database.write() as connection:
-        queue.enqueue(connection, staged)
-        raise RuntimeError("crash before the commit")
+
+    def crash_before_the_commit() -> None:
+        with database.write() as connection:
+            queue.enqueue(connection, staged)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        crash_before_the_commit()
     assert take(queue) == []
     assert queue.depth() == 0
 
