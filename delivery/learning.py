@@ -15,7 +15,7 @@ from config.settings import Spam
 from message.content import Buffer, Content
 from storage import events
 from storage.database import Database
-from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, NoSuchMessage
+from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError
 from storage.events import Event
 from storage.model import SpecialUse
 
@@ -80,23 +80,26 @@ class Learning:
             return False
         day = event.account_key, event.at // DAY
         if self._taught[day] >= self._settings.learn_per_account:
-            log.info("learning.capped", account=event.account_key, event=event.id)
+            log.info("learning.capped", account=event.account_key, number=event.id)
             return False
         try:
             content = self._store.event_body(event)
         except (NoSuchMessage, NoSuchMailbox, NoSuchAccount, Damaged) as error:
-            log.info("learning.skipped", account=event.account_key, event=event.id, reason=type(error).__name__)
+            log.info("learning.skipped", account=event.account_key, number=event.id, reason=type(error).__name__)
             return False
         try:
             changed = self._trainer.learn(content.buffer(), spam=spam, account=event.account_key)
-        except FileNotFoundError:
-            log.info("learning.skipped", account=event.account_key, event=event.id, reason="body gone")
+        except StoreError:
+            raise
+        except Exception:
+            # One message that can't be learnt must not keep all later ones from being learnt.
+            log.exception("learning.failed", account=event.account_key, number=event.id)
             return False
         finally:
             content.close()
         if changed:
             self._count(day)
-            log.info("learning.learnt", account=event.account_key, event=event.id, spam=spam)
+            log.info("learning.learnt", account=event.account_key, number=event.id, spam=spam)
         return changed
 
     def _count(self, day: tuple[str, int]) -> None:
