@@ -265,6 +265,22 @@ def account_disable(login: str, config: ConfigOption = None, assignments: SetOpt
         print(f"{login} is disabled.")
 
 
+@account_app.command("quota")
+def account_quota(
+    login: str,
+    octets: Annotated[int, typer.Argument(help="Octets; 0: no limit; -1: the site's default.", min=-1)],
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Set how much an account may hold."""
+    with _rooms(config, assignments) as rooms:
+        account = rooms.directory.find(login)
+        if account is None:
+            raise Failure(f"there is no account {login!r}: account list shows all")
+        rooms.store.set_quota(rooms.store.open_account(account.key), None if octets < 0 else octets, None)
+        print(f"The quota of {login} is changed.")
+
+
 @account_app.command("list")
 def account_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all accounts."""
