@@ -31,9 +31,9 @@ _OPEN = frozenset({Phase.MAIL, Phase.RCPT})
 class Verb:
     """One row.
 
-    ``junk``: harmless, but counts against a client that sends nothing else. ``before_tls``: allowed where TLS is required
-    and not yet there. ``last``: must be the last command of a pipelined group. ``signed_in``: needs AUTH where the listener
-    requires it.
+    ``junk``: harmless, but counts against a client that sends nothing else. ``before_tls``: allowed where TLS is
+    required and not yet there. ``last``: the client must wait for the answer before it sends more; one that does not
+    has an error counted. ``signed_in``: needs AUTH where the listener requires it.
     """
 
     name: str
@@ -50,12 +50,12 @@ TABLE: tuple[Verb, ...] = (
     Verb("MAIL", frozenset({Phase.GREETED}), signed_in=True),
     Verb("RCPT", _OPEN, signed_in=True),
     Verb("DATA", frozenset({Phase.RCPT}), last=True, signed_in=True),
-    # BDAT is judged by its own method: the octets of a chunk follow at once and must be read whatever the answer is.
-    Verb("BDAT", _ANY, signed_in=False),
+    # The octets of a chunk follow at once: the server reads them even when this table refuses the command.
+    Verb("BDAT", frozenset({Phase.RCPT, Phase.CHUNKS}), signed_in=True),
     Verb("RSET", _ANY, junk=True, before_tls=True),
-    Verb("NOOP", _ANY, junk=True, before_tls=True, last=True),
-    Verb("VRFY", _ANY, junk=True, last=True),
-    Verb("EXPN", _ANY, junk=True, last=True),
+    Verb("NOOP", _ANY, junk=True, before_tls=True),
+    Verb("VRFY", _ANY, junk=True),
+    Verb("EXPN", _ANY, junk=True),
     Verb("HELP", _ANY, junk=True, before_tls=True),
     Verb("STARTTLS", _IDLE, before_tls=True, last=True),
     Verb("AUTH", frozenset({Phase.GREETED}), last=True),
@@ -74,7 +74,8 @@ AUTH_FIRST = Reply(530, "5.7.0", "Authentication required")
 _OUT_OF_ORDER = {
     "MAIL": Reply(503, "5.5.1", "A transaction is already open: finish it or send RSET"),
     "RCPT": Reply(503, "5.5.1", "Send MAIL first"),
-    "DATA": Reply(503, "5.5.1", "Send RCPT first"),
+    "DATA": Reply(503, "5.5.1", "Send MAIL and RCPT first"),
+    "BDAT": Reply(503, "5.5.1", "Send MAIL and RCPT first"),
     "STARTTLS": Reply(503, "5.5.1", "Not within a transaction"),
     "AUTH": Reply(503, "5.5.1", "Not within a transaction"),
 }
@@ -100,7 +101,7 @@ def refusal(
         return None
     if phase is Phase.CHUNKS and verb.name in ("DATA", "RCPT", "MAIL"):
         return CHUNKS_OPEN
-    if verb.name == "DATA" and phase is Phase.MAIL and tried:
+    if verb.name in ("DATA", "BDAT") and phase is Phase.MAIL and tried:
         return NO_RECIPIENTS
     return _OUT_OF_ORDER[verb.name]
 
@@ -108,8 +109,8 @@ def refusal(
 class Conduct:
     """Counts what a client does wrong in one session, and what it does in vain.
 
-    Junk commands count as errors from ``junk_allowed`` on; a message taken forgives the junk (RFC 5321 section 7.8 lets a
-    server defend itself against such use).
+    Junk commands count as errors from ``junk_allowed`` on; a message taken forgives the junk (RFC 5321 section 7.8
+    lets a server defend itself against such use).
     """
 
     __slots__ = ("_close_at", "_delay_at", "_junk", "_junk_allowed", "errors")

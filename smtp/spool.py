@@ -1,7 +1,7 @@
 """Where a message is gathered while it arrives: in memory, or, above a size, in a file of the data folder.
 
-Writing to the file blocks and is done by a worker thread (``spill``), never by the event loop. Octets that are refused are
-counted and dropped, so that a message of any size is drained in bounded memory.
+Writing to the file blocks and is done by a worker thread (``spill``), never by the event loop. Octets that are
+refused are counted and dropped, so that a message of any size is drained in bounded memory.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ class Spool:
         self._path = folder / name
         self._limit = limit
         self._memory = memory
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self._tail = b""
+        self._octets = bytearray()
+        self._last = b""
         self._fd: int | None = None
         self._spilled = 0
         self._line_ends = LineEnds()
@@ -48,25 +47,20 @@ class Spool:
         self._line_ends.feed(raw)
         self.size += len(plain)
         if self.refused:
-            self._forget()
+            self._octets.clear()
         elif plain:
-            self._pieces.append(plain)
-            self._waiting += len(plain)
-            self._tail = plain if len(plain) > 1 else (self._tail + plain)[-2:]
+            self._octets += plain
+            self._last = (self._last + plain[-2:])[-2:]
 
     @property
     def refused(self) -> bool:
         """True once nothing of this message will be kept."""
-        return (
-            self.size > self._limit or self._line_ends.bare or self._line_ends.nul or self.failure is not None
-        )
+        return self.size > self._limit or self._line_ends.bare or self._line_ends.nul or self.failure is not None
 
     @property
     def wants_spill(self) -> bool:
         """True when ``spill`` is to be called before more is taken."""
-        if self._fd is None:
-            return self._waiting > self._memory
-        return self._waiting >= PIECE
+        return len(self._octets) > (self._memory if self._fd is None else PIECE)
 
     def spill(self) -> None:
         """Write what is in memory to the file. Blocks. A failure is noted, not raised."""
@@ -74,15 +68,14 @@ class Spool:
             if self._fd is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o600)
-            for piece in self._pieces:
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(self._fd, view) :]
-            self._spilled += self._waiting
+            octets = bytes(self._octets)
+            while octets:
+                written = os.write(self._fd, octets)
+                self._spilled += written
+                octets = octets[written:]
         except OSError as error:
             self.failure = error
-        self._pieces.clear()
-        self._waiting = 0
+        self._octets.clear()
 
     @property
     def in_file(self) -> bool:
@@ -90,8 +83,12 @@ class Spool:
         return self._fd is not None
 
     def end(self) -> Reply | None:
-        """No octets follow. The reply when the message is refused for its form or size."""
+        """No octets follow: the last word on the message's form and size."""
         self._line_ends.end()
+        return self.refusal()
+
+    def refusal(self) -> Reply | None:
+        """The reply when the message is refused for its form or size."""
         if self._line_ends.bare:
             return BARE_LINE_END
         if self._line_ends.nul:
@@ -102,11 +99,10 @@ class Spool:
 
     def finish(self) -> Content:
         """The message; its last line has its CR LF even when the last chunk of BDAT had none. Raises OSError."""
-        if self.size and self._tail[-2:] != b"\r\n":
-            self._pieces.append(b"\r\n")
-            self._waiting += 2
+        if self.size and self._last != b"\r\n":
+            self._octets += b"\r\n"
         if self._fd is None:
-            return MemoryContent(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+            return MemoryContent(bytes(self._octets))
         self.spill()
         if self.failure is not None:
             raise self.failure
@@ -114,15 +110,11 @@ class Spool:
 
     def discard(self) -> None:
         """Give back memory and file. May be called more than once."""
-        self._forget()
+        self._octets.clear()
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
             self._path.unlink(missing_ok=True)
-
-    def _forget(self) -> None:
-        self._pieces.clear()
-        self._waiting = 0
 
 
 def sweep(folder: Path) -> None:

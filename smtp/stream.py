@@ -1,24 +1,34 @@
 """Octets to and from one client: bounded buffers, one deadline at a time, one write for a group of replies.
 
-Stands between an asyncio transport and the session. One task reads and writes; the protocol feeds it. At most about twice
-``READ_AHEAD`` octets wait unread; a client that does not read its replies stops being read itself and runs into the deadline.
+Stands between an asyncio transport and the session. One task reads and writes; the protocol feeds it. At most about
+twice ``READ_AHEAD`` octets wait unread; a client that does not read its replies stops being read itself and runs
+into the deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 READ_AHEAD = 256 * 1024
 WRITE_AHEAD = 16 * 1024
 LINGER = 10.0
 
 
-class Ended(Exception):
+class SessionOver(Exception):
+    """Nothing more can be said or read in this session, except perhaps a last reply."""
+
+
+class Ended(SessionOver):
     """The client has closed, or the connection broke."""
 
 
-class TimedOut(Exception):
+class TimedOut(SessionOver):
     """The deadline passed."""
+
+
+class HandshakeFailed(SessionOver):
+    """TLS did not come about."""
 
 
 class LineTooLong(Exception):
@@ -144,7 +154,9 @@ class ClientStream:
             self._interruptible = False
 
     async def block(self, deadline: float, limit: int | None = None) -> bytes:
-        """What has arrived, at least one octet, at most ``limit``. ``deadline`` is loop time. Raises Ended, TimedOut."""
+        """What has arrived, at least one octet, at most ``limit``. ``deadline`` is loop time. Raises Ended,
+        TimedOut.
+        """
         if not self._in:
             await self.flush(deadline)
             await self._more(deadline)
@@ -217,21 +229,24 @@ class ClientStream:
             self._timer.cancel()
         self._timer = self._loop.call_later(LINGER, self.transport.abort)
 
-    async def start_tls(self, protocol: asyncio.BaseProtocol, context: object, seconds: float) -> None:
+    async def start_tls(self, protocol: asyncio.Protocol, context: ssl.SSLContext, seconds: float) -> None:
         """Go on over TLS. All octets sent in clear and not yet read are forgotten (RFC 3207 section 4.2).
 
-        Raises OSError (ssl.SSLError among them) when the handshake fails or takes longer than ``seconds``.
+        Raises HandshakeFailed, also when the handshake takes longer than ``seconds``.
         """
-        transport = await self._loop.start_tls(
-            self.transport,
-            protocol,
-            context,  # type: ignore[arg-type]
-            server_side=True,
-            ssl_handshake_timeout=seconds,
-            ssl_shutdown_timeout=LINGER,
-        )
+        try:
+            transport = await self._loop.start_tls(
+                self.transport,
+                protocol,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=LINGER,
+            )
+        except (OSError, RuntimeError) as error:  # RuntimeError: the connection closed just before
+            raise HandshakeFailed(str(error)[:200]) from error
         if transport is None:
-            raise ConnectionResetError("connection lost in the TLS handshake")
+            raise HandshakeFailed("connection lost")
         self.transport = transport
         self._in.clear()
         self._reading_paused = self._writing_paused = False
@@ -239,7 +254,9 @@ class ClientStream:
     # Time
 
     def _arm(self, deadline: float) -> None:
-        """See that ``_tick`` runs at ``deadline`` or before. Timers are not moved for a later deadline: that is cheaper."""
+        """See that ``_tick`` runs at ``deadline`` or before. Timers are not moved for a later deadline: that is
+        cheaper.
+        """
         self._deadline = deadline
         if self._timer is not None:
             if self._timer.when() <= deadline:

@@ -18,9 +18,7 @@ _CHANCE_DIGITS = 6
 def envelope_id(now: float, chance: int) -> str:
     """A short id that sorts by time: milliseconds of ``now`` and 30 bits of ``chance``, in Crockford's base 32."""
     number = (int(now * 1000) << 5 * _CHANCE_DIGITS) | (chance & ((1 << 5 * _CHANCE_DIGITS) - 1))
-    return "".join(
-        _ALPHABET[number >> shift & 31] for shift in range(5 * (_TIME_DIGITS + _CHANCE_DIGITS - 1), -1, -5)
-    )
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (_TIME_DIGITS + _CHANCE_DIGITS - 1), -1, -5))
 
 
 def new_id(now: float) -> str:

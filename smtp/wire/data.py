@@ -1,7 +1,7 @@
 """Message octets on the wire: the end of DATA, dot-stuffing and the check of line ends. Pure.
 
-RFC 5321 section 4.5.2 (transparency), section 2.3.8 (only CR LF ends a line). Works on blocks, never on lines: a 25 MiB line is
-no different from any other text.
+RFC 5321 section 4.5.2 (transparency), section 2.3.8 (only CR LF ends a line). Works on blocks, never on lines: a 25
+MiB line is no different from any other text.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _unsure(octets: bytes) -> int:
 
 
 class LineEnds:
-    """Watches for what a next hop could take for a line end: a CR or LF on its own, and NUL (RFC 5321 section 2.3.8)."""
+    """Watches for what a next hop could take for a line end: a CR or LF on its own, and NUL (RFC 5321 section
+    2.3.8).
+    """
 
     __slots__ = ("_after_cr", "bare", "nul")
 

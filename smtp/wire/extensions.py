@@ -19,7 +19,9 @@ _SIZE = re.compile(r"[0-9]{1,20}")
 
 
 def ehlo_reply(hostname: str, *, size: int, starttls: bool, mechanisms: tuple[str, ...]) -> Reply:
-    """The answer to EHLO: ``size`` in octets (RFC 1870), STARTTLS (RFC 3207), AUTH when there are mechanisms (RFC 4954)."""
+    """The answer to EHLO: ``size`` in octets (RFC 1870), STARTTLS (RFC 3207), AUTH when there are mechanisms (RFC
+    4954).
+    """
     keywords = [f"SIZE {size}", *_ALWAYS]
     if starttls:
         keywords.append("STARTTLS")

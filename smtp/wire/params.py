@@ -3,8 +3,8 @@
 RFC 5321 sections 4.1.1.2, 4.1.1.3, 4.1.2 and 4.5.3.1; RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461
 (RET, ENVID, NOTIFY, ORCPT), RFC 6533 (ORCPT of type utf-8), RFC 4954 section 5 (AUTH).
 
-Everything that is wrong raises ``Refused`` with the reply to give. Nothing is rewritten: source routes, ``%`` and ``!`` are
-never followed (RFC 5321 appendix C, RFC 2505 section 2.9).
+Everything that is wrong raises ``Refused`` with the reply to give. Nothing is rewritten: source routes, ``%`` and
+``!`` are never followed (RFC 5321 appendix C, RFC 2505 section 2.9).
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _mailbox(path: bytes, utf8: bool) -> Mailbox:
     if text[:1] == "@":
         raise Refused(_ROUTE)
     local, at, domain = text.rpartition("@")
-    if not at or not text.isascii() and _has_invisible(text):
+    if not at or (not text.isascii() and _has_invisible(text)):
         raise Refused(_SYNTAX)
     local = _local(local)
     if len(local.encode()) > LOCAL_LIMIT or len(domain.encode()) > DOMAIN_LIMIT:
@@ -204,7 +204,9 @@ def _local(local: str) -> str:
 
 
 def is_domain(domain: str) -> bool:
-    """True for labels of letters, digits, hyphens and (as seen in the wild) underscores, 63 octets each, no final dot."""
+    """True for labels of letters, digits, hyphens and (as seen in the wild) underscores, 63 octets each, no final
+    dot.
+    """
     if len(domain.encode()) > DOMAIN_LIMIT:
         return False
     return all(len(label.encode()) <= 63 and _LABEL.fullmatch(label) for label in domain.split("."))

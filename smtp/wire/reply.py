@@ -1,6 +1,7 @@
 """SMTP replies: a code, an enhanced status code, and text. Pure, for both directions.
 
-RFC 5321 section 4.2 (codes, multi-line form), section 4.5.3.1.5 (512 octets a line), RFC 2034 and RFC 3463 (enhanced codes).
+RFC 5321 section 4.2 (codes, multi-line form), section 4.5.3.1.5 (512 octets a line), RFC 2034 and RFC 3463 (enhanced
+codes).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def ascii_text(text: str) -> str:
-    """``text`` fit for a reply line: controls become spaces, accents are dropped, what is left of non-ASCII becomes ``?``.
+    """``text`` fit for a reply line: controls become spaces, accents are dropped, what is left of non-ASCII becomes
+    ``?``.
 
     RFC 6531 section 3.7.4.2 allows UTF-8 in replies only to clients that asked for it; ASCII is understood by all.
     """
@@ -78,8 +80,8 @@ class Refused(Exception):
 def parse_status(code: int, text: str) -> tuple[str, str]:
     """Enhanced status code and remaining text of a far server's reply.
 
-    A status that is missing, or of another class than ``code``, gives ``X.0.0`` (RFC 3463 section 3.1) and the text as it
-    is. Lines of a multi-line reply are joined by spaces, each without the status.
+    A status that is missing, or of another class than ``code``, gives ``X.0.0`` (RFC 3463 section 3.1) and the text
+    as it is. Lines of a multi-line reply are joined by spaces, each without the status.
     """
     kind = str(code)[0]
     status = ""
