@@ -94,7 +94,7 @@ class Framer:
         return len(self._buffer)
 
     def clear(self) -> None:
-        """Forget everything that was received: what came before TLS must not count after it (RFC 3501 section 6.2.1)."""
+        """Forget all that was received: what came before TLS must not count after it (RFC 3501 6.2.1)."""
         for literal in (*self._literals, self._filling):
             if literal is not None and not isinstance(literal, (bytes, bytearray)):
                 literal.close()
