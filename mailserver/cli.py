@@ -48,6 +48,7 @@ def main() -> None:
     """Entry point; an expected error is one line on standard error and status 1 (2 for a bad configuration)."""
     from config.load import ConfigurationError
     from directory.errors import DirectoryError
+    from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
 
@@ -58,7 +59,7 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, StoreError, DirectoryError) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -83,7 +84,7 @@ def _rooms(config: Path | None, assignments: list[str] | None) -> Iterator[Rooms
     settings = _settings(config, assignments)
     logs.set_up(dataclasses.replace(Log(), level="warning", format="text"), "cli")
     # What a command of root makes in the data folder must belong to the server.
-    lifecycle.drop_rights(settings.site.user or None, settings.site.data)
+    lifecycle.drop_rights(settings.site.user, settings.site.data)
     rooms = Rooms(settings)
     try:
         rooms.migrate()
@@ -263,6 +264,22 @@ def account_disable(login: str, config: ConfigOption = None, assignments: SetOpt
     with _rooms(config, assignments) as rooms:
         rooms.directory.set_enabled(login, False)
         print(f"{login} is disabled.")
+
+
+@account_app.command("quota")
+def account_quota(
+    login: str,
+    octets: Annotated[int, typer.Argument(help="Octets; 0: no limit; -1: the site's default.", min=-1)],
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Set how much an account may hold."""
+    with _rooms(config, assignments) as rooms:
+        account = rooms.directory.find(login)
+        if account is None:
+            raise Failure(f"there is no account {login!r}: account list shows all")
+        rooms.store.set_quota(rooms.store.open_account(account.key), None if octets < 0 else octets, None)
+        print(f"The quota of {login} is changed.")
 
 
 @account_app.command("list")

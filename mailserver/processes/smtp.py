@@ -21,7 +21,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM; returns the exit status."""
     logs.set_up(settings.log, "smtp")
     sockets = role_sockets(settings, "smtp")
-    lifecycle.drop_rights(settings.site.user or None, settings.site.data)
+    lifecycle.drop_rights(settings.site.user, settings.site.data)
     rooms = Rooms(settings)
     try:
         import uvloop
