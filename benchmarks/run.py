@@ -5,8 +5,8 @@ The measuring client and the peers' set-ups are a program of their own: MAILSERV
 
     make bench BENCH_ARGS="--tests smtp,idle --rounds 3 --sizes 20 --conns 10,50"
 
-Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the plain
-port too; nothing else differs from the demo's defaults.
+Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the
+plain port too; nothing else differs from the demo's defaults.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import json
 import os
 import smtplib
 import ssl
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from rich.table import Table
 
 from config.load import load
 from config.settings import Settings
+from directory.accounts import NewAccount
 from mailserver import academie, certificates, lifecycle
 from mailserver.processes import everything
+from mailserver.ready_file import write_atomically
 from mailserver.wiring import Rooms
 
 #: Ports counted from the base, in the order of the ready file.
@@ -57,7 +61,8 @@ class Demo:
         settings = load(config, assignments=self._overrides)
         if self._ready is not None:
             self._ready.unlink(missing_ok=True)
-        lifecycle.own_tree(self._data)
+        lifecycle.own_tree(self._data, settings.site.user)
+        self._notary = _Notary(self._ready) if self._ready is not None else None
         arguments = ["--config", str(config)]
         for override in self._overrides:
             arguments += ["--set", override]
@@ -98,7 +103,7 @@ class Demo:
             known: dict[str, str] = json.loads(path.read_text("utf-8"))
             return known
         passwords = {person.login: academie.new_password() for person in academie.PEOPLE}
-        _write_atomically(path, json.dumps(passwords, indent=1))
+        write_atomically(path, json.dumps(passwords, indent=1))
         return passwords
 
     def _people(self, settings: Settings) -> None:
@@ -107,19 +112,21 @@ class Demo:
         passwords = self._secrets()
         for person in academie.PEOPLE:
             if rooms.directory.find(person.login) is None:
-                account = rooms.directory.add(
-                    person.login,
-                    name=person.name,
-                    role=person.role,
-                    school=person.school,
-                    addresses=(person.address, *person.more_addresses),
-                    password=passwords[person.login],
+                account = rooms.accounts.add(
+                    NewAccount(
+                        login=person.login,
+                        name=person.name,
+                        role=person.role,
+                        school=person.school,
+                        addresses=(person.address, *person.more_addresses),
+                        password=passwords[person.login],
+                    )
                 )
                 rooms.store.open_account(account.key)
-        known = dict(rooms.directory.aliases())
+        known = {alias.address for alias in rooms.accounts.aliases()}
         for address, targets in academie.ALIASES.items():
             if address not in known:
-                rooms.directory.add_alias(address, targets)
+                rooms.accounts.add_alias(address, targets)
         rooms.close()
 
     # ---------------------------------------------------------------- serving
@@ -134,7 +141,7 @@ class Demo:
                 self._deliver(passwords, ca)
             done.touch()
         if self._ready is not None:
-            _write_atomically(
+            write_atomically(
                 self._ready, json.dumps(self._facts(settings, ca, passwords), indent=1, ensure_ascii=False)
             )
         console.print(self._panel(ca, passwords))
@@ -201,11 +208,17 @@ class Demo:
         return Panel(outer, title=f"{academie.ORGANISATION} – {academie.DOMAIN}", expand=False)
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    fd = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+class _Notary:
+    """Writes the ready file where only who started the demo may write: a child that keeps the rights until then.
+
+    It is started before rights are given up, waits on a pipe, and ends with its one line of work, or with the demo.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "mailserver.ready_file", str(path)], stdin=subprocess.PIPE, start_new_session=False
+        )
+
+    def write(self, text: str) -> None:
+        """Hand the text over and wait until the file is there."""
+        self._child.communicate(text.encode())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.settings import Settings
+from mailserver import lifecycle
 
 VARIABLE = "MAILSERVER_SOCKETS"
 
@@ -27,8 +28,8 @@ class CannotBind(Exception):
     """A port can't be had; the text says which, why, and what to do."""
 
 
-def bind_all(settings: Settings) -> dict[str, Listening]:
-    """Bind every port of the configuration. Raises CannotBind; nothing stays bound then."""
+def bind_all(settings: Settings, only: str = "") -> dict[str, Listening]:
+    """Bind every port of the configuration, or those of one role. Raises CannotBind; nothing stays bound then."""
     wanted = [
         ("smtp", "mx", settings.smtp.listen, settings.smtp.mx_port),
         ("smtp", "submission", settings.smtp.listen, settings.smtp.submission_port),
@@ -39,7 +40,7 @@ def bind_all(settings: Settings) -> dict[str, Listening]:
     bound: dict[str, Listening] = {}
     try:
         for role, name, addresses, port in wanted:
-            if port:
+            if port and only in ("", role):
                 for index, address in enumerate(addresses):
                     bound[f"{name}.{index}"] = Listening(role, name, bind(address, port))
     except CannotBind:
@@ -79,3 +80,12 @@ def handed_down() -> dict[str, list[socket.socket]]:
         name, _, number = pair.partition("=")
         handed.setdefault(name, []).append(socket.socket(fileno=int(number)))
     return handed
+
+
+def role_sockets(settings: Settings, role: str) -> dict[str, list[socket.socket]]:
+    """Sockets of a role by port name: the supervisor's, else systemd's, else bound here. Raises CannotBind."""
+    sockets = handed_down() or lifecycle.inherited_sockets()
+    if not sockets:
+        for one in bind_all(settings, role).values():
+            sockets.setdefault(one.port_name, []).append(one.socket)
+    return sockets

@@ -23,7 +23,7 @@ def run(
     logs.set_up(settings.log, "supervisor")
     supervisor = Supervisor(settings, arguments)
     settings.site.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lifecycle.drop_rights(settings.site.user or None, settings.site.data)
+    lifecycle.drop_rights(settings.site.user, settings.site.data)
     rooms = Rooms(settings)
     rooms.migrate()
     rooms.close()

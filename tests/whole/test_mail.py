@@ -218,7 +218,10 @@ def test_curl_reads_and_searches(stack: Any, need: Callable[[str, str], str]) ->
     def get(path: str, *more: str) -> bytes:
         url = f"imaps://localhost:{stack.facts['imaps_port']}/{path}"
         done = subprocess.run(
-            [curl, "-sS", "--cacert", stack.facts["ca_file"], "--user", "marc.garnier:" + person["password"], *more, url],
+            [
+                *(curl, "-sS", "--cacert", stack.facts["ca_file"], *more, url),
+                *("--user", "marc.garnier:" + person["password"]),
+            ],
             capture_output=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -235,7 +238,10 @@ def test_swaks_delivers_with_tls(stack: Any, need: Callable[[str, str], str]) ->
     to = stack.user("zoe.chevalier")["address"]
     before = stack.count("zoe.chevalier")
     done = subprocess.run(
-        [swaks, "--server", f"127.0.0.1:{stack.facts['mx_port']}", "--to", to, "--from", "swaks@example.net", "-tls", "--header", "Subject: swaks"],
+        [
+            *(swaks, "--server", f"127.0.0.1:{stack.facts['mx_port']}", "-tls"),
+            *("--to", to, "--from", "swaks@example.net", "--header", "Subject: swaks"),
+        ],
         capture_output=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout.decode()
