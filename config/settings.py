@@ -1,7 +1,7 @@
 """Every setting, with its default, its unit and one sentence: one frozen dataclass per room.
 
-The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and reports
-all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
+The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and
+reports all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
 
 Kinds: ``size`` is octets (an integer or "20 MiB"), ``duration`` is seconds (a number or "5 min", "30 s", "1 h", "2 d").
 """
@@ -151,6 +151,9 @@ class Store:
     keywords: int = setting(100, "Different keywords in one mailbox.", low=10)
     keyword_length: int = setting(64, "Octets of a keyword.", low=16)
     orphan_age: float = setting(3600.0, "Age from which files without a row are swept away.", kind="duration", low=60)
+    keep_removed: float = setting(
+        300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
+    )
     views: int = setting(2000, "Mailbox views kept in memory by a process.", low=10)
 
 

@@ -48,6 +48,11 @@ class MailboxView(Protocol):
         """All UIDs, rising."""
         ...
 
+    @property
+    def rows(self) -> Sequence[MessageRow]:
+        """All rows, by rising UID."""
+        ...
+
     def row(self, uid: int) -> MessageRow | None:
         """The row of a UID, None when it is gone."""
         ...
