@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,20 +198,23 @@ def account_add(
     assignments: SetOption = None,
 ) -> None:
     """Add an account with its mailbox."""
+    from directory.accounts import NewAccount
     from directory.model import Role
 
     if role not in [one.value for one in Role]:
         raise Failure(f"there is no role {role!r}: choose {', '.join(one.value for one in Role)}")
     password = _password(password_stdin)
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.add(
-            login,
-            name=name,
-            role=Role(role),
-            school=school or None,
-            addresses=tuple(address),
-            password=password,
-            quota_bytes=quota or None,
+        account = rooms.accounts.add(
+            NewAccount(
+                login,
+                name=name,
+                role=Role(role),
+                school=school or None,
+                addresses=tuple(address),
+                password=password,
+                quota_bytes=quota or None,
+            )
         )
         number = rooms.store.open_account(account.key)
         if quota:
@@ -225,7 +229,7 @@ def account_passwd(
     """Set a new password; the old one stops working at once."""
     password = _password(password_stdin)
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_password(login, password)
+        rooms.accounts.set_password(login, password)
         print(f"The password of {login} is changed.")
 
 
@@ -238,7 +242,7 @@ def account_lock(
 ) -> None:
     """Lock an account until support unlocks it; its live sessions end within a minute."""
     with _rooms(config, assignments) as rooms:
-        rooms.door.lock(login, reason)
+        rooms.attempts.lock(rooms.accounts.show(login).key, reason, time.time())
         print(f"{login} is locked.")
 
 
@@ -246,7 +250,7 @@ def account_lock(
 def account_unlock(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Lift a lock and forget the failures that led to it."""
     with _rooms(config, assignments) as rooms:
-        rooms.door.unlock(login)
+        rooms.attempts.unlock(rooms.accounts.show(login).key)
         print(f"{login} is unlocked.")
 
 
@@ -254,7 +258,7 @@ def account_unlock(login: str, config: ConfigOption = None, assignments: SetOpti
 def account_enable(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Let a disabled account in again."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_enabled(login, True)
+        rooms.accounts.set_enabled(login, True)
         print(f"{login} is enabled.")
 
 
@@ -262,7 +266,7 @@ def account_enable(login: str, config: ConfigOption = None, assignments: SetOpti
 def account_disable(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Refuse sign-ins and mail of an account; its mail stays."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_enabled(login, False)
+        rooms.accounts.set_enabled(login, False)
         print(f"{login} is disabled.")
 
 
@@ -275,9 +279,7 @@ def account_quota(
 ) -> None:
     """Set how much an account may hold."""
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.find(login)
-        if account is None:
-            raise Failure(f"there is no account {login!r}: account list shows all")
+        account = rooms.accounts.show(login)
         rooms.store.set_quota(rooms.store.open_account(account.key), None if octets < 0 else octets, None)
         print(f"The quota of {login} is changed.")
 
@@ -290,7 +292,7 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
 
     with _rooms(config, assignments) as rooms:
         table = Table("login", "name", "role", "school", "address", "enabled", box=None)
-        for account in rooms.directory.accounts():
+        for account in rooms.accounts.every():
             table.add_row(
                 account.login,
                 account.name,
@@ -306,10 +308,9 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
 def account_show(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Show an account: addresses, quota, locks, last failures."""
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.find(login)
-        if account is None:
-            raise Failure(f"there is no account {login!r}: account list shows all")
+        account = rooms.accounts.show(login)
         quota = rooms.store.quota(rooms.store.open_account(account.key))
+        locks = rooms.attempts.locks(account.key, time.time())
         limit = "no limit" if quota.limit_bytes is None else f"of {quota.limit_bytes} octets"
         for label, value in (
             ("login", account.login),
@@ -320,7 +321,7 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
             ("addresses", ", ".join(account.addresses)),
             ("enabled", "yes" if account.enabled else "no"),
             ("quota", f"{quota.used_bytes} {limit}, {quota.used_messages} messages"),
-            ("lock", rooms.door.describe_lock(account.login)),
+            ("locks", "; ".join(lock.describe() for lock in locks) or "none"),
         ):
             print(f"{label:10} {value}")
 
@@ -334,7 +335,7 @@ def alias_add(
 ) -> None:
     """Make an address lead to accounts, groups or addresses elsewhere."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.add_alias(address, tuple(targets))
+        rooms.accounts.add_alias(address, tuple(targets))
         print(f"{address} leads to {', '.join(targets)}.")
 
 
@@ -342,7 +343,7 @@ def alias_add(
 def alias_remove(address: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Take an alias away."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.remove_alias(address)
+        rooms.accounts.remove_alias(address)
         print(f"{address} is removed.")
 
 
@@ -350,7 +351,7 @@ def alias_remove(address: str, config: ConfigOption = None, assignments: SetOpti
 def alias_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all aliases."""
     with _rooms(config, assignments) as rooms:
-        for address, targets in rooms.directory.aliases():
+        for address, targets in rooms.accounts.aliases():
             print(f"{address} -> {', '.join(targets)}")
 
 

@@ -16,7 +16,10 @@ from delivery.learning import Learning
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
 from delivery.submission import SubmissionPipeline
+from directory.accounts import Accounts
+from directory.attempts import Attempts
 from directory.authenticator import Authenticator
+from directory.passwords import Passwords
 from directory.sql import SqlDirectory
 from mailauth.dkim_sign import Signer
 from mailauth.evaluate import Evaluator
@@ -64,11 +67,23 @@ class Rooms:
 
     @cached_property
     def directory(self) -> SqlDirectory:
-        return SqlDirectory(self.database, self.settings.site, self.settings.auth)
+        return SqlDirectory(self.database, self.settings.site, self.passwords)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords(self.settings.auth)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.passwords, password_length=self.settings.auth.password_length)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts(self.database, self.settings.auth)
 
     @cached_property
     def door(self) -> Authenticator:
-        return Authenticator(self.database, self.directory, self.settings.auth)
+        return Authenticator(self.directory, self.attempts, self.settings.auth)
 
     # ---------------------------------------------------------------- judging
 
