@@ -1,6 +1,6 @@
 """The header block of a message or part, as offsets over the octets: read, never written again.
 
-Everything that is stored, signed or sent again uses these offsets on the original octets, so no field is ever re-folded.
+What is stored, signed or sent again uses these offsets on the original octets, so no field is ever re-folded.
 RFC 5322 section 2.2, tolerant of LF line ends and of lines that are no fields.
 """
 
@@ -77,7 +77,7 @@ class HeaderBlock:
 
 
 def blank_line_end(buffer: Buffer, start: int, end: int) -> tuple[int, int]:
-    """Where the first blank line at or after the line start ``start`` begins and ends, both ``end`` when there is none."""
+    """Begin and end of the first blank line at or after the line start ``start``; ``end`` twice if there is none."""
     if start == 0:
         for ending in (b"\r\n", b"\n"):
             if buffer[: len(ending)] == ending:

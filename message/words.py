@@ -18,33 +18,57 @@ WORD_LIMIT = 1000
 #: Parameters of one field, and pieces of one parameter (RFC 2231 section 3).
 PARAMETER_LIMIT = 100
 
-# Names that senders write -> Python's codec. A fixed list: names from a message never reach the codec registry, where
-# "zlib", "rot13", "idna" or "undefined" would be found. ISO 8859-1 means windows-1252 in mail, GB 2312 means GB 18030, and
-# so on (WHATWG Encoding, section 4.2).
-_CODECS: dict[str, str] = {
-    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8", "us-ascii", "ascii", "ansi_x3.4-1968"), "utf-8"),
-    **dict.fromkeys(
-        ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "windows-1252", "cp1252", "x-ansi"), "cp1252"
-    ),
-    **{f"iso-8859-{n}": f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
-    **{f"iso8859-{n}": f"iso8859-{n}" for n in (2, 5, 7, 15)},
-    **dict.fromkeys(("iso-8859-9", "iso8859-9", "latin5", "windows-1254", "cp1254"), "cp1254"),
-    **dict.fromkeys(("iso-8859-11", "tis-620", "windows-874", "cp874"), "cp874"),
-    **dict.fromkeys(("latin2", "l2"), "iso8859-2"),
-    **dict.fromkeys(("latin9", "latin-9"), "iso8859-15"),
-    **{"iso-8859-8-i": "iso8859-8", "iso-8859-6-i": "iso8859-6"},
-    **{f"{prefix}{n}": f"cp{n}" for prefix in ("windows-", "cp") for n in (1250, 1251, 1253, 1255, 1256, 1257, 1258)},
-    **{f"{prefix}{n}": f"cp{n}" for prefix in ("ibm", "cp") for n in (437, 850, 852, 858, 866)},
-    **{"koi8-r": "koi8-r", "koi8-u": "koi8-u", "macintosh": "mac-roman", "x-mac-roman": "mac-roman"},
-    **dict.fromkeys(("gb2312", "gbk", "gb18030", "cp936", "x-gbk", "gb_2312-80", "euc-cn"), "gb18030"),
-    **{"hz-gb-2312": "hz", "big5": "big5hkscs", "big5-hkscs": "big5hkscs", "cp950": "cp950"},
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "cp932"), "cp932"),
-    **{"euc-jp": "euc_jp", "iso-2022-jp": "iso2022_jp_2", "iso-2022-jp-2": "iso2022_jp_2", "cp50220": "iso2022_jp_2"},
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "cp949", "windows-949"), "cp949"),
-    **{"iso-2022-kr": "iso2022_kr", "utf-7": "utf-7", "utf7": "utf-7"},
-    **{"utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"},
-    **{"utf-32": "utf-32", "utf-32le": "utf-32-le", "utf-32be": "utf-32-be"},
+# Python's codec -> the names senders write. A fixed list: names from a message never reach the codec registry, where
+# "zlib", "rot13", "idna" or "undefined" would be found. ISO 8859-1 means windows-1252 in mail, GB 2312 means GB 18030,
+# and so on (WHATWG Encoding, section 4.2).
+_NAMES = {
+    "ascii": "us-ascii ascii ansi_x3.4-1968 7bit 8bit unknown-8bit x-unknown",
+    "utf-8": "utf-8 utf8 unicode-1-1-utf-8",
+    "cp1252": "iso-8859-1 iso8859-1 iso_8859-1 latin1 latin-1 l1 windows-1252 cp1252 x-ansi",
+    "iso8859-2": "iso-8859-2 iso8859-2 latin2 l2",
+    "iso8859-3": "iso-8859-3 latin3",
+    "iso8859-4": "iso-8859-4 latin4",
+    "iso8859-5": "iso-8859-5 iso8859-5",
+    "iso8859-6": "iso-8859-6 iso-8859-6-i",
+    "iso8859-7": "iso-8859-7 iso8859-7",
+    "iso8859-8": "iso-8859-8 iso-8859-8-i",
+    "cp1254": "iso-8859-9 iso8859-9 latin5 windows-1254 cp1254",
+    "iso8859-10": "iso-8859-10 latin6",
+    "cp874": "iso-8859-11 tis-620 windows-874 cp874",
+    "iso8859-13": "iso-8859-13",
+    "iso8859-14": "iso-8859-14",
+    "iso8859-15": "iso-8859-15 iso8859-15 latin9 latin-9",
+    "iso8859-16": "iso-8859-16",
+    "cp1250": "windows-1250 cp1250",
+    "cp1251": "windows-1251 cp1251",
+    "cp1253": "windows-1253 cp1253",
+    "cp1255": "windows-1255 cp1255",
+    "cp1256": "windows-1256 cp1256",
+    "cp1257": "windows-1257 cp1257",
+    "cp1258": "windows-1258 cp1258",
+    "cp437": "ibm437 cp437",
+    "cp850": "ibm850 cp850",
+    "cp852": "ibm852 cp852",
+    "cp858": "ibm00858 cp858",
+    "cp866": "ibm866 cp866",
+    "koi8-r": "koi8-r",
+    "koi8-u": "koi8-u",
+    "mac-roman": "macintosh x-mac-roman",
+    "gb18030": "gb2312 gbk gb18030 cp936 x-gbk gb_2312-80 euc-cn",
+    "hz": "hz-gb-2312",
+    "big5hkscs": "big5 big5-hkscs",
+    "cp932": "shift_jis shift-jis sjis x-sjis windows-31j cp932",
+    "euc_jp": "euc-jp",
+    "iso2022_jp_2": "iso-2022-jp iso-2022-jp-2 cp50220",
+    "cp949": "euc-kr ks_c_5601-1987 ksc5601 cp949 windows-949",
+    "iso2022_kr": "iso-2022-kr",
+    "utf-7": "utf-7 utf7",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be",
+    "utf-32": "utf-32",
 }
+_CODECS = {name: codec for codec, names in _NAMES.items() for name in names.split()}
 _FALLBACK = "cp1252"
 
 _SPACING = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
@@ -52,7 +76,7 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 _WORD = re.compile(rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*+)\?=")
-_PARAMETER = re.compile(rb';[\s;]*+([^\s=;"()]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.?)*+)"?|([^;]*+))', re.DOTALL)
+_PARAMETER = re.compile(rb';\s*+([^\s=;"()]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.?)*+)"?|([^;]*+))', re.DOTALL)
 _COMMENT = re.compile(rb"\s\(")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
@@ -66,20 +90,19 @@ def printable(text: str) -> str:
 
 
 def decode_charset(octets: bytes, charset: str) -> str:
-    """Octets as text by a fixed list of charsets; unknown names mean windows-1252.
+    """Octets as text by a fixed list of charsets; an unknown name means windows-1252. Never raises.
 
-    What cannot be decoded becomes U+FFFD. Text that calls itself UTF-8 or ASCII and is neither is taken for windows-1252.
-    Line ends and controls are kept, lone surrogates are replaced. Never raises.
+    What cannot be decoded becomes U+FFFD. Line ends and controls are kept, lone surrogates are replaced.
     """
     codec = _CODECS.get(charset.strip().lower(), _FALLBACK)
-    if codec == "utf-8":
+    if codec == "ascii":
         return decode_raw(octets)
     try:
         text = octets.decode(codec, "replace")
     except ValueError:
         text = octets.decode(_FALLBACK, "replace")
-    # UTF-7 and UTF-16 can smuggle halves of pairs into the text, and no database or wire takes those.
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) if codec.startswith("utf") else text
+    # UTF-7 can smuggle halves of surrogate pairs into the text, and no database or wire takes those.
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) if codec == "utf-7" else text
 
 
 def decode_raw(octets: bytes) -> str:
@@ -93,7 +116,7 @@ def decode_raw(octets: bytes) -> str:
 
 
 def decode_base64(octets: bytes) -> bytes:
-    """Base64 as found in mail: foreign characters are skipped, a broken last group is dropped (RFC 2045 section 6.8)."""
+    """Base64 as found in mail: foreign characters skipped, a broken last group dropped (RFC 2045 section 6.8)."""
     try:
         return binascii.a2b_base64(octets + b"==")
     except binascii.Error:
@@ -107,8 +130,8 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 def decode_words(value: bytes) -> str:
     """A header value as text: encoded words decoded (RFC 2047), controls stripped; never raises.
 
-    White space between two encoded words is dropped (section 6.2); words of one charset are joined before they are decoded,
-    since many senders cut in the middle of a character. At most 64 KiB and 1,000 words are looked at.
+    White space between two encoded words is dropped (section 6.2); words of one charset are joined before they are
+    decoded, since many senders cut in the middle of a character. At most 64 KiB and 1,000 words are looked at.
     """
     value = value[:FIELD_LIMIT]
     if b"=?" not in value:
