@@ -396,7 +396,7 @@ def queue_list(config: ConfigOption = None, assignments: SetOption = None) -> No
     import datetime
 
     with _rooms(config, assignments) as rooms:
-        items = rooms.queue.list()
+        items = rooms.queue.entries()
         for item in items:
             due = datetime.datetime.fromtimestamp(item.due_at).astimezone().isoformat(" ", "seconds")
             print(f"{item.id}  {item.message_id}  from <{item.sender}>  attempts {item.attempts}  next {due}")
