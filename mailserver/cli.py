@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ class Failure(Exception):
 def main() -> None:
     """Entry point; an expected error is one line on standard error and status 1 (2 for a bad configuration)."""
     from config.load import ConfigurationError
-    from directory.errors import DirectoryError
+    from directory.api import DirectoryUnavailable
     from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
@@ -59,7 +60,7 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryUnavailable) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -89,6 +90,9 @@ def _rooms(config: Path | None, assignments: list[str] | None) -> Iterator[Rooms
     try:
         rooms.migrate()
         yield rooms
+    except ValueError as error:
+        # What was typed names nothing, or something that is taken: the directory's texts are made to be shown.
+        raise Failure(str(error)) from error
     finally:
         rooms.close()
 
@@ -166,6 +170,13 @@ def migrate(config: ConfigOption = None, assignments: SetOption = None) -> None:
 # -------------------------------------------------------------------- accounts
 
 
+def _moment(seconds: float) -> str:
+    """A time as operators read it."""
+    import datetime
+
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+
+
 def _password(given: bool) -> str:
     """A password from standard input or the terminal, never from the command line."""
     import getpass
@@ -197,20 +208,23 @@ def account_add(
     assignments: SetOption = None,
 ) -> None:
     """Add an account with its mailbox."""
+    from directory.accounts import NewAccount
     from directory.model import Role
 
     if role not in [one.value for one in Role]:
         raise Failure(f"there is no role {role!r}: choose {', '.join(one.value for one in Role)}")
     password = _password(password_stdin)
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.add(
-            login,
-            name=name,
-            role=Role(role),
-            school=school or None,
-            addresses=tuple(address),
-            password=password,
-            quota_bytes=quota or None,
+        account = rooms.accounts.add(
+            NewAccount(
+                login=login,
+                name=name,
+                role=Role(role),
+                school=school or None,
+                addresses=tuple(address),
+                password=password,
+                quota_bytes=quota or None,
+            )
         )
         number = rooms.store.open_account(account.key)
         if quota:
@@ -225,7 +239,7 @@ def account_passwd(
     """Set a new password; the old one stops working at once."""
     password = _password(password_stdin)
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_password(login, password)
+        rooms.accounts.set_password(login, password)
         print(f"The password of {login} is changed.")
 
 
@@ -238,7 +252,7 @@ def account_lock(
 ) -> None:
     """Lock an account until support unlocks it; its live sessions end within a minute."""
     with _rooms(config, assignments) as rooms:
-        rooms.door.lock(login, reason)
+        rooms.attempts.lock(rooms.accounts.show(login).key, reason, time.time())
         print(f"{login} is locked.")
 
 
@@ -246,15 +260,15 @@ def account_lock(
 def account_unlock(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Lift a lock and forget the failures that led to it."""
     with _rooms(config, assignments) as rooms:
-        rooms.door.unlock(login)
-        print(f"{login} is unlocked.")
+        changed = rooms.attempts.unlock(rooms.accounts.show(login).key)
+        print(f"{login} is unlocked." if changed else f"{login} was not locked.")
 
 
 @account_app.command("enable")
 def account_enable(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Let a disabled account in again."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_enabled(login, True)
+        rooms.accounts.set_enabled(login, True)
         print(f"{login} is enabled.")
 
 
@@ -262,7 +276,7 @@ def account_enable(login: str, config: ConfigOption = None, assignments: SetOpti
 def account_disable(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Refuse sign-ins and mail of an account; its mail stays."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.set_enabled(login, False)
+        rooms.accounts.set_enabled(login, False)
         print(f"{login} is disabled.")
 
 
@@ -275,9 +289,7 @@ def account_quota(
 ) -> None:
     """Set how much an account may hold."""
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.find(login)
-        if account is None:
-            raise Failure(f"there is no account {login!r}: account list shows all")
+        account = rooms.accounts.show(login)
         rooms.store.set_quota(rooms.store.open_account(account.key), None if octets < 0 else octets, None)
         print(f"The quota of {login} is changed.")
 
@@ -290,7 +302,7 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
 
     with _rooms(config, assignments) as rooms:
         table = Table("login", "name", "role", "school", "address", "enabled", box=None)
-        for account in rooms.directory.accounts():
+        for account in rooms.accounts.every():
             table.add_row(
                 account.login,
                 account.name,
@@ -306,9 +318,7 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
 def account_show(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Show an account: addresses, quota, locks, last failures."""
     with _rooms(config, assignments) as rooms:
-        account = rooms.directory.find(login)
-        if account is None:
-            raise Failure(f"there is no account {login!r}: account list shows all")
+        account = rooms.accounts.show(login)
         quota = rooms.store.quota(rooms.store.open_account(account.key))
         limit = "no limit" if quota.limit_bytes is None else f"of {quota.limit_bytes} octets"
         for label, value in (
@@ -320,9 +330,11 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
             ("addresses", ", ".join(account.addresses)),
             ("enabled", "yes" if account.enabled else "no"),
             ("quota", f"{quota.used_bytes} {limit}, {quota.used_messages} messages"),
-            ("lock", rooms.door.describe_lock(account.login)),
         ):
             print(f"{label:10} {value}")
+        for lock in rooms.attempts.locks(account.key, time.time()):
+            until = "until unlocked" if lock.until is None else f"until {_moment(lock.until)}"
+            print(f"{'locked':10} {until}, since {_moment(lock.since)}: {lock.reason}")
 
 
 @alias_app.command("add")
@@ -334,7 +346,7 @@ def alias_add(
 ) -> None:
     """Make an address lead to accounts, groups or addresses elsewhere."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.add_alias(address, tuple(targets))
+        rooms.accounts.add_alias(address, tuple(targets))
         print(f"{address} leads to {', '.join(targets)}.")
 
 
@@ -342,7 +354,7 @@ def alias_add(
 def alias_remove(address: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Take an alias away."""
     with _rooms(config, assignments) as rooms:
-        rooms.directory.remove_alias(address)
+        rooms.accounts.remove_alias(address)
         print(f"{address} is removed.")
 
 
@@ -350,8 +362,8 @@ def alias_remove(address: str, config: ConfigOption = None, assignments: SetOpti
 def alias_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all aliases."""
     with _rooms(config, assignments) as rooms:
-        for address, targets in rooms.directory.aliases():
-            print(f"{address} -> {', '.join(targets)}")
+        for alias in rooms.accounts.aliases():
+            print(f"{alias.address} -> {', '.join(alias.targets)}")
 
 
 # -------------------------------------------------------------------- spam
@@ -365,26 +377,27 @@ def spam_train(
     assignments: SetOption = None,
 ) -> None:
     """Teach the site's model; a message already learnt is passed over."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from spamfilter.bayes.train import train_paths
-    from spamfilter.corpus import count_messages
+    from spamfilter.corpus import train_paths
 
     if not ham and not spam:
         raise Failure("nothing to learn: give --ham or --spam with a Maildir, mbox, folder or file")
     for path in [*(ham or ()), *(spam or ())]:
         if not path.exists():
             raise Failure(f"there is no {path}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with _rooms(config, assignments) as rooms, Progress(*columns, disable=not sys.stderr.isatty()) as progress:
         for label, paths, is_spam in (("ham", ham or [], False), ("spam", spam or [], True)):
-            if not paths:
-                continue
-            task = progress.add_task(label, total=count_messages(paths))
-            counts = train_paths(rooms.trainer, paths, spam=is_spam, progress=lambda t=task: progress.advance(t))  # type: ignore[misc]
-            progress.console.print(
-                f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable"
-            )
+            if paths:
+                task = progress.add_task(label, total=None)
+                counts = train_paths(
+                    rooms.trainer,
+                    paths,
+                    is_spam,
+                    lambda seen, task=task: progress.update(task, completed=seen),  # type: ignore[misc]
+                )
+                print(f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable")
 
 
 # -------------------------------------------------------------------- queue
@@ -393,16 +406,17 @@ def spam_train(
 @queue_app.command("list")
 def queue_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Show what waits, for whom, why, and when it is tried next."""
-    import datetime
-
     with _rooms(config, assignments) as rooms:
-        items = rooms.queue.entries()
-        for item in items:
-            due = datetime.datetime.fromtimestamp(item.due_at).astimezone().isoformat(" ", "seconds")
-            print(f"{item.id}  {item.message_id}  from <{item.sender}>  attempts {item.attempts}  next {due}")
-            for recipient in item.recipients:
+        entries = rooms.queue.entries()
+        for entry in entries:
+            when = "held" if entry.held else f"next {_moment(entry.due_at)}"
+            print(
+                f"{entry.id}  id={entry.message_id}  from <{entry.sender}>  to {entry.destination}  "
+                f"{entry.size} octets  attempts {entry.attempts}  {when}"
+            )
+            for recipient in entry.recipients:
                 print(f"    <{recipient.address}> {recipient.state.value} {recipient.text}".rstrip())
-        print(f"{len(items)} in the queue.")
+        print(f"{rooms.queue.depth()} in the queue.")
 
 
 @queue_app.command("retry")
@@ -413,9 +427,28 @@ def queue_retry(
 ) -> None:
     """Try now."""
     with _rooms(config, assignments) as rooms:
-        count = rooms.queue.retry(item)
+        count = rooms.queue.kick(time.time(), item)
         rooms.ring_queue()
         print(f"{count} to be tried now.")
+
+
+@queue_app.command("hold")
+def queue_hold(item: int, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Keep a message from being tried until it is released."""
+    with _rooms(config, assignments) as rooms:
+        if not rooms.queue.hold(item):
+            raise Failure(f"there is no item {item} in the queue")
+        print(f"{item} is held.")
+
+
+@queue_app.command("release")
+def queue_release(item: int, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Let a held message be tried again."""
+    with _rooms(config, assignments) as rooms:
+        if not rooms.queue.unhold(item):
+            raise Failure(f"there is no item {item} in the queue")
+        rooms.ring_queue()
+        print(f"{item} is released.")
 
 
 @queue_app.command("remove")
@@ -423,5 +456,5 @@ def queue_remove(item: int, config: ConfigOption = None, assignments: SetOption 
     """Take a message out of the queue without a report to its sender."""
     with _rooms(config, assignments) as rooms:
         if not rooms.queue.remove(item):
-            raise Failure(f"there is no item {item} in the queue, or it is being sent right now")
+            raise Failure(f"there is no item {item} in the queue")
         print(f"{item} is removed.")

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from config.load import load
 from config.settings import Settings
+from directory.accounts import NewAccount
 from mailserver import academie, certificates, lifecycle
 from mailserver.processes import everything
 from mailserver.ready_file import write_atomically
@@ -111,19 +112,21 @@ class Demo:
         passwords = self._secrets()
         for person in academie.PEOPLE:
             if rooms.directory.find(person.login) is None:
-                account = rooms.directory.add(
-                    person.login,
-                    name=person.name,
-                    role=person.role,
-                    school=person.school,
-                    addresses=(person.address, *person.more_addresses),
-                    password=passwords[person.login],
+                account = rooms.accounts.add(
+                    NewAccount(
+                        login=person.login,
+                        name=person.name,
+                        role=person.role,
+                        school=person.school,
+                        addresses=(person.address, *person.more_addresses),
+                        password=passwords[person.login],
+                    )
                 )
                 rooms.store.open_account(account.key)
-        known = dict(rooms.directory.aliases())
+        known = {alias.address for alias in rooms.accounts.aliases()}
         for address, targets in academie.ALIASES.items():
             if address not in known:
-                rooms.directory.add_alias(address, targets)
+                rooms.accounts.add_alias(address, targets)
         rooms.close()
 
     # ---------------------------------------------------------------- serving

@@ -16,14 +16,17 @@ from delivery.learning import Learning
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
 from delivery.submission import SubmissionPipeline
+from directory.accounts import Accounts
+from directory.attempts import Attempts
 from directory.authenticator import Authenticator
+from directory.passwords import Passwords
 from directory.sql import SqlDirectory
 from mailauth.dkim_sign import Signer
 from mailauth.evaluate import Evaluator
 from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.model import SiteModel
+from spamfilter.bayes.model import BayesModel
 from spamfilter.bayes.train import Trainer
 from spamfilter.filter import SpamFilter
 from storage.blobs.maildir import Maildir
@@ -62,13 +65,27 @@ class Rooms:
         mail = Maildir(self.data / "mail", self.settings.site.hostname)
         return Store(self.database, mail, self.settings.store, self.doorbell)
 
+    # ---------------------------------------------------------------- directory
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords(self.settings.auth)
+
     @cached_property
     def directory(self) -> SqlDirectory:
-        return SqlDirectory(self.database, self.settings.site, self.settings.auth)
+        return SqlDirectory(self.database, self.settings.site, self.passwords)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.passwords, password_length=self.settings.auth.password_length)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts(self.database, self.settings.auth)
 
     @cached_property
     def door(self) -> Authenticator:
-        return Authenticator(self.database, self.directory, self.settings.auth)
+        return Authenticator(self.directory, self.attempts, self.settings.auth)
 
     # ---------------------------------------------------------------- judging
 
@@ -84,7 +101,7 @@ class Rooms:
     def spam_filter(self) -> SpamFilter | None:
         if not self.settings.spam.enabled:
             return None
-        return SpamFilter(self.settings.spam, SiteModel(self.database))
+        return SpamFilter(self.settings.spam, BayesModel(self.database))
 
     # ---------------------------------------------------------------- delivery
 
@@ -121,7 +138,7 @@ class Rooms:
 
     @cached_property
     def learning(self) -> Learning:
-        return Learning(self.store, self.trainer, self.database, self.settings.spam)
+        return Learning(self.database, self.store, self.trainer, self.settings.spam)
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from config.settings import Auth, KiB, Site
-from directory import tables  # declares the tables
 from directory.accounts import Accounts, NewAccount
 from directory.attempts import Attempts
 from directory.authenticator import Authenticator
 from directory.model import Account, Role
 from directory.passwords import Passwords
 from directory.sql import SqlDirectory
-from storage.database import Database
+from storage.database import Database, metadata
 
 PASSWORD = "Tournesol-42"
 
@@ -48,7 +47,7 @@ def site() -> Site:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/directory.db")
-    tables.metadata.create_all(database.engine)
+    metadata.create_all(database.engine)
     yield database
     database.close()
 
