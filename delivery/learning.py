@@ -52,14 +52,14 @@ class Learning:
     The cap keeps one account from bending the filter of all. It counts in memory: a restart begins a new day.
     """
 
-    def __init__(self, store: EventSource, trainer: Trainer, database: Database, settings: Spam) -> None:
+    def __init__(self, database: Database, store: EventSource, trainer: Trainer, settings: Spam) -> None:
         self._database = database
         self._store = store
         self._trainer = trainer
         self._settings = settings
         self._taught: Counter[tuple[str, int]] = Counter()
 
-    def round(self) -> int:
+    def catch_up(self) -> int:
         """Deal with all that happened since the last time; returns how many messages were learnt.
 
         Raises storage.errors.Unavailable; what was dealt with before it is not dealt with again.

@@ -7,7 +7,6 @@ before the transaction that ``enqueue`` takes part in, so a message is in the qu
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -252,9 +251,9 @@ class QueueStore:
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(_item)).scalar_one()
 
-    def retry(self, number: int | None = None, now: float | None = None) -> int:
+    def kick(self, now: float, number: int | None = None) -> int:
         """Make an item (or all) due now; those being tried are left alone. Returns how many were changed."""
-        return self._change(number, _item.c.owner.is_(None), due_at=time.time() if now is None else now)
+        return self._change(number, _item.c.owner.is_(None), due_at=now)
 
     def hold(self, number: int) -> bool:
         """Keep an item from being tried; an attempt under way goes on."""
@@ -265,23 +264,21 @@ class QueueStore:
         return bool(self._change(number, held=False))
 
     def remove(self, number: int) -> bool:
-        """Drop an item without telling its sender; False when it isn't there or is being tried."""
+        """Drop an item without telling its sender. An attempt under way may still succeed."""
         with self._database.write() as connection:
-            row = connection.execute(
-                select(_item.c.message).where(_item.c.id == number, _item.c.owner.is_(None)).with_for_update()
-            ).first()
+            row = connection.execute(select(_item.c.message).where(_item.c.id == number).with_for_update()).first()
             if row is None:
                 return False
             body = self._finish(connection, number, row.message)
         self.forget(body)
         return True
 
-    def sweep(self, before: float) -> int:
-        """Remove body files last written before a moment that no row names; returns how many.
+    def sweep(self, now: float, age: float) -> int:
+        """Remove body files older than ``age`` seconds that no row names; returns how many.
 
-        The moment must be older than any delivery under way: its body is on disk before its rows.
+        The age must be above that of any delivery under way: its body is on disk before its rows.
         """
-        old = list(self._bodies.older_than(before))
+        old = list(self._bodies.older_than(now - age))
         removed = 0
         for start in range(0, len(old), 500):
             names = old[start : start + 500]

@@ -35,7 +35,7 @@ class Office(PostOffice):
         return len(os.listdir(self.folder / "queue" / "bodies"))
 
     def sweep(self) -> int:
-        return self.queue.sweep(os.stat(self.folder / "queue" / "bodies").st_mtime + 400)
+        return self.queue.sweep(os.stat(self.folder / "queue" / "bodies").st_mtime + 4000, 3600)
 
 
 @pytest.fixture

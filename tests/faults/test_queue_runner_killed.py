@@ -1,4 +1,4 @@
-"""kill -9 of real runner processes at any moment: nothing is lost, and a mail is sent twice only when its 250 was cut."""
+"""kill -9 of real runner processes at any moment: nothing is lost; a mail is sent twice only when its 250 was cut."""
 
 from __future__ import annotations
 
@@ -122,6 +122,6 @@ def test_nothing_is_lost_when_runners_are_killed(tmp_path: Path):
     )
     assert failures == Counter({address: 1 for address in expected if address.startswith("bad")})
     # A kill can leave bodies without rows behind, never rows without bodies; the sweep takes them.
-    office.queue.sweep(time.time() + 400)
+    office.queue.sweep(time.time() + 4000, 3600)
     assert os.listdir(tmp_path / "queue" / "bodies") == []
     office.close()

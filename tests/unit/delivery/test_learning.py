@@ -42,7 +42,7 @@ class Class(PostOffice):
         self.pupil = Pupil()
 
     def learning(self, **settings: object) -> Learning:
-        return Learning(self.store, self.pupil, self.database, replace(Spam(), **settings))  # type: ignore[arg-type]
+        return Learning(self.database, self.store, self.pupil, replace(Spam(), **settings))  # type: ignore[arg-type]
 
     def box(self, account: Account, use: SpecialUse | None) -> int:
         number = self.store.open_account(account.key)
@@ -93,12 +93,12 @@ def test_moves_teach_once_across_restarts(classroom: Class):
     classroom.move(MARIE, b"spam", source=None, target=JUNK)
     classroom.move(PAUL, b"ham", source=JUNK, target=None)
     classroom.move(PAUL, b"seen", source=JUNK, target=TRASH)
-    assert classroom.learning().round() == 2
+    assert classroom.learning().catch_up() == 2
     assert [(octets[-4:], spam, who) for octets, spam, who in classroom.pupil.lessons] == [
         (b"spam", True, "key-marie"),
         (b"\nham", False, "key-paul"),
     ]
-    assert classroom.learning().round() == 0
+    assert classroom.learning().catch_up() == 0
     assert len(classroom.pupil.lessons) == 2
 
 
@@ -106,7 +106,7 @@ def test_a_day_has_its_cap_for_each_account(classroom: Class):
     for number in range(5):
         classroom.move(MARIE, b"%d" % number, source=None, target=JUNK)
     classroom.move(PAUL, b"p", source=None, target=JUNK)
-    assert classroom.learning(learn_per_account=3).round() == 4
+    assert classroom.learning(learn_per_account=3).catch_up() == 4
 
 
 def test_a_message_that_is_gone_is_passed_over(classroom: Class):
@@ -114,13 +114,13 @@ def test_a_message_that_is_gone_is_passed_over(classroom: Class):
     junk = classroom.box(MARIE, JUNK)
     classroom.store.move(number, junk, [uid], classroom.box(MARIE, TRASH))
     classroom.move(MARIE, b"here", source=None, target=JUNK)
-    assert classroom.learning().round() == 1
+    assert classroom.learning().catch_up() == 1
 
 
 def test_switched_off_it_teaches_nothing_and_does_not_save_it_up(classroom: Class):
     classroom.move(MARIE, b"x", source=None, target=JUNK)
-    assert classroom.learning(learn_from_moves=False).round() == 0
-    assert classroom.learning().round() == 0
+    assert classroom.learning(learn_from_moves=False).catch_up() == 0
+    assert classroom.learning().catch_up() == 0
 
 
 def test_trouble_leaves_the_lesson_for_the_next_time(classroom: Class):
@@ -128,14 +128,14 @@ def test_trouble_leaves_the_lesson_for_the_next_time(classroom: Class):
     classroom.pupil.error = Unavailable("away")
     learning = classroom.learning()
     with pytest.raises(Unavailable):
-        learning.round()
+        learning.catch_up()
     classroom.pupil.error = None
-    assert learning.round() == 1
+    assert learning.catch_up() == 1
 
 
 def test_a_message_that_breaks_the_trainer_is_passed_over(classroom: Class):
     classroom.move(MARIE, b"x", source=None, target=JUNK)
     classroom.pupil.error = RecursionError()
-    assert classroom.learning().round() == 0
+    assert classroom.learning().catch_up() == 0
     classroom.pupil.error = None
-    assert classroom.learning().round() == 0
+    assert classroom.learning().catch_up() == 0
