@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class Office(PostOffice):
         self.says = Says()
         self.inbound = InboundPipeline(self.store, self.people, self.says, self.says, self.queue, self.settings)
 
-    def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: object) -> Dispositions:
+    def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: Any) -> Dispositions:
         return self.inbound.accept(envelope(*recipients, **more), content or letter())
 
 

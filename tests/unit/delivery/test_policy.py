@@ -62,8 +62,8 @@ def test_what_was_not_scanned_passes():
     assert decide(None, verdict(ACCEPT, scanned=False), MailAuth()).action is Action.ACCEPT
 
 
-def checked(head: bytes, **settings: int) -> Decision | None:
-    return check_header(parse_headers(head + b"\r\nbody\r\n", max_fields=100_000), replace(Smtp(), **settings))
+def checked(head: bytes) -> Decision | None:
+    return check_header(parse_headers(head + b"\r\nbody\r\n", max_fields=100_000), Smtp())
 
 
 FROM = b"From: Anna <anna@far.example>\r\n"
