@@ -24,7 +24,8 @@ LIST_FIELDS: frozenset[bytes] = frozenset(
     name.lower()
     for name in (
         b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Bcc", b"Subject", b"Date", b"Message-ID", b"In-Reply-To",
-        b"References", b"Priority", b"X-Priority", b"Importance", b"Newsgroups", b"Content-Type", b"Content-Transfer-Encoding",
+        b"References", b"Priority", b"X-Priority", b"Importance", b"Newsgroups", b"Content-Type",
+        b"Content-Transfer-Encoding",
         b"MIME-Version", b"Resent-Message-ID", b"List-Id", b"List-Post", b"List-Unsubscribe", b"Mail-Followup-To",
         b"Disposition-Notification-To", b"Return-Receipt-To", b"X-Draft-Info", b"X-Spam-Status", b"Auto-Submitted",
     )
@@ -36,7 +37,8 @@ class Summary:
     """Facts of one message, a pure function of its octets.
 
     ``size`` is the number of octets. ``envelope`` and ``bodystructure`` are IMAP responses' parenthesised octets, 7-bit
-    clean or with literals. ``fields`` holds the raw ``LIST_FIELDS`` header lines with their CRLFs, without the blank line.
+    clean or with literals. ``fields`` holds the raw ``LIST_FIELDS`` header lines with their CRLFs, without
+    the blank line.
     ``parts`` is the MIME tree with byte offsets as written by ``message.parts.dump``. The text values are decoded
     (RFC 2047) and free of control characters; address values are ``Name <local@domain>`` joined by ``", "``.
     ``sent_at`` is the Date field in seconds since the epoch or None, ``sent_day`` the day written in it as
