@@ -32,10 +32,10 @@ _ATTRIBUTE = re.compile(rf"({_NAME})(?:\s*+=\s*+({_QUOTED}|{_UNQUOTED})?)?", re.
 _GIANT_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
 
 _HIDING = re.compile(
-    r"display\s*:\s*none"
-    r"|visibility\s*:\s*(?:hidden|collapse)"
-    r"|opacity\s*:\s*0*(?:\.0*)?\s*(?:[;!]|\Z)"
-    r"|max-height\s*:\s*0\s*(?:px)?\s*(?:[;!]|\Z)"
+    r"display\s*+:\s*+none"
+    r"|visibility\s*+:\s*+(?:hidden|collapse)"
+    r"|opacity\s*+:\s*+0*+(?:\.0*+)?\s*+(?:[;!]|\Z)"
+    r"|max-height\s*+:\s*+0\s*+(?:px)?\s*+(?:[;!]|\Z)"
 )
 _FONT_SIZE = re.compile(r"font(?:-size)?\s*:[^;]{0,100}?(?<![\w.#-])([\d.]{1,10})\s*(?:px|pt|em|rem|%|;|/|!|\Z)")
 
