@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from delivery.inbound import InboundPipeline, protocol
+from delivery.fields import protocol
+from delivery.inbound import InboundPipeline
 from delivery.outcome import Dispositions
 from directory.api import Targets
 from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfResult
@@ -125,6 +126,16 @@ def test_only_elsewhere_is_queued(office: Office):
     assert outcomes(office.accept("gone@ici.example").each) == [("gone@ici.example", "KEPT", "QUEUED")]
     (entry,) = office.queue.entries()
     assert entry.recipients[0].original == "rfc822;gone@ici.example"
+
+
+def test_forwarded_junk_is_never_reported(office: Office):
+    office.says.action = Action.JUNK
+    office.people.targets["gone@ici.example"] = Targets((), ("out@x.example",))
+    office.relay.answers["out@x.example"] = [550]
+    office.accept("gone@ici.example")
+    office.work()
+    assert office.relay.tried == ["out@x.example"]
+    assert office.queue.depth() == 0
 
 
 def test_what_is_sent_on_has_clean_line_ends(office: Office):

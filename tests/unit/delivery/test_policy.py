@@ -93,6 +93,7 @@ def test_headers_that_pass(head: bytes):
         (b"From: \r\n", Reason.BAD_HEADER),
         (b"From: undisclosed:;\r\n", Reason.BAD_HEADER),
         (b"From: nobody\r\n", Reason.BAD_HEADER),
+        (b"From: " + b"x" * 40_000 + b" <a@x.example>\r\n", Reason.BAD_HEADER),
         (b"From: a@x.example, b@y.example\r\n", Reason.BAD_HEADER),
         (FROM + b"X-Big: " + b"y" * 300_000 + b"\r\n", Reason.BAD_HEADER),
         (FROM + b"Received: x\r\n" * 51, Reason.LOOP),
