@@ -157,7 +157,7 @@ CASES: dict[str, Case] = {
     "HTML_ONLY": ({"text": None} | html("<p>Bonjour</p>"), html("<p>Bonjour</p>")),
     "HTML_FORM": (html('<form action="https://a.net"><input name="p"></form>'), html("<p>formulaire</p>")),
     "HTML_HIDDEN_TEXT": (
-        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 12),
+        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 90),
         html('<p>Bonjour</p><div style="display:none">apercu</div>'),
     ),
     "IMAGE_ONLY": (
