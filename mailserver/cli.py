@@ -48,7 +48,7 @@ class Failure(Exception):
 def main() -> None:
     """Entry point; an expected error is one line on standard error and status 1 (2 for a bad configuration)."""
     from config.load import ConfigurationError
-    from directory.api import DirectoryUnavailable
+    from directory.errors import DirectoryError
     from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
@@ -60,7 +60,7 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryUnavailable) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -90,9 +90,6 @@ def _rooms(config: Path | None, assignments: list[str] | None) -> Iterator[Rooms
     try:
         rooms.migrate()
         yield rooms
-    except ValueError as error:
-        # What was typed names nothing, or something that is taken: the directory's texts are made to be shown.
-        raise Failure(str(error)) from error
     finally:
         rooms.close()
 
@@ -333,8 +330,7 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
         ):
             print(f"{label:10} {value}")
         for lock in rooms.attempts.locks(account.key, time.time()):
-            until = "until unlocked" if lock.until is None else f"until {_moment(lock.until)}"
-            print(f"{'locked':10} {until}, since {_moment(lock.since)}: {lock.reason}")
+            print(f"{'locked':10} {lock.describe()}")
 
 
 @alias_app.command("add")
