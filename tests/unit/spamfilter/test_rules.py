@@ -53,8 +53,8 @@ LONG = (
     "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
 )
 ENGLISH = (
-    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases training "
-    "sessions holiday planning library opening hours transport arrangements swimming lessons"
+    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases "
+    "training sessions holiday planning library opening hours transport arrangements swimming lessons"
 )
 FRENCH = (
     "cliquez maintenant recevoir votre cadeau exclusif offert notre partenaire livraison rapide garantie satisfait "
