@@ -167,6 +167,13 @@ def migrate(config: ConfigOption = None, assignments: SetOption = None) -> None:
 # -------------------------------------------------------------------- accounts
 
 
+def _moment(seconds: float) -> str:
+    """A time as operators read it."""
+    import datetime
+
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+
+
 def _password(given: bool) -> str:
     """A password from standard input or the terminal, never from the command line."""
     import getpass
@@ -207,7 +214,7 @@ def account_add(
     with _rooms(config, assignments) as rooms:
         account = rooms.accounts.add(
             NewAccount(
-                login,
+                login=login,
                 name=name,
                 role=Role(role),
                 school=school or None,
@@ -250,8 +257,8 @@ def account_lock(
 def account_unlock(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Lift a lock and forget the failures that led to it."""
     with _rooms(config, assignments) as rooms:
-        rooms.attempts.unlock(rooms.accounts.show(login).key)
-        print(f"{login} is unlocked.")
+        changed = rooms.attempts.unlock(rooms.accounts.show(login).key)
+        print(f"{login} is unlocked." if changed else f"{login} was not locked.")
 
 
 @account_app.command("enable")
@@ -310,7 +317,6 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
     with _rooms(config, assignments) as rooms:
         account = rooms.accounts.show(login)
         quota = rooms.store.quota(rooms.store.open_account(account.key))
-        locks = rooms.attempts.locks(account.key, time.time())
         limit = "no limit" if quota.limit_bytes is None else f"of {quota.limit_bytes} octets"
         for label, value in (
             ("login", account.login),
@@ -321,9 +327,10 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
             ("addresses", ", ".join(account.addresses)),
             ("enabled", "yes" if account.enabled else "no"),
             ("quota", f"{quota.used_bytes} {limit}, {quota.used_messages} messages"),
-            ("locks", "; ".join(lock.describe() for lock in locks) or "none"),
         ):
             print(f"{label:10} {value}")
+        for lock in rooms.attempts.locks(account.key, time.time()):
+            print(f"{'locked':10} {lock.describe()}")
 
 
 @alias_app.command("add")
@@ -351,8 +358,8 @@ def alias_remove(address: str, config: ConfigOption = None, assignments: SetOpti
 def alias_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all aliases."""
     with _rooms(config, assignments) as rooms:
-        for address, targets in rooms.accounts.aliases():
-            print(f"{address} -> {', '.join(targets)}")
+        for alias in rooms.accounts.aliases():
+            print(f"{alias.address} -> {', '.join(alias.targets)}")
 
 
 # -------------------------------------------------------------------- spam
@@ -366,26 +373,27 @@ def spam_train(
     assignments: SetOption = None,
 ) -> None:
     """Teach the site's model; a message already learnt is passed over."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from spamfilter.bayes.train import train_paths
-    from spamfilter.corpus import count_messages
+    from spamfilter.corpus import train_paths
 
     if not ham and not spam:
         raise Failure("nothing to learn: give --ham or --spam with a Maildir, mbox, folder or file")
     for path in [*(ham or ()), *(spam or ())]:
         if not path.exists():
             raise Failure(f"there is no {path}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with _rooms(config, assignments) as rooms, Progress(*columns, disable=not sys.stderr.isatty()) as progress:
         for label, paths, is_spam in (("ham", ham or [], False), ("spam", spam or [], True)):
-            if not paths:
-                continue
-            task = progress.add_task(label, total=count_messages(paths))
-            counts = train_paths(rooms.trainer, paths, spam=is_spam, progress=lambda t=task: progress.advance(t))  # type: ignore[misc]
-            progress.console.print(
-                f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable"
-            )
+            if paths:
+                task = progress.add_task(label, total=None)
+                counts = train_paths(
+                    rooms.trainer,
+                    paths,
+                    is_spam,
+                    lambda seen, task=task: progress.update(task, completed=seen),  # type: ignore[misc]
+                )
+                print(f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable")
 
 
 # -------------------------------------------------------------------- queue
@@ -394,16 +402,17 @@ def spam_train(
 @queue_app.command("list")
 def queue_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Show what waits, for whom, why, and when it is tried next."""
-    import datetime
-
     with _rooms(config, assignments) as rooms:
-        items = rooms.queue.list()
-        for item in items:
-            due = datetime.datetime.fromtimestamp(item.due_at).astimezone().isoformat(" ", "seconds")
-            print(f"{item.id}  {item.message_id}  from <{item.sender}>  attempts {item.attempts}  next {due}")
-            for recipient in item.recipients:
+        entries = rooms.queue.entries()
+        for entry in entries:
+            when = "held" if entry.held else f"next {_moment(entry.due_at)}"
+            print(
+                f"{entry.id}  id={entry.message_id}  from <{entry.sender}>  to {entry.destination}  "
+                f"{entry.size} octets  attempts {entry.attempts}  {when}"
+            )
+            for recipient in entry.recipients:
                 print(f"    <{recipient.address}> {recipient.state.value} {recipient.text}".rstrip())
-        print(f"{len(items)} in the queue.")
+        print(f"{rooms.queue.depth()} in the queue.")
 
 
 @queue_app.command("retry")
@@ -414,9 +423,28 @@ def queue_retry(
 ) -> None:
     """Try now."""
     with _rooms(config, assignments) as rooms:
-        count = rooms.queue.retry(item)
+        count = rooms.queue.kick(time.time(), item)
         rooms.ring_queue()
         print(f"{count} to be tried now.")
+
+
+@queue_app.command("hold")
+def queue_hold(item: int, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Keep a message from being tried until it is released."""
+    with _rooms(config, assignments) as rooms:
+        if not rooms.queue.hold(item):
+            raise Failure(f"there is no item {item} in the queue")
+        print(f"{item} is held.")
+
+
+@queue_app.command("release")
+def queue_release(item: int, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Let a held message be tried again."""
+    with _rooms(config, assignments) as rooms:
+        if not rooms.queue.unhold(item):
+            raise Failure(f"there is no item {item} in the queue")
+        rooms.ring_queue()
+        print(f"{item} is released.")
 
 
 @queue_app.command("remove")
@@ -424,5 +452,5 @@ def queue_remove(item: int, config: ConfigOption = None, assignments: SetOption 
     """Take a message out of the queue without a report to its sender."""
     with _rooms(config, assignments) as rooms:
         if not rooms.queue.remove(item):
-            raise Failure(f"there is no item {item} in the queue, or it is being sent right now")
+            raise Failure(f"there is no item {item} in the queue")
         print(f"{item} is removed.")

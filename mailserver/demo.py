@@ -114,7 +114,7 @@ class Demo:
             if rooms.directory.find(person.login) is None:
                 account = rooms.accounts.add(
                     NewAccount(
-                        person.login,
+                        login=person.login,
                         name=person.name,
                         role=person.role,
                         school=person.school,
@@ -123,7 +123,7 @@ class Demo:
                     )
                 )
                 rooms.store.open_account(account.key)
-        known = dict(rooms.accounts.aliases())
+        known = {alias.address for alias in rooms.accounts.aliases()}
         for address, targets in academie.ALIASES.items():
             if address not in known:
                 rooms.accounts.add_alias(address, targets)

@@ -8,6 +8,7 @@ import sys
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import EventDict
 
 from config.settings import Log
 
@@ -52,11 +53,11 @@ class _Origin:
     def __init__(self, role: str) -> None:
         self._role = role
 
-    def __call__(self, _logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, _logger: Any, _name: str, event: EventDict) -> EventDict:
         return {"role": self._role, "pid": os.getpid(), **event}
 
 
-def _cut(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+def _cut(_logger: Any, _name: str, event: EventDict) -> EventDict:
     """Bound every value: what strangers send must not fill the log."""
     for key, value in event.items():
         if isinstance(value, str) and len(value) > VALUE and key != "exception":

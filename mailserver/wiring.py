@@ -26,7 +26,7 @@ from mailauth.evaluate import Evaluator
 from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.model import SiteModel
+from spamfilter.bayes.model import BayesModel
 from spamfilter.bayes.train import Trainer
 from spamfilter.filter import SpamFilter
 from storage.blobs.maildir import Maildir
@@ -65,13 +65,15 @@ class Rooms:
         mail = Maildir(self.data / "mail", self.settings.site.hostname)
         return Store(self.database, mail, self.settings.store, self.doorbell)
 
-    @cached_property
-    def directory(self) -> SqlDirectory:
-        return SqlDirectory(self.database, self.settings.site, self.passwords)
+    # ---------------------------------------------------------------- directory
 
     @cached_property
     def passwords(self) -> Passwords:
         return Passwords(self.settings.auth)
+
+    @cached_property
+    def directory(self) -> SqlDirectory:
+        return SqlDirectory(self.database, self.settings.site, self.passwords)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -99,7 +101,7 @@ class Rooms:
     def spam_filter(self) -> SpamFilter | None:
         if not self.settings.spam.enabled:
             return None
-        return SpamFilter(self.settings.spam, SiteModel(self.database))
+        return SpamFilter(self.settings.spam, BayesModel(self.database))
 
     # ---------------------------------------------------------------- delivery
 
@@ -136,7 +138,7 @@ class Rooms:
 
     @cached_property
     def learning(self) -> Learning:
-        return Learning(self.store, self.trainer, self.database, self.settings.spam)
+        return Learning(self.database, self.store, self.trainer, self.settings.spam)
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""

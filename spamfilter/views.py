@@ -97,8 +97,9 @@ class Views:
 
     @cached_property
     def author(self) -> Address | None:
-        """The first address of From."""
-        return self.authors[0] if self.authors else None
+        """The first whole address of From; names with an unquoted comma leave pieces before it."""
+        whole = (author for author in self.authors if author.domain)
+        return next(whole, self.authors[0] if self.authors else None)
 
     @cached_property
     def author_name(self) -> str:

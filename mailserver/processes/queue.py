@@ -36,7 +36,7 @@ def run(settings: Settings) -> int:
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
     if settings.spam.learn_from_moves:
-        chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.round), name="learn"))
+        chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
     for thread in (runner, *chores):
         thread.start()
@@ -67,6 +67,6 @@ def _chore(stop: threading.Event, interval: float, work: Callable[[], object]) -
 def _sweep(rooms: Rooms) -> None:
     now = time.time()
     swept = rooms.store.sweep(now)
-    swept += rooms.queue.sweep(now - rooms.settings.store.orphan_age)
+    swept += rooms.queue.sweep(now, rooms.settings.store.orphan_age)
     if swept:
         log.info("store.swept", bodies=swept)

@@ -23,22 +23,26 @@ def run(settings: Settings) -> int:
     sockets = role_sockets(settings, "smtp")
     lifecycle.drop_rights(settings.site.user, settings.site.data)
     rooms = Rooms(settings)
-    try:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    except ImportError:
-        factory = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(settings, rooms, sockets))
 
 
-async def _serve(settings: Settings, rooms: Rooms, sockets: object) -> int:
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed, the stock loop elsewhere: both pass the same tests."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(settings: Settings, rooms: Rooms, sockets: listeners.Sockets) -> int:
     control = Control()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set if number == signal.SIGTERM else _pass)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Ctrl-C in a terminal reaches all processes; the supervisor decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = await listeners.start(settings, rooms, sockets)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
     control.ready()
@@ -53,7 +57,3 @@ async def _serve(settings: Settings, rooms: Rooms, sockets: object) -> int:
     await server.stop()
     rooms.close()
     return 0
-
-
-def _pass() -> None:
-    """Ctrl-C in a terminal reaches all processes; the supervisor decides."""

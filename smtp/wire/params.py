@@ -333,3 +333,14 @@ _MAIL: dict[str, Callable[[str | None], str]] = {
 }
 _MAIL_AUTH = {**_MAIL, "AUTH": _auth}
 _RCPT: dict[str, Callable[[str | None], str]] = {"NOTIFY": _notify, "ORCPT": _orcpt}
+
+
+def to_xtext(value: str) -> str:
+    r"""Encode for ENVID and ORCPT (RFC 3461 section 4); what is not ASCII as ``\x{E9}`` (RFC 6533 section 3)."""
+    return "".join(_to_xchar(c) for c in value)
+
+
+def _to_xchar(c: str) -> str:
+    if "!" <= c <= "~" and c not in "+=":
+        return c
+    return f"+{ord(c):02X}" if c <= "\x7f" else f"\\x{{{ord(c):02X}}}"

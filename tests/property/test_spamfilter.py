@@ -48,7 +48,9 @@ FILTER = SpamFilter(Spam(budget=60.0), OneModel())
 def evidence(octets: bytes) -> Evidence:
     headers = parse_headers(octets)
     envelope = Envelope("i", "x@y.fr", (Recipient("paul@ac-exemple.fr"),), ClientInfo("192.0.2.1", helo="h"), 1.7e9)
-    return Evidence(envelope, octets, headers, scan(octets, headers), None, frozenset({"ac-exemple.fr"}), ("Paul Durand",))
+    return Evidence(
+        envelope, octets, headers, scan(octets, headers), None, frozenset({"ac-exemple.fr"}), ("Paul Durand",)
+    )
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -74,12 +74,18 @@ def _multipart(kind: str, parts: list[bytes]) -> bytes:
 
 
 def authenticated(
-    spf: str = "none", dkim: tuple[tuple[str, str], ...] = (), dmarc: str = "none", policy: str = "none", whole: bool = True
+    spf: str = "none",
+    dkim: tuple[tuple[str, str], ...] = (),
+    dmarc: str = "none",
+    policy: str = "none",
+    whole: bool = True,
 ) -> AuthenticationResults:
     """Results by name; ``dkim`` are (outcome, domain)."""
     return AuthenticationResults(
         spf=SpfResult(Outcome(spf), "exemple.org", "mailfrom", ""),
-        dkim=tuple(DkimResult(Outcome(o), domain, "s1", "bad body hash" if o == "fail" else "", whole) for o, domain in dkim),
+        dkim=tuple(
+            DkimResult(Outcome(o), domain, "s1", "bad body hash" if o == "fail" else "", whole) for o, domain in dkim
+        ),
         dmarc=DmarcResult(Outcome(dmarc), "exemple.org", policy),
         note="",
     )
@@ -88,9 +94,7 @@ def authenticated(
 def as_evidence(octets: bytes, *, authentication: AuthenticationResults | None = None, **changes: Any) -> Evidence:
     headers = parse_headers(octets)
     client = ClientInfo("192.0.2.7", helo=changes.get("helo", "mx.exemple.org"))
-    envelope = Envelope(
-        "id1", changes.get("sender", "marie@exemple.org"), (Recipient(RECIPIENT),), client, RECEIVED_AT
-    )
+    envelope = Envelope("id1", changes.get("sender", "marie@exemple.org"), (Recipient(RECIPIENT),), client, RECEIVED_AT)
     return Evidence(
         envelope,
         octets,

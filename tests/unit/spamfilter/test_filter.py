@@ -84,7 +84,9 @@ def test_the_classifier_moves_the_score_both_ways(evidence: Callable[..., Eviden
     assert unsure.score == 0.0
 
 
-def test_the_classifier_is_silent_below_its_minimum(evidence: Callable[..., Evidence], judge: Callable[..., Any]) -> None:
+def test_the_classifier_is_silent_below_its_minimum(
+    evidence: Callable[..., Evidence], judge: Callable[..., Any]
+) -> None:
     model = trained_on(evidence(), ham=0, spam=20)
     assert judge(model, Spam(minimum_trained=101)).hits == ()
     assert judge(model, Spam(minimum_trained=100)).hits != ()

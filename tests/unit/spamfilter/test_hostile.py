@@ -29,13 +29,15 @@ HOSTILE: dict[str, bytes] = {
     "at signs": b"From: " + b"a@" * 30_000 + b"\r\n\r\nx",
     "long subject": b"Subject: " + b"A " * 100_000 + b"\r\n\r\nx",
     "encoded words": b"Subject: " + b"=?utf-8?b?w6k=?= " * 5_000 + b"\r\n\r\nx",
-    "combining marks": "Content-Type: text/plain; charset=utf-8\r\n\r\n".encode() + "\u0316\u0301".encode() * 200_000,
+    "combining marks": b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + "\u0316\u0301".encode() * 200_000,
     "punycode": HTML + b'<a href="http://xn--' + b"a" * 100_000 + b'.fr/">x</a>',
     "digits": HTML + b'<a href="http://' + b"9" * 100_000 + b'/">x</a>',
     "phrases": b"\r\n" + b"votre mot de passe your password iban " * 20_000,
     "archive": b'Content-Type: application/zip; name="a.zip"\r\n\r\n' + b"PK\x03\x04" * 200_000,
     "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20_000,
-    "deep parts": b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(2_000)),
+    "deep parts": b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(2_000)
+    ),
     "recipients": b"To: " + b"a@b.fr, " * 50_000 + b"\r\n\r\nx",
 }
 

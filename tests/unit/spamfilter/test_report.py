@@ -11,7 +11,13 @@ def verdict(action: Action, hits: tuple[Hit, ...], score: float = 7.5) -> Verdic
 
 
 HITS = (
-    Hit("LINK_LOOKALIKE", 4.0, "Un lien mène à l'imitation d'un site", "A link imitates a site", "ac-ly0n.fr ~ ac-lyon.fr"),
+    Hit(
+        "LINK_LOOKALIKE",
+        4.0,
+        "Un lien mène à l'imitation d'un site",
+        "A link imitates a site",
+        "ac-ly0n.fr ~ ac-lyon.fr",
+    ),
     Hit("SUBJECT_URGENT", 1.0, "L'objet presse", "The subject hurries", "urgent\r\nBcc: x@y"),
     Hit("REPLY", -0.5, "Répond", "Replies"),
     *(Hit(f"WEIGHTLESS_RULE_{i:02}", 0.0, "rien", "nothing") for i in range(20)),

@@ -31,7 +31,9 @@ def link(url: str, shown: str = "ici") -> dict[str, Any]:
     return html(f'<p>Bonjour, voir <a href="{url}">{shown}</a> pour la suite.</p>')
 
 
-def attached(name: str, octets: bytes = b"octets", kind: str = "application/octet-stream", **more: Any) -> dict[str, Any]:
+def attached(
+    name: str, octets: bytes = b"octets", kind: str = "application/octet-stream", **more: Any
+) -> dict[str, Any]:
     return {"attachments": ((name, kind, octets),), **more}
 
 
@@ -47,7 +49,9 @@ def auth(**results: Any) -> dict[str, Any]:
 
 PROGRAM = b"MZ" + bytes(126) + b"PE\0\0" + bytes(100)
 SCRIPTED_SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='http://x.fr'</script></svg>"
-LONG = "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
+LONG = (
+    "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
+)
 ENGLISH = (
     "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases training "
     "sessions holiday planning library opening hours transport arrangements swimming lessons"
@@ -66,14 +70,17 @@ CASES: dict[str, Case] = {
     "MISSING_MESSAGE_ID": (fields(Message_ID=None), EVERYDAY),
     "MESSAGE_ID_ODD": (fields(Message_ID="20260921"), EVERYDAY),
     "MISSING_FROM": (fields(From=None), EVERYDAY),
-    "SEVERAL_FROM": ({"raw_fields": b"From: autre@exemple.com\r\n"}, fields(From="a@exemple.org, b@exemple.org")),
+    "SEVERAL_FROM": ({"raw_fields": b"From: autre@exemple.com\r\n"}, fields(From="a@exemple.org, b@x.exemple.org")),
     "MISSING_TO": (fields(To=None), fields(To=None, Cc="paul.durand@ac-exemple.fr")),
     "UNDISCLOSED_RECIPIENTS": (fields(To="undisclosed-recipients:;"), EVERYDAY),
     "DOUBLED_FIELDS": ({"raw_fields": b"Subject: encore\r\n"}, {"raw_fields": b"X-Subject: encore\r\n"}),
     "RAW_8BIT_HEADER": (fields(Subject="Été".encode("latin-1") + b" 2026"), fields(Subject="Été 2026".encode())),
     "FAKE_REPLY": (fields(Subject="Re: votre dossier"), fields(Subject="Re: dossier", In_Reply_To="<1@ac-exemple.fr>")),
     "REPLY": (fields(Subject="RE: dossier", In_Reply_To="<1@ac-exemple.fr>"), fields(In_Reply_To="<1@ac-exemple.fr>")),
-    "LIST_HEADERS": (fields(List_Id="<profs.exemple.org>", List_Post="<mailto:p@exemple.org>"), fields(List_Id="<x.y>")),
+    "LIST_HEADERS": (
+        fields(List_Id="<profs.exemple.org>", List_Post="<mailto:p@exemple.org>"),
+        fields(List_Id="<x.y>"),
+    ),
     "PHP_SCRIPT": (fields(X_PHP_Originating_Script="33:mailer.php"), fields(X_Mailer="PHPMailer")),
     "PRIORITY_HIGH": (fields(X_Priority="1 (Highest)"), fields(X_Priority="3")),
     "HELO_OURS": ({"helo": "mail.AC-exemple.fr"}, {"helo": "mail.exemple.org"}),
@@ -84,6 +91,8 @@ CASES: dict[str, Case] = {
         fields(From='"marie@exemple.org" <marie@exemple.org>'),
     ),
     "FROM_NO_NAME": (fields(From="marie@exemple.org"), EVERYDAY),
+    "FROM_MALFORMED": (fields(From="Banque , <a@exemple.org>"), fields(From='"Banque, agence" <a@exemple.org>')),
+    "FROM_STYLED_LETTERS": (fields(From="𝐁𝐚𝐧𝐪𝐮𝐞 <a@exemple.org>"), fields(From="Noël <a@exemple.org>")),
     "FROM_FREEMAIL": (fields(From="Marie <marie@gmail.com>"), EVERYDAY),
     "FROM_DIGITS": (fields(From="Marie <m2938471@exemple.org>"), fields(From="Marie <marie1975@exemple.org>")),
     "FROM_SPLIT_NAME": (fields(From="Ban\u200bque Postale <a@exemple.org>"), fields(From="Renée <a@exemple.org>")),
@@ -93,7 +102,10 @@ CASES: dict[str, Case] = {
         fields(From="DURAND Paul <chef@gmail.com>") | {"names": ["Paul Durand"]},
         fields(From="Paul Durand <p.durand@ac-exemple.fr>") | {"names": ["Paul Durand"]},
     ),
-    "BRAND_IMPERSONATION": (fields(From="Service PayPal <a@exemple.top>"), fields(From="PayPal <service@mail.paypal.com>")),
+    "BRAND_IMPERSONATION": (
+        fields(From="Service PayPal <a@exemple.top>"),
+        fields(From="PayPal <service@mail.paypal.com>"),
+    ),
     "OFFICE_FREEMAIL": (fields(From="Rectorat de Lyon <r@gmail.com>"), fields(From="Rectorat de Lyon <r@ac-lyon.fr>")),
     "LOOKALIKE_DOMAIN": (fields(From="DSI <dsi@ac-exempie.fr>"), fields(From="DSI <dsi@ac-exemple.fr>")),
     "REPLY_TO_FREEMAIL": (fields(Reply_To="m@gmail.com"), fields(From="M <m@gmail.com>", Reply_To="m@gmail.com")),
@@ -113,6 +125,7 @@ CASES: dict[str, Case] = {
     "SUBJECT_MONEY": (fields(Subject="Vos 500 euros"), fields(Subject="Salle 500")),
     "SUBJECT_SPLIT_WORDS": (fields(Subject="Votre com\u200bpte"), fields(Subject="Votre été")),
     "SUBJECT_MIXED_SCRIPTS": (fields(Subject="Votre cоmpte"), fields(Subject="Votre été")),
+    "SUBJECT_STYLED_LETTERS": (fields(Subject="Ｃｏｍｐｔｅ bloqué"), fields(Subject="Équation du 𝑥 degré")),
     "SUBJECT_HAS_RECIPIENT": (fields(Subject="paul.durand: dossier, Paul.Durand@ac-exemple.fr"), EVERYDAY),
     "SUBJECT_URGENT": (fields(Subject="Dernière relance avant fermeture"), fields(Subject="Résurgence du virus")),
     "SUBJECT_TRAILING_CODE": (fields(Subject="Votre offre xk29slq0"), fields(Subject="Classe de 4emeB")),
@@ -173,7 +186,10 @@ CASES: dict[str, Case] = {
     ),
     "TYPE_MISMATCH": (attached("a.pdf", PROGRAM, "application/pdf"), attached("a.pdf", b"%PDF-1.7", "application/pdf")),
     # wording
-    "MAILBOX_FULL_FR": (text("Votre boîte mail est presque pleine."), text("La boîte mail de la vie scolaire a changé.")),
+    "MAILBOX_FULL_FR": (
+        text("Votre boîte mail est presque pleine."),
+        text("La boîte mail de la vie scolaire a changé."),
+    ),
     "MAILBOX_FULL_EN": (text("Your mailbox has exceeded its quota."), text("Put it in my mailbox.")),
     "PASSWORD_EXPIRES_FR": (text("Votre mot de passe expire demain."), text("Le mot de passe du wifi est affiché.")),
     "PASSWORD_EXPIRES_EN": (text("The password for paul will expire today."), text("Ask me for your password.")),
@@ -241,8 +257,6 @@ def test_hits(symbol: str, views: Callable[..., Views]) -> None:
 @pytest.mark.parametrize("symbol", sorted(CASES))
 def test_does_not_hit(symbol: str, views: Callable[..., Views]) -> None:
     assert not RULES[symbol](views(**CASES[symbol][1]))
-
-
 
 
 def test_an_everyday_mail_hits_nothing(views: Callable[..., Views]) -> None:

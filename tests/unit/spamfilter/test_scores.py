@@ -14,7 +14,7 @@ def data(**rules: Any) -> dict[str, Any]:
     entry = {"weight": 1.0, "fr": "oui", "en": "yes"}
     return {
         "group": {"cap": 3.0, "rules": {"KNOWN": entry} | rules},
-        "bayes": {"cap": 5.0, "spam_from": 0.9, "ham_below": 0.1, "rules": {symbol: entry for symbol in CLASSIFIER}},
+        "bayes": {"cap": 5.0, "spam_from": 0.9, "ham_below": 0.1, "rules": dict.fromkeys(CLASSIFIER, entry)},
     }
 
 

@@ -28,7 +28,9 @@ def test_folded_undoes_homoglyphs_in_mixed_words_only() -> None:
     assert words.folded("добрый день") == " добрыи день "
 
 
-@pytest.mark.parametrize(("a", "b"), [("ac-lyon.fr", "ac-Iyon.fr"), ("paypal", "раураl"), ("modern", "modem"), ("google", "g00gle")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("ac-lyon.fr", "ac-Iyon.fr"), ("paypal", "раураl"), ("modern", "modem"), ("google", "g00gle")]
+)
 def test_skeletons_of_lookalikes_are_equal(a: str, b: str) -> None:
     assert words.skeleton(a) == words.skeleton(b)
 

@@ -21,7 +21,7 @@ MAIL = (
     b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
     b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
     b"<p>L'\xc3\xa9l\xc3\xa8ve qu'on d\xe2\x80\x99abord <a href=\"https://www.piege.top/connexion/12345\">ici</a></p>\r\n"
-    b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"Facture-mars.pdf\"\r\n\r\nx\r\n"
+    b'--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename="Facture-mars.pdf"\r\n\r\nx\r\n'
     b"--b--\r\n"
 )
 
@@ -72,7 +72,9 @@ def test_tokens_are_distinct_ordered_and_capped() -> None:
 
 def test_fingerprints_are_fixed() -> None:
     # They are kept in the database: they may not differ between processes or releases.
-    assert tokenize.fingerprint("école") == int.from_bytes(blake2b("école".encode(), digest_size=8).digest(), "big", signed=True)
+    assert tokenize.fingerprint("école") == int.from_bytes(
+        blake2b("école".encode(), digest_size=8).digest(), "big", signed=True
+    )
     assert -(2**63) <= tokenize.fingerprint("a") < 2**63
 
 

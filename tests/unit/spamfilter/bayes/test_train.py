@@ -70,7 +70,7 @@ def test_the_other_class_takes_back_first(database: Database, trainer: Trainer) 
     assert other.learn(HAM, spam=False, account="marie")
     state = snapshot(database)
     assert (state["ham"], state["spam"]) == (2, 0)
-    assert state["counts"] == {token: (2, 0) for token in expected["counts"]}
+    assert state["counts"] == dict.fromkeys(expected["counts"], (2, 0))
 
 
 def test_forgetting_leaves_nothing_behind(database: Database, trainer: Trainer) -> None:
@@ -117,7 +117,11 @@ def test_an_account_teaches_so_many_a_day(database: Database) -> None:
 
 def test_the_revision_rises_with_every_change(database: Database, trainer: Trainer) -> None:
     revisions = []
-    for step in (lambda: trainer.learn(HAM, spam=False), lambda: trainer.learn(SPAM, spam=True), lambda: trainer.forget(HAM)):
+    for step in (
+        lambda: trainer.learn(HAM, spam=False),
+        lambda: trainer.learn(SPAM, spam=True),
+        lambda: trainer.forget(HAM),
+    ):
         step()
         with database.read() as connection:
             revisions.append(store.totals(connection).revision)
