@@ -20,7 +20,6 @@ from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.store import Store
 
-
 # The default logger draws tracebacks with all local values: pretty, and slow enough to upset tests of time limits.
 structlog.configure(
     processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
