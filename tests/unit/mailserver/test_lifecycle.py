@@ -109,8 +109,8 @@ from mailserver.lifecycle import inherited_sockets
 found = inherited_sockets()
 print(json.dumps({
     name: [
-        [one.getsockname()[0], one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), os.get_inheritable(one.fileno())]
-        for one in sockets
+        [s.getsockname()[0], s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), os.get_inheritable(s.fileno())]
+        for s in sockets
     ]
     for name, sockets in found.items()
 }))
