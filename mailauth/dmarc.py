@@ -16,8 +16,9 @@ from message.headers import HeaderBlock
 _POLICIES = ("none", "quarantine", "reject")
 _TREE_QUERIES = 8
 _LONGEST_RECORD = 4096
-# Authors that are looked at. A message with more domains in From than this has no honest one.
+# A message with more domains in From, or a longer field, wants to hide one of them: it is judged as failed.
 _AUTHORS = 10
+_LONGEST_FIELD = 32 * 1024
 _BADNESS = (Outcome.PASS, Outcome.NONE, Outcome.PERMERROR, Outcome.TEMPERROR, Outcome.FAIL)
 
 
@@ -70,29 +71,27 @@ def evaluate(
     headers: HeaderBlock, spf: SpfResult, dkim: tuple[DkimResult, ...], resolver: Resolver, deadline: float
 ) -> DmarcResult:
     """The result for the author's domain; with several domains in From, the worst of all of theirs (section 4.4.1)."""
+    fields = headers.named(b"From")
     domains = _author_domains(headers)
     if not domains:
-        return DmarcResult(Outcome.NONE if not headers.named(b"From") else Outcome.PERMERROR)
+        return DmarcResult(Outcome.PERMERROR if fields else Outcome.NONE)
+    if len(domains) > _AUTHORS or any(field.end - field.value_start > _LONGEST_FIELD for field in fields):
+        return DmarcResult(Outcome.FAIL, domains[0], "reject")
     walks = _Walks(resolver, deadline)
     return max((_of_author(domain, spf, dkim, walks) for domain in domains), key=_badness)
 
 
-def _badness(result: DmarcResult) -> tuple[bool, int, int]:
-    return (
-        result.outcome not in (Outcome.PASS, Outcome.NONE),
-        _POLICIES.index(result.policy),
-        _BADNESS.index(result.outcome),
-    )
+def _badness(result: DmarcResult) -> tuple[int, int]:
+    failed = result.outcome not in (Outcome.PASS, Outcome.NONE)
+    return _POLICIES.index(result.policy) if failed else -1, _BADNESS.index(result.outcome)
 
 
 def _author_domains(headers: HeaderBlock) -> list[str]:
-    found: dict[str, None] = {}
-    for value in headers.all(b"From")[:_AUTHORS]:
-        for address in parse_addresses(value, limit=1000):
-            domain = ascii_domain(address.domain).rstrip(".")
-            if domain:
-                found[domain] = None
-    return list(found)[:_AUTHORS]
+    """The different domains of all addresses in all From fields."""
+    domains = (
+        ascii_domain(address.domain).rstrip(".") for value in headers.all(b"From") for address in parse_addresses(value)
+    )
+    return list(dict.fromkeys(filter(None, domains)))
 
 
 class _Walks:
@@ -123,7 +122,7 @@ class _Walks:
             record = self._record(domain)
             if record is not None:
                 yield domain, record
-                if record.tags.get("psd") == "n" or (record.tags.get("psd") == "y" and domain != start):
+                if record.tags.get("psd") in ("y", "n"):
                     return
 
     def _record(self, domain: str) -> Record | None:
