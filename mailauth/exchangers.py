@@ -71,6 +71,11 @@ class Exchangers:
             except LookupFailed as error:
                 failure = failure or error
                 continue
+            if not self._allow_private and any(_is_ours(address) for address in addresses):
+                # From our own place on the list on, mail would come back to us (RFC 5321 section 5.1).
+                found = [other for other in found if other.preference < preference]
+                left_out = True
+                break
             public = tuple(address for address in addresses if self._allow_private or _is_public(address))
             left_out = left_out or len(public) < len(addresses)
             if public:
@@ -113,13 +118,13 @@ class Exchangers:
 
 
 def _is_public(address: str) -> bool:
-    """A unicast address in the Internet that is not one of ours (RFC 6890), looking into IPv4 wrapped in IPv6."""
+    """A unicast address in the Internet (RFC 6890), looking into IPv4 wrapped in IPv6."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
         if inner is not None and not inner.is_global:
             return False
-    return ip.is_global and not ip.is_multicast and not _is_ours(address)
+    return ip.is_global and not ip.is_multicast
 
 
 def _is_ours(address: str) -> bool:
