@@ -191,18 +191,21 @@ def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: 
         have_room = [number for number in wanted if number not in full]
         filings.update((number, Filing(number, use=use)) for number in have_room)
         for address in one.elsewhere:
-            forwards.setdefault(address, _forwarded(one.recipient, address))
+            forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
         disposition = _disposition(one, bool(have_room), letter.junk, language)
         dispositions.append(disposition)
         notices.extend(_notices(one, disposition, len(have_room) < len(wanted), letter.junk, language))
     return _Plan(tuple(filings.values()), tuple(forwards.values()), tuple(dispositions), tuple(notices))
 
 
-def _forwarded(recipient: Recipient, address: str) -> Recipient:
+def _forwarded(recipient: Recipient, address: str, junk: bool) -> Recipient:
     """The recipient of a forwarded copy; reports name the address that the sender wrote to (RFC 3461 section 5.2.7)."""
-    if address == recipient.address:
-        return recipient
-    return Recipient(address, recipient.original or f"rfc822;{recipient.address}", recipient.notify)
+    # The senders of spam are forged: a report would reach somebody who has nothing to do with it.
+    notify = frozenset({Notify.NEVER}) if junk else recipient.notify
+    original = recipient.original
+    if address != recipient.address and original is None:
+        original = f"rfc822;{recipient.address}"
+    return Recipient(address, original, notify)
 
 
 def _disposition(one: Route, filed: bool, junk: bool, language: str) -> Disposition:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,30 +12,28 @@ import structlog
 
 from config.settings import Settings
 from delivery.dsn import ReportWriter
+from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
 from delivery.filing import Filer, Letter, Route, refuse, route
+from delivery.guard import for_all, guarded
 from delivery.judging import Filter, Judge
-from delivery.outcome import Disposition, Dispositions, Fate, Reason
+from delivery.outcome import Dispositions, Fate, Reason
 from delivery.policy import Action, Decision, check_header, decide
 from delivery.queue.store import QueueStore
 from delivery.texts import say
-from directory.api import DirectoryUnavailable, Recipients
+from directory.api import Recipients
 from mailauth import results
 from mailauth.results import AuthenticationResults
 from message import parts, trace
 from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
-from message.headers import HeaderBlock, HeaderField, parse_headers
+from message.headers import HeaderBlock, parse_headers
 from spamfilter.evidence import Evidence
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
-from storage.errors import DiskFull, StoreError
 
 log = structlog.get_logger()
-
-#: Fields read of a header. All that fit into the largest header: a field that isn't seen can't be taken out.
-ALL_FIELDS = 100_000
 
 
 class Evaluator(Protocol):
@@ -183,53 +180,3 @@ class InboundPipeline:
             scanned=verdict.scanned if verdict is not None else None,
             symbols=[hit.symbol for hit in verdict.hits[:12]] if verdict is not None else None,
         )
-
-
-def guarded(envelope: Envelope, content: Content, language: str, accept: Callable[[], Dispositions]) -> Dispositions:
-    """Run ``accept``; whatever goes wrong puts the message off: a failure of ours is no refusal and no acceptance."""
-    try:
-        return accept()
-    except DiskFull as error:
-        log.error("delivery.disk_full", id=envelope.id, error=str(error))
-        return for_all(envelope, Fate.LATER, Reason.NO_SPACE, say(Reason.NO_SPACE, language))
-    except (StoreError, DirectoryUnavailable) as error:
-        log.error("delivery.unavailable", id=envelope.id, error=str(error))
-        return for_all(envelope, Fate.LATER, Reason.UNAVAILABLE, say(Reason.UNAVAILABLE, language))
-    except Exception:
-        incident = uuid.uuid4().hex[:12]
-        log.exception("delivery.failed", id=envelope.id, incident=incident)
-        return for_all(envelope, Fate.LATER, Reason.UNAVAILABLE, say(Reason.UNAVAILABLE, language, incident))
-    finally:
-        content.close()
-
-
-def for_all(envelope: Envelope, fate: Fate, reason: Reason, text: str) -> Dispositions:
-    """The same disposition for the message as such and for each recipient."""
-    each = tuple(Disposition(recipient.address, fate, reason, text) for recipient in envelope.recipients)
-    return Dispositions(each, Disposition("", fate, reason, text))
-
-
-def ours(headers: HeaderBlock) -> list[HeaderField]:
-    """The fields that our spam filter writes: from anybody else they are lies."""
-    return [field for field in headers.fields if field.name.lower().startswith(b"x-spam-")]
-
-
-def without_fields(headers: HeaderBlock, fields: Sequence[HeaderField]) -> bytes:
-    """The header up to the body, without ``fields``, everything else octet by octet."""
-    pieces = []
-    at = headers.start
-    for field in sorted(fields, key=lambda one: one.start):
-        if field.start >= at:
-            pieces.append(headers.buffer[at : field.start])
-            at = field.end
-    pieces.append(headers.buffer[at : headers.body_start])
-    return b"".join(pieces)
-
-
-def protocol(envelope: Envelope) -> str:
-    """The transmission type of a Received field (RFC 3848, RFC 6531 section 4.3)."""
-    client = envelope.client
-    if not client.esmtp:
-        return "SMTP"
-    security = ("S" if client.tls else "") + ("A" if client.account else "")
-    return ("UTF8SMTP" if envelope.smtputf8 else "ESMTP") + security

@@ -16,6 +16,9 @@ from message.headers import HeaderBlock
 from spamfilter.verdict import Action as Suggestion
 from spamfilter.verdict import Verdict
 
+#: Longest field that names an author, in octets: what a parser leaves unread could not be checked.
+AUTHOR_LIMIT = 32 * 1024
+
 
 class Action(Enum):
     """ACCEPT: into INBOX. JUNK: into the Junk folder. REFUSE: the sender keeps it."""
@@ -50,6 +53,8 @@ def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
     authors = headers.all(b"From")
     if len(authors) != 1:
         return _bad("several From fields" if authors else "no From field")
+    if any(field.end - field.start > AUTHOR_LIMIT for field in headers.named(b"From")):
+        return _bad("From is too long")
     addresses = parse_addresses(authors[0])
     if not any(address.local and address.domain for address in addresses):
         return _bad("no address in From")

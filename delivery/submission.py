@@ -16,10 +16,12 @@ import structlog
 
 from config.settings import Settings
 from delivery.dsn import ReportWriter
+from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
 from delivery.filing import Filer, Letter, route
-from delivery.inbound import ALL_FIELDS, for_all, guarded, ours, protocol, without_fields
+from delivery.guard import for_all, guarded
 from delivery.lines import with_line_ends
 from delivery.outcome import Dispositions, Fate, Reason
+from delivery.policy import AUTHOR_LIMIT
 from delivery.queue.store import QueueStore
 from delivery.texts import say
 from directory.api import Recipients
@@ -36,9 +38,6 @@ log = structlog.get_logger()
 
 #: Fields that say who wrote or sent a message (RFC 5322 sections 3.6.2 and 3.6.6).
 AUTHORS = (b"From", b"Sender", b"Resent-From", b"Resent-Sender")
-
-#: Longest field that names an author, in octets: what a parser would leave unread could not be checked.
-FIELD_LIMIT = 32 * 1024
 
 #: Fields that nobody but the sender may see (RFC 5322 section 3.6.3).
 BLIND = (b"Bcc", b"Resent-Bcc")
@@ -125,7 +124,7 @@ class SubmissionPipeline:
             return "several From fields" if authors else "no From field"
         if not parse_addresses(authors[0]):
             return "no address in From"
-        if any(field.end - field.start > FIELD_LIMIT for field in headers.named(*AUTHORS)):
+        if any(field.end - field.start > AUTHOR_LIMIT for field in headers.named(*AUTHORS)):
             return "a sender field is too long"
         return ""
 

@@ -36,6 +36,10 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
         "Cette adresse d'expedition n'est pas la votre. Choisissez l'une de vos adresses",
         "This sender address is not yours. Choose one of your own",
     ),
+    Reason.RATE_LIMIT: (
+        "Trop de messages en une heure. Reessayez plus tard.",
+        "Too many messages in an hour. Try again later.",
+    ),
     Reason.NO_SPACE: (
         "Plus de place sur le serveur. Reessayez plus tard.",
         "No room left on the server. Try again later.",

@@ -1,8 +1,7 @@
 """The embedded directory, administration: accounts, addresses, aliases and groups.
 
-For the command line and for provisioning. An account is named by its key, its login or one of its addresses. All that
-goes wrong with what was typed is a ``ValueError`` whose text can be shown; ``DirectoryUnavailable`` is for a database
-that is away.
+For the command line and for provisioning. An account is named by its key, its login or one of its addresses. Every
+call raises DirectoryUnavailable when the database is away.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from directory import names, rows, tables
+from directory.errors import Invalid, InvalidName, NotFound, Taken
 from directory.model import Account, Role
 from directory.passwords import Passwords
 from storage.database import Database
@@ -26,14 +26,6 @@ log = structlog.get_logger()
 
 #: What a target of an alias begins with when it is a group.
 GROUP_PREFIX = "group:"
-
-
-class NotFound(ValueError):
-    """No account, address, alias or group of that name."""
-
-
-class Taken(ValueError):
-    """The login, address or group name belongs to another already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,7 @@ class NewAccount:
     password_hash: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(NamedTuple):
     """An address and where it leads, as texts that ``add_alias`` takes."""
 
     address: str
@@ -81,11 +72,11 @@ class Accounts:
     # ---------------------------------------------------------------- accounts
 
     def add(self, new: NewAccount) -> Account:
-        """Makes an account. Raises Taken, ValueError."""
+        """Makes an account. Raises Taken, Invalid."""
         return self.add_all([new])[0]
 
     def add_all(self, news: Iterable[NewAccount]) -> list[Account]:
-        """Makes all the accounts or, when one of them can't be made, none. Raises Taken, ValueError."""
+        """Makes all the accounts or, when one of them can't be made, none. Raises Taken, Invalid."""
         # Hashing takes its time: it is done before the database is held.
         ready = [(new, self._hash_of(new)) for new in news]
         with self._changing() as connection:
@@ -108,7 +99,7 @@ class Accounts:
             return [*rows.accounts(connection, connection.scalars(query)).values()]
 
     def set_password(self, who: str, password: str) -> None:
-        """Sets a new password; signed-in sessions end. Raises NotFound, ValueError."""
+        """Sets a new password; signed-in sessions end. Raises NotFound, Invalid."""
         password_hash = self._hash(password)
         with self._changing() as connection:
             account = _account(connection, who)
@@ -158,25 +149,25 @@ class Accounts:
             _insert_address(connection, address, key, position)
 
     def remove_address(self, who: str, address: str) -> None:
-        """Takes an address away; the next one becomes primary. Raises NotFound; ValueError for the last one."""
+        """Takes an address away; the next one becomes primary. Raises NotFound; Invalid for the last one."""
         with self._changing() as connection:
             account = _account(connection, who)
             key = names.address_key(address)
             if key not in map(names.address_key, account.addresses):
                 raise NotFound(f"{account.login} has no address {address}")
             if len(account.addresses) == 1:
-                raise ValueError(f"{address} is the only address of {account.login}: give another one first")
+                raise Invalid(f"{address} is the only address of {account.login}: give another one first")
             connection.execute(delete(tables.address).where(tables.address.c.address_key == key))
 
     # ---------------------------------------------------------------- aliases
 
     def add_alias(self, address: str, targets: Sequence[str]) -> None:
-        """Makes an address that leads elsewhere, or replaces where it leads. Raises NotFound, Taken, ValueError.
+        """Makes an address that leads elsewhere, or replaces where it leads. Raises NotFound, Taken, Invalid.
 
         A target is an address (ours or not), a login, or ``group:NAME``.
         """
         if not targets:
-            raise ValueError("an alias needs a target")
+            raise Invalid("an alias needs a target")
         key = names.address_key(address)
         with self._changing() as connection:
             there = rows.owners(connection, [key])
@@ -274,15 +265,15 @@ class Accounts:
     def _hash(self, password: str) -> str:
         form = names.password_form(password, self._password_length)
         if form is None:
-            raise ValueError(f"a password has 1 to {self._password_length} octets and no control characters")
+            raise Invalid(f"a password has 1 to {self._password_length} octets and no control characters")
         return self._passwords.hash(form)
 
     def _insert(self, connection: Connection, new: NewAccount, password_hash: str | None) -> str:
         login_key = names.login_key(new.login)
         if "@" in login_key:
-            raise names.InvalidName("a login has no @: give the address as an address, it can be used to sign in too")
+            raise InvalidName("a login has no @: give the address as an address, it can be used to sign in too")
         if not new.addresses:
-            raise ValueError(f"account {new.login} needs an address")
+            raise Invalid(f"account {new.login} needs an address")
         if rows.key_of_login(connection, login_key) is not None:
             raise Taken(f"there is an account {new.login} already")
         key, now = _new_key(login_key), self._clock()
@@ -352,7 +343,7 @@ def _target(connection: Connection, alias: str, target: str) -> dict[str, str]:
     if "@" not in target:
         return {"account": _account(connection, target).key}
     if names.address_key(target) == alias:
-        raise ValueError(f"the alias {target} can't lead to itself")
+        raise Invalid(f"the alias {target} can't lead to itself")
     return {"elsewhere": target}
 
 

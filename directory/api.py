@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from directory.errors import DirectoryUnavailable
 from directory.model import Account, Credentials, Proof, SignIn
 
-
-class DirectoryUnavailable(Exception):
-    """The directory can't be asked for the moment: answer "later", never "wrong" or "unknown"."""
+__all__ = ["Directory", "DirectoryUnavailable", "Recipients", "SignInDoor", "Targets"]
 
 
 @dataclass(frozen=True, slots=True)

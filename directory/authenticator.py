@@ -18,8 +18,9 @@ import structlog
 
 from config.settings import Auth
 from directory import names
-from directory.api import Directory, DirectoryUnavailable
+from directory.api import Directory
 from directory.attempts import Attempts, Standing, subject_of_nobody
+from directory.errors import DirectoryUnavailable
 from directory.lockout import network_of
 from directory.model import Account, Credentials, Outcome, Proof, SignIn
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from config.settings import DAY, Auth
 
@@ -69,6 +70,14 @@ class Lock:
     def holds(self, now: float) -> bool:
         """True while the lock is in force."""
         return self.until is None or now < self.until
+
+    def describe(self) -> str:
+        """Whom it keeps out, until when and why, for support."""
+        whom = {EVERYBODY: "everybody", STRANGERS: "unknown networks"}.get(self.scope, self.scope)
+        end = (
+            "support unlocks" if self.until is None else f"{datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M:%SZ}"
+        )
+        return f"{whom} until {end}: {self.reason}"
 
 
 def lock_on(locks: Iterable[Lock], network: str, known: bool, now: float) -> Lock | None:

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import unicodedata
 
-import idna
+from directory.errors import InvalidName
+from message import address as mail
 
 #: Longest login or address in octets, before and after preparation.
 LONGEST = 256
 
 # Controls, invisible format characters, surrogates, private use, unassigned and all kinds of space.
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-
-
-class InvalidName(ValueError):
-    """A login, address or domain that nobody can have; the text says why."""
 
 
 def login_key(login: str) -> str:
@@ -30,8 +27,8 @@ def login_key(login: str) -> str:
 
 def address_key(address: str) -> str:
     """The form in which ``local@domain`` is compared; a quoted local part loses its quotes. Raises InvalidName."""
-    local, at, domain = address.rpartition("@")
-    if not at:
+    local, domain = mail.split(address)
+    if not domain:
         raise InvalidName("an address has the form local@domain")
     key = f"{_prepared(_unquoted(local), 'local part')}@{domain_key(domain)}"
     if len(key.encode()) > LONGEST:
@@ -41,24 +38,17 @@ def address_key(address: str) -> str:
 
 def domain_key(domain: str) -> str:
     """The domain in lower-case A-labels. Raises InvalidName."""
-    if len(domain) > LONGEST:
-        raise InvalidName("a domain is at most 253 octets long")
-    try:
-        # ASCII goes past IDNA: underscores and the like are none of its business.
-        name = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii").lower()
-    except (idna.IDNAError, UnicodeError) as error:
-        raise InvalidName("not a domain name") from error
-    labels = name.split(".")
-    if len(name) > 253 or not all(0 < len(label) < 64 and _is_label(label) for label in labels):
+    name = mail.ascii_domain(domain)
+    if len(name) > 253 or not all(0 < len(label) < 64 and _is_label(label) for label in name.split(".")):
         raise InvalidName("not a domain name")
     return name
 
 
 def without_detail(key: str) -> str | None:
     """The prepared address without its ``+detail`` (RFC 5233), or None when it has none."""
-    local, _, domain = key.rpartition("@")
-    base, plus, _ = local.partition("+")
-    return f"{base}@{domain}" if plus and base else None
+    local, domain = mail.split(key)
+    base = mail.without_detail(local)
+    return f"{base}@{domain}" if base != local else None
 
 
 def password_form(password: str, longest: int) -> str | None:

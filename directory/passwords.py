@@ -19,6 +19,7 @@ from passlib.registry import register_crypt_handler
 from passlib.utils.handlers import PrefixWrapper
 
 from config.settings import Auth
+from directory.errors import UnusableHash
 
 #: bcrypt hashes the first 72 octets; the library of today raises where those before it cut.
 BCRYPT_OCTETS = 72
@@ -53,10 +54,6 @@ register_crypt_handler(_LDAP_ARGON2, force=True)
 
 class TooBusy(Exception):
     """No turn to hash came up in time; the same call may succeed later."""
-
-
-class UnusableHash(ValueError):
-    """A hash of a kind that is not accepted, or one that would take too much work to check."""
 
 
 @dataclass(frozen=True, slots=True)

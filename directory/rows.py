@@ -9,7 +9,7 @@ from itertools import islice
 from sqlalchemy import Connection, RowMapping, select
 
 from directory import tables
-from directory.api import DirectoryUnavailable
+from directory.errors import DirectoryUnavailable
 from directory.model import Account, Role
 from storage.errors import Unavailable
 

@@ -17,7 +17,7 @@ IDENTITY = 256
 PASSWORD = 4096
 
 #: Names as they are offered, the preferred one first.
-MECHANISMS = ("PLAIN", "LOGIN")
+MECHANISMS: tuple[str, ...] = ("PLAIN", "LOGIN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, select, update
 
 from config.settings import Site
 from directory import names, rows, tables
-from directory.api import DirectoryUnavailable, Targets
+from directory.api import Targets
+from directory.errors import DirectoryUnavailable, InvalidName
 from directory.model import Account, Proof, Role
 from directory.passwords import Passwords, TooBusy
 from storage.database import Database
@@ -59,7 +60,7 @@ class SqlDirectory:
         try:
             is_address = "@" in login
             key = names.address_key(login) if is_address else names.login_key(login)
-        except names.InvalidName:
+        except InvalidName:
             return None
         with self._reading() as connection:
             owner = rows.key_of_address(connection, key) if is_address else rows.key_of_login(connection, key)
@@ -107,7 +108,7 @@ class SqlDirectory:
             return True
         try:
             return names.domain_key(domain) in self._domains
-        except names.InvalidName:
+        except InvalidName:
             return False
 
     def resolve(self, address: str) -> Targets | None:
@@ -133,7 +134,7 @@ class SqlDirectory:
             if "@" not in address:
                 return self._postmasters(connection) if address.lower() == _POSTMASTER else None
             key = names.address_key(address)
-        except names.InvalidName:
+        except InvalidName:
             return None
         local, _, domain = key.rpartition("@")
         if domain not in self._domains:

@@ -15,9 +15,10 @@ MEMORY = 1024 * 1024
 class Spool:
     """A sink for a message literal; gives it as ``Content``. ``close`` removes the file."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """``folder`` is where big messages are put; None means the machine's folder for temporary files."""
+    def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
+        """``folder`` is where messages above ``memory`` octets go; None means the machine's for temporary files."""
         self._folder = folder
+        self._limit = memory
         self._memory = bytearray()
         self._file: int | None = None
         self._path = ""
@@ -29,7 +30,7 @@ class Spool:
         self.has_nul = self.has_nul or b"\0" in octets
         if self._file is None:
             self._memory += octets
-            if len(self._memory) <= MEMORY:
+            if len(self._memory) <= self._limit:
                 return
             self._file, self._path = tempfile.mkstemp(prefix="append-", dir=self._folder)
             octets = bytes(self._memory)

@@ -1,4 +1,4 @@
-"""Pulls a session's steps, a bounded amount at a time, so that an answer is never bigger in memory than a few blocks."""
+"""Pulls a session's steps, a bounded amount at a time, so that no answer is ever whole in memory."""
 
 from __future__ import annotations
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from mailserver.wiring import Rooms
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mail server for an education authority.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A mail server for an education authority.",
+)
 account_app = typer.Typer(no_args_is_help=True, help="People and functions with a mailbox.")
 alias_app = typer.Typer(no_args_is_help=True, help="Addresses that lead to others.")
 spam_app = typer.Typer(no_args_is_help=True, help="The spam filter.")
@@ -48,7 +53,7 @@ class Failure(Exception):
 def main() -> None:
     """Entry point; an expected error is one line on standard error and status 1 (2 for a bad configuration)."""
     from config.load import ConfigurationError
-    from directory.api import DirectoryUnavailable
+    from directory.errors import DirectoryError
     from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
@@ -60,7 +65,7 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryUnavailable) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -90,9 +95,6 @@ def _rooms(config: Path | None, assignments: list[str] | None) -> Iterator[Rooms
     try:
         rooms.migrate()
         yield rooms
-    except ValueError as error:
-        # What was typed names nothing, or something that is taken: the directory's texts are made to be shown.
-        raise Failure(str(error)) from error
     finally:
         rooms.close()
 
@@ -333,8 +335,7 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
         ):
             print(f"{label:10} {value}")
         for lock in rooms.attempts.locks(account.key, time.time()):
-            until = "until unlocked" if lock.until is None else f"until {_moment(lock.until)}"
-            print(f"{'locked':10} {until}, since {_moment(lock.since)}: {lock.reason}")
+            print(f"{'locked':10} {lock.describe()}")
 
 
 @alias_app.command("add")

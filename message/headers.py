@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from message.content import Buffer
@@ -43,22 +44,25 @@ class HeaderBlock:
     body_start: int
     fields: tuple[HeaderField, ...]
     complete: bool
+    _by_name: dict[bytes, list[HeaderField]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[bytes, list[HeaderField]] = {}
+        for entry in self.fields:
+            by_name.setdefault(entry.name.lower(), []).append(entry)
+        object.__setattr__(self, "_by_name", by_name)
 
     def first(self, name: bytes) -> bytes | None:
         """The raw value of the first field of that name (compared without case), unfolded and stripped; None if absent.
 
         Unfolding takes line ends out and leaves the white space (RFC 5322 section 2.2.3). At most 64 KiB are returned.
         """
-        wanted = name.lower()
-        for field in self.fields:
-            if field.name.lower() == wanted:
-                return self.value(field)
-        return None
+        found = self._by_name.get(name.lower())
+        return self.value(found[0]) if found else None
 
     def all(self, name: bytes) -> list[bytes]:
         """The raw values of all fields of that name in message order, as ``first`` gives them."""
-        wanted = name.lower()
-        return [self.value(field) for field in self.fields if field.name.lower() == wanted]
+        return [self.value(entry) for entry in self._by_name.get(name.lower(), ())]
 
     def text(self, name: bytes) -> str:
         """The first field of that name decoded (RFC 2047), controls stripped; ``""`` when it is absent."""
@@ -68,11 +72,11 @@ class HeaderBlock:
     def named(self, *names: bytes) -> list[HeaderField]:
         """The fields with any of these names, in message order."""
         wanted = {name.lower() for name in names}
-        return [field for field in self.fields if field.name.lower() in wanted]
+        return [entry for entry in self.fields if entry.name.lower() in wanted]
 
-    def value(self, field: HeaderField) -> bytes:
+    def value(self, entry: HeaderField) -> bytes:
         """The raw value of a field of this block, unfolded and stripped, at most 64 KiB."""
-        raw = self.buffer[field.value_start : min(field.end, field.value_start + FIELD_LIMIT)]
+        raw = self.buffer[entry.value_start : min(entry.end, entry.value_start + FIELD_LIMIT)]
         return raw.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
 
 
@@ -110,8 +114,8 @@ def without(buffer: Buffer, fields: Iterable[HeaderField]) -> bytes:
     """The whole buffer with these fields cut out; every other octet stays as it is."""
     pieces: list[bytes] = []
     kept_from = 0
-    for field in sorted(fields, key=lambda field: field.start):
-        pieces.append(buffer[kept_from : field.start])
-        kept_from = field.end
+    for entry in sorted(fields, key=attrgetter("start")):
+        pieces.append(buffer[kept_from : entry.start])
+        kept_from = entry.end
     pieces.append(buffer[kept_from:])
     return b"".join(pieces)

@@ -14,8 +14,7 @@ from itertools import islice
 from mailauth.results import AuthenticationResults
 from message.address import Address, parse_addresses
 from message.parts import Part, walk
-from message.text import decoded, part_text, read_html
-from message.text import Html
+from message.text import Html, decoded, part_text, read_html
 from spamfilter.domains import site
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
@@ -97,8 +96,9 @@ class Views:
 
     @cached_property
     def author(self) -> Address | None:
-        """The first address of From."""
-        return self.authors[0] if self.authors else None
+        """The first whole address of From; names with an unquoted comma leave pieces before it."""
+        whole = (author for author in self.authors if author.domain)
+        return next(whole, self.authors[0] if self.authors else None)
 
     @cached_property
     def author_name(self) -> str:

@@ -68,7 +68,6 @@ class QueueRunner:
         self._flights: dict[int, str] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stop = threading.Event()
         self._owner = ""
 
     def wake(self) -> None:
@@ -77,7 +76,6 @@ class QueueRunner:
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set (seen at ``wake`` or after ``settings.poll``); attempts get GRACE to end."""
-        self._stop = stop
         presence = Presence(self._queue.presence_folder)
         self._owner = presence.name
         next_care = 0.0
@@ -169,8 +167,7 @@ class QueueRunner:
                 return
             except StoreError as error:
                 log.error("queue.outcome_waits", item=item.id, id=item.message_id, error=str(error))
-                if self._stop.wait(pause) and pause > 2:
-                    return
+                time.sleep(pause)
                 pause = min(pause * 2, PATIENCE)
             else:
                 _log_outcome(item, settlement)

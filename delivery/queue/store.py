@@ -274,7 +274,10 @@ class QueueStore:
         return True
 
     def sweep(self, now: float, age: float) -> int:
-        """Remove body files older than ``age`` seconds that no row names; returns how many."""
+        """Remove body files older than ``age`` seconds that no row names; returns how many.
+
+        The age must be above that of any delivery under way: its body is on disk before its rows.
+        """
         old = list(self._bodies.older_than(now - age))
         removed = 0
         for start in range(0, len(old), 500):

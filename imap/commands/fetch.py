@@ -229,7 +229,7 @@ def _literal(lead: bytes, octets: memoryview | None) -> Iterator[bytes]:
         return
     with octets:
         if len(octets) <= _JOIN:
-            yield b"%b{%d}\r\n%b" % (lead, len(octets), octets)
+            yield b"".join((lead, b"{%d}\r\n" % len(octets), octets))
             return
         yield b"%b{%d}\r\n" % (lead, len(octets))
         for start in range(0, len(octets), _JOIN):

@@ -119,7 +119,7 @@ def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
 
 
 def status(context: Context, tag: bytes, command: c.Status) -> CommandSteps:
-    """Never disturbs \\Recent (RFC 3501 section 6.3.10); asking for HIGHESTMODSEQ enables CONDSTORE (RFC 7162 3.1.2)."""
+    """Never disturbs \\Recent (RFC 3501 6.3.10); HIGHESTMODSEQ enables CONDSTORE (RFC 7162 3.1.2)."""
     mailbox = context.store.mailbox(context.number, command.mailbox)
     if c.StatusItem.HIGHESTMODSEQ in command.items:
         context.enabled.add("CONDSTORE")

@@ -29,7 +29,7 @@ def set_(context: Context, tag: bytes, command: c.SetQuota) -> CommandSteps:
 
 
 def _quota(context: Context) -> QuotaData:
-    """Resources without a limit are left out (RFC 9208 section 3); STORAGE counts units of 1024 octets (section 5.1)."""
+    """Resources without a limit are left out (RFC 9208 section 3); STORAGE counts 1024 octets as one (5.1)."""
     quota = context.store.quota(context.number)
     resources: list[tuple[bytes, int, int]] = []
     if quota.limit_bytes is not None:

@@ -12,7 +12,7 @@ from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import ExtendedSearchResult, SearchResult
 from imap.wire.search import known_charset
-from imap.wire.sets import ranges_of
+from imap.wire.sets import NumberSet, ranges_of
 from storage.errors import Unavailable
 from storage.model import AllOf, AnyOf, Not, SearchKey, UidRanges
 
@@ -90,7 +90,7 @@ def _resolved(key: c.Key, box: SelectedMailbox) -> SearchKey:
             return key
 
 
-def _uids(box: SelectedMailbox, numbers: c.NumberSet, uid: bool) -> UidRanges:
+def _uids(box: SelectedMailbox, numbers: NumberSet, uid: bool) -> UidRanges:
     """A place range is a UID range too, for both rise; what lies between the UIDs of a session is not its own."""
     places = box.places(numbers, uid=uid)
     return UidRanges(tuple((box.uids[start], box.uids[end - 1]) for start, end in places))

@@ -1,4 +1,4 @@
-"""One session: checks each command against the table, runs it, and always gives it a tagged answer. No I/O of its own."""
+"""One session: checks each command against the table, runs it, and always gives a tagged answer. No I/O of its own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Session:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        #: Commands answered with BAD so far.
+        self.bad = 0
 
     def greeting(self) -> bytes:
         """RFC 3501 section 7.1.1, with the capabilities in it."""
@@ -36,6 +38,7 @@ class Session:
         command, tag = request.command, request.tag
         row = TABLE[type(command)]
         if self.context.state not in row.states:
+            self.bad += 1
             yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", None, tag))
             return
         try:
@@ -48,6 +51,7 @@ class Session:
         except MailboxGone:
             yield from self._gone()
             return
+        self.bad += answer.status.kind is Kind.BAD
         yield encode(answer.status)
         if answer.then is not None:
             yield answer.then

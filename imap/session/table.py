@@ -1,6 +1,6 @@
 """Which command is allowed in which state, what it may tell of others' changes, and the function that carries it out.
 
-A new command is a type in ``wire/commands.py``, a rule in ``wire/parser.py``, a function in ``commands/`` and a row here.
+A new command is a type in ``wire/commands.py``, a rule in ``wire/parser.py``, a function in ``commands/``, a row here.
 """
 
 from __future__ import annotations

@@ -14,3 +14,8 @@ class ParseError(Exception):
 
 class BadName(Exception):
     """A mailbox name is not well-formed modified UTF-7: the command is understood and refused (NO [CANNOT])."""
+
+    def __init__(self, text: str, tag: bytes = b"*") -> None:
+        super().__init__(text)
+        self.text = text
+        self.tag = tag

@@ -78,10 +78,7 @@ Rule = Callable[[Parser], c.Command]
 
 
 def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> c.Request:
-    """The command. Raises ParseError, with the tag when it could be read, and nothing else.
-
-    An ill-formed mailbox name raises BadName (a ``ParseRefusal`` would be BAD; the command as such is understood).
-    """
+    """The command. Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else."""
     parser = Parser(texts, literals, limits)
     tag: bytes | None = None
     try:
@@ -101,17 +98,8 @@ def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limit
     except ParseError as error:
         raise ParseError(error.text, tag) from None
     except BadName as error:
-        raise BadMailbox(str(error), tag or b"*") from None
+        raise BadName(error.text, tag or b"*") from None
     return c.Request(tag, command)
-
-
-class BadMailbox(Exception):
-    """A mailbox name can't be read: NO [CANNOT] to ``tag``."""
-
-    def __init__(self, text: str, tag: bytes) -> None:
-        super().__init__(text)
-        self.text = text
-        self.tag = tag
 
 
 # ---------------------------------------------------------------- rules
@@ -310,8 +298,10 @@ def _append(p: Parser) -> c.Command:
     mailbox = _mailbox(p)
     messages: list[c.Appended] = []
     while p.take(b" "):
-        system, keywords = System.NONE, ()
-        date, zone = None, 0
+        system = System.NONE
+        keywords: tuple[str, ...] = ()
+        date: int | None = None
+        zone = 0
         if p.next == b"(":
             system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
             p.space()

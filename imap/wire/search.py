@@ -61,12 +61,7 @@ class _Frame:
         return (self.kind == "NOT" and len(self.keys) == 1) or (self.kind == "OR" and len(self.keys) == 2)
 
     def add(self, key: c.Key, depth: int) -> None:
-        # OR in OR and AND in AND lie flat: the tree grows only where it must.
-        flat = {"OR": c.Either, "(": c.Every}.get(self.kind)
-        if self.kind != "OR" and flat is not None and isinstance(key, flat):
-            self.keys.extend(key.keys)
-        else:
-            self.keys.append(key)
+        self.keys.append(key)
         self.depth = max(self.depth, depth)
 
     def result(self) -> tuple[c.Key, int]:
@@ -74,6 +69,7 @@ class _Frame:
             inner = self.keys[0]
             return (inner.key, self.depth) if isinstance(inner, c.Inverse) else (c.Inverse(inner), self.depth + 1)
         if self.kind == "OR":
+            # OR in OR lies flat, so that long chains of them are not deep.
             flat: list[c.Key] = []
             for key in self.keys:
                 flat.extend(key.keys if isinstance(key, c.Either) else (key,))

@@ -6,7 +6,7 @@ from spamfilter.domains import lookalike, site, unicode_form, within
 from spamfilter.lexicon import BRANDS, FREEMAIL, OFFICES
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import folded, mixed_scripts, readable, splits_words
+from spamfilter.words import folded, mixed_scripts, readable, splits_words, styled_letters
 
 
 def _name(views: Views) -> str:
@@ -28,6 +28,12 @@ def from_no_name(views: Views) -> Finding:
     return views.author is not None and not views.author_name
 
 
+@rule("FROM_MALFORMED")
+def from_malformed(views: Views) -> Finding:
+    """Pieces that are no addresses stand beside the author's."""
+    return any(author.domain for author in views.authors) and not all(author.domain for author in views.authors)
+
+
 @rule("FROM_FREEMAIL")
 def from_freemail(views: Views) -> Finding:
     return views.author_domain in FREEMAIL
@@ -47,6 +53,11 @@ def from_split_name(views: Views) -> Finding:
 @rule("FROM_MIXED_SCRIPTS")
 def from_mixed_scripts(views: Views) -> Finding:
     return mixed_scripts(views.author_name)
+
+
+@rule("FROM_STYLED_LETTERS")
+def from_styled_letters(views: Views) -> Finding:
+    return views.author is not None and styled_letters(views.author.name[:1000])
 
 
 @rule("FROM_IS_TO")
@@ -128,7 +139,6 @@ def many_recipients_shown(views: Views) -> Finding:
 @rule("GREETS_BY_ADDRESS")
 def greets_by_address(views: Views) -> Finding:
     """ "Bonjour p.durand@exemple.fr," is written by machines that know nothing but the address."""
-    start = readable(views.body[:300]).lower()
+    start = readable(views.body[:100]).lower()
     addresses = [r.address.lower() for r in views.evidence.envelope.recipients[:10]]
-    addresses += [f"{r.local}@{r.domain}".lower() for r in views.recipients[:10] if r.domain]
     return any(address in start for address in addresses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from spamfilter.domains import is_address
+from spamfilter.domains import is_address, site
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
 
@@ -68,7 +68,8 @@ def missing_from(views: Views) -> Finding:
 
 @rule("SEVERAL_FROM")
 def several_from(views: Views) -> Finding:
-    return len(views.headers.all(b"from")) > 1 or len({author.domain for author in views.authors}) > 1
+    """More than one field, or authors of different sites; an unquoted comma in a name is neither."""
+    return len(views.headers.all(b"from")) > 1 or len({site(a.domain) for a in views.authors if a.domain}) > 1
 
 
 @rule("MISSING_TO")

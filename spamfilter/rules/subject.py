@@ -6,7 +6,7 @@ import re
 
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import mixed_scripts, splits_words
+from spamfilter.words import mixed_scripts, splits_words, styled_letters
 
 _MONEY = re.compile(r"[$€£]\s?\d|\d\s?(?:[$€£]|euros?\b|eur\b|usd\b|dollars?\b|million)", re.IGNORECASE)
 _URGENT = (
@@ -59,6 +59,11 @@ def subject_split_words(views: Views) -> Finding:
 @rule("SUBJECT_MIXED_SCRIPTS")
 def subject_mixed_scripts(views: Views) -> Finding:
     return mixed_scripts(views.subject)
+
+
+@rule("SUBJECT_STYLED_LETTERS")
+def subject_styled_letters(views: Views) -> Finding:
+    return styled_letters(views.raw_subject)
 
 
 @rule("SUBJECT_HAS_RECIPIENT")

@@ -1,4 +1,4 @@
-"""kill -9 of real runner processes at any moment: nothing is lost, and a mail is sent twice only when its 250 was cut."""
+"""kill -9 of real runner processes at any moment: nothing is lost; a mail is sent twice only when its 250 was cut."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from directory.errors import InvalidName
 from directory.lockout import network_of
-from directory.names import LONGEST, InvalidName, address_key, login_key, password_form
+from directory.names import LONGEST, address_key, login_key, password_form
 
 anything = st.text(st.characters(), max_size=300)
 

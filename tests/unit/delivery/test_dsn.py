@@ -50,7 +50,7 @@ def parsed(outgoing: Outgoing | None) -> EmailMessage:
 def status(message: EmailMessage) -> list[EmailMessage]:
     part = list(message.iter_parts())[1]
     assert part.get_content_type() == "message/delivery-status"
-    return list(part.get_payload())  # type: ignore[arg-type]
+    return list(part.get_payload())
 
 
 def text(message: EmailMessage) -> str:
@@ -148,7 +148,7 @@ def test_values_of_strangers_stay_on_their_line():
 def test_several_recipients_in_one_report_and_the_gravest_in_the_subject():
     delayed = Reported("b@x.example", "rfc822;orig@ici.example", Action.DELAYED, "4.0.0", "busy", "mx", 451)
     message = parsed(write(delayed, FAILED))
-    about, first, second = status(message)
+    _, first, second = status(message)
     assert first["Will-Retry-Until"]
     assert first["Original-Recipient"] == "rfc822;orig@ici.example"
     assert second["Action"] == "failed"

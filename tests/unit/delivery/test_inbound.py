@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from delivery.inbound import InboundPipeline, protocol
+from delivery.fields import protocol
+from delivery.inbound import InboundPipeline
 from delivery.outcome import Dispositions
 from directory.api import Targets
 from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfResult
@@ -43,7 +45,7 @@ class Office(PostOffice):
         self.says = Says()
         self.inbound = InboundPipeline(self.store, self.people, self.says, self.says, self.queue, self.settings)
 
-    def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: object) -> Dispositions:
+    def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: Any) -> Dispositions:
         return self.inbound.accept(envelope(*recipients, **more), content or letter())
 
 
@@ -124,6 +126,16 @@ def test_only_elsewhere_is_queued(office: Office):
     assert outcomes(office.accept("gone@ici.example").each) == [("gone@ici.example", "KEPT", "QUEUED")]
     (entry,) = office.queue.entries()
     assert entry.recipients[0].original == "rfc822;gone@ici.example"
+
+
+def test_forwarded_junk_is_never_reported(office: Office):
+    office.says.action = Action.JUNK
+    office.people.targets["gone@ici.example"] = Targets((), ("out@x.example",))
+    office.relay.answers["out@x.example"] = [550]
+    office.accept("gone@ici.example")
+    office.work()
+    assert office.relay.tried == ["out@x.example"]
+    assert office.queue.depth() == 0
 
 
 def test_what_is_sent_on_has_clean_line_ends(office: Office):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import cast
 
 from config.settings import Spam
 from delivery.judging import STUCK, Judge
@@ -88,5 +87,5 @@ def test_threads_stay_bounded_when_many_ask_at_once():
     judge.judge(evidence())
     # Those that were asked at the same time may all be stuck; nobody after them is.
     assert hanging.calls <= 16
-    assert cast(int, judge.stuck) == hanging.calls
+    assert judge.stuck == hanging.calls
     hanging.go.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ class Office(PostOffice):
         *recipients: str | Recipient,
         content: Content | None = None,
         sender: str = "marie@ici.example",
-        **more: object,
+        **more: Any,
     ) -> Dispositions:
         return self.submission.accept(
             envelope(*recipients, sender=sender, client=CLIENT, **more),

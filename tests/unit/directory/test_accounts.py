@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from directory.accounts import Accounts, Alias, NewAccount, NotFound, Taken
-from directory.api import DirectoryUnavailable
+from directory.accounts import Accounts, Alias, NewAccount
+from directory.errors import DirectoryUnavailable, Invalid, InvalidName, NotFound, Taken, UnusableHash
 from directory.model import Account, Role
-from directory.names import InvalidName
-from directory.passwords import Passwords, UnusableHash
+from directory.passwords import Passwords
 from storage.database import Database
 
 PAUL = NewAccount("paul.morel", "Paul Morel", Role.HEAD, ["paul.morel@ac-exemple.fr"], password="Autre-1")
@@ -28,13 +27,13 @@ def test_add_and_show(accounts: Accounts, marie: Account) -> None:
         (replace(PAUL, login="MARIE.durand"), Taken),
         (replace(PAUL, addresses=["Marie.Durand@AC-exemple.fr"]), Taken),
         (replace(PAUL, addresses=["p@ac-exemple.fr", "P@ac-exemple.fr"]), Taken),
-        (replace(PAUL, addresses=[]), ValueError),
+        (replace(PAUL, addresses=[]), Invalid),
         (replace(PAUL, login="paul@ac-exemple.fr"), InvalidName),
         (replace(PAUL, login="pa ul"), InvalidName),
         (replace(PAUL, addresses=["paul"]), InvalidName),
-        (replace(PAUL, password=""), ValueError),
-        (replace(PAUL, password="x" * 257), ValueError),
-        (replace(PAUL, password="a\0b"), ValueError),
+        (replace(PAUL, password=""), Invalid),
+        (replace(PAUL, password="x" * 257), Invalid),
+        (replace(PAUL, password="a\0b"), Invalid),
         (replace(PAUL, password=None, password_hash="{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc="), UnusableHash),
     ],
 )
@@ -86,7 +85,7 @@ def test_addresses(accounts: Accounts, marie: Account) -> None:
         accounts.add_address("marie.durand", "MD@ac-exemple.fr")
     for address in ("MARIE@ac-exemple.fr", "md@ac-exemple.fr", "m.durand@ac-exemple.fr"):
         accounts.remove_address("marie.durand", address)
-    with pytest.raises(ValueError, match="only address"):
+    with pytest.raises(Invalid, match="only address"):
         accounts.remove_address("marie.durand", "marie.durand@ac-exemple.fr")
     with pytest.raises(NotFound):
         accounts.remove_address("marie.durand", "md@ac-exemple.fr")
@@ -117,10 +116,10 @@ def test_aliases(accounts: Accounts, marie: Account) -> None:
     ("address", "targets", "error"),
     [
         ("marie.durand@ac-exemple.fr", ["x@example.org"], Taken),
-        ("a@ac-exemple.fr", [], ValueError),
+        ("a@ac-exemple.fr", [], Invalid),
         ("a@ac-exemple.fr", ["personne"], NotFound),
         ("a@ac-exemple.fr", ["group:personne"], NotFound),
-        ("a@ac-exemple.fr", ["A@AC-exemple.fr"], ValueError),
+        ("a@ac-exemple.fr", ["A@AC-exemple.fr"], Invalid),
         ("a@ac-exemple.fr", ["x@"], InvalidName),
         ("a", ["x@example.org"], InvalidName),
     ],

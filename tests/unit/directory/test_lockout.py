@@ -93,3 +93,10 @@ def test_whom_a_lock_keeps_out(scope: str, network: str, known: bool, shut: bool
 )
 def test_network_of_an_address(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_lock_in_words_for_support() -> None:
+    assert Lock(STRANGERS, 0, 1_790_000_000, "10 wrong passwords").describe() == (
+        "unknown networks until 2026-09-21 14:13:20Z: 10 wrong passwords"
+    )
+    assert Lock(EVERYBODY, 0, None, "theft").describe() == "everybody until support unlocks: theft"

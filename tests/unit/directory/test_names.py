@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from directory.names import InvalidName, address_key, domain_key, login_key, password_form, without_detail
+from directory.errors import InvalidName
+from directory.names import address_key, domain_key, login_key, password_form, without_detail
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from passlib.hash import (
 
 from config.settings import Auth, KiB
 from directory import passwords as module
-from directory.passwords import Passwords, TooBusy, UnusableHash
+from directory.errors import UnusableHash
+from directory.passwords import Passwords, TooBusy
 
 OLD_KINDS = [
     bcrypt.using(rounds=4),

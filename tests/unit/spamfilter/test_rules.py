@@ -53,8 +53,8 @@ LONG = (
     "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
 )
 ENGLISH = (
-    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases training "
-    "sessions holiday planning library opening hours transport arrangements swimming lessons"
+    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases "
+    "training sessions holiday planning library opening hours transport arrangements swimming lessons"
 )
 FRENCH = (
     "cliquez maintenant recevoir votre cadeau exclusif offert notre partenaire livraison rapide garantie satisfait "
@@ -70,7 +70,7 @@ CASES: dict[str, Case] = {
     "MISSING_MESSAGE_ID": (fields(Message_ID=None), EVERYDAY),
     "MESSAGE_ID_ODD": (fields(Message_ID="20260921"), EVERYDAY),
     "MISSING_FROM": (fields(From=None), EVERYDAY),
-    "SEVERAL_FROM": ({"raw_fields": b"From: autre@exemple.com\r\n"}, fields(From="a@exemple.org, b@exemple.org")),
+    "SEVERAL_FROM": ({"raw_fields": b"From: autre@exemple.com\r\n"}, fields(From="a@exemple.org, b@x.exemple.org")),
     "MISSING_TO": (fields(To=None), fields(To=None, Cc="paul.durand@ac-exemple.fr")),
     "UNDISCLOSED_RECIPIENTS": (fields(To="undisclosed-recipients:;"), EVERYDAY),
     "DOUBLED_FIELDS": ({"raw_fields": b"Subject: encore\r\n"}, {"raw_fields": b"X-Subject: encore\r\n"}),
@@ -91,6 +91,8 @@ CASES: dict[str, Case] = {
         fields(From='"marie@exemple.org" <marie@exemple.org>'),
     ),
     "FROM_NO_NAME": (fields(From="marie@exemple.org"), EVERYDAY),
+    "FROM_MALFORMED": (fields(From="Banque , <a@exemple.org>"), fields(From='"Banque, agence" <a@exemple.org>')),
+    "FROM_STYLED_LETTERS": (fields(From="𝐁𝐚𝐧𝐪𝐮𝐞 <a@exemple.org>"), fields(From="Noël <a@exemple.org>")),
     "FROM_FREEMAIL": (fields(From="Marie <marie@gmail.com>"), EVERYDAY),
     "FROM_DIGITS": (fields(From="Marie <m2938471@exemple.org>"), fields(From="Marie <marie1975@exemple.org>")),
     "FROM_SPLIT_NAME": (fields(From="Ban\u200bque Postale <a@exemple.org>"), fields(From="Renée <a@exemple.org>")),
@@ -123,6 +125,7 @@ CASES: dict[str, Case] = {
     "SUBJECT_MONEY": (fields(Subject="Vos 500 euros"), fields(Subject="Salle 500")),
     "SUBJECT_SPLIT_WORDS": (fields(Subject="Votre com\u200bpte"), fields(Subject="Votre été")),
     "SUBJECT_MIXED_SCRIPTS": (fields(Subject="Votre cоmpte"), fields(Subject="Votre été")),
+    "SUBJECT_STYLED_LETTERS": (fields(Subject="Ｃｏｍｐｔｅ bloqué"), fields(Subject="Équation du 𝑥 degré")),
     "SUBJECT_HAS_RECIPIENT": (fields(Subject="paul.durand: dossier, Paul.Durand@ac-exemple.fr"), EVERYDAY),
     "SUBJECT_URGENT": (fields(Subject="Dernière relance avant fermeture"), fields(Subject="Résurgence du virus")),
     "SUBJECT_TRAILING_CODE": (fields(Subject="Votre offre xk29slq0"), fields(Subject="Classe de 4emeB")),
@@ -154,7 +157,7 @@ CASES: dict[str, Case] = {
     "HTML_ONLY": ({"text": None} | html("<p>Bonjour</p>"), html("<p>Bonjour</p>")),
     "HTML_FORM": (html('<form action="https://a.net"><input name="p"></form>'), html("<p>formulaire</p>")),
     "HTML_HIDDEN_TEXT": (
-        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 12),
+        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 90),
         html('<p>Bonjour</p><div style="display:none">apercu</div>'),
     ),
     "IMAGE_ONLY": (
