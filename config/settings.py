@@ -1,7 +1,7 @@
 """Every setting, with its default, its unit and one sentence: one frozen dataclass per room.
 
-The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and reports
-all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
+The configuration file is TOML; a section here is a table there. ``config.load`` turns a file into ``Settings`` and
+reports all errors at once; ``config.reference`` prints this module as a page. A room is handed its own section only.
 
 Kinds: ``size`` is octets (an integer or "20 MiB"), ``duration`` is seconds (a number or "5 min", "30 s", "1 h", "2 d").
 """
@@ -74,7 +74,9 @@ class Smtp:
     submission_message_size: int = setting(25 * MiB, "Largest message from users.", kind="size", low=64 * KiB)
     command_line: int = setting(2048, "Longest command line in octets, CRLF included.", low=512, high=65536)
     header_size: int = setting(256 * KiB, "Largest header block; above it the message is refused.", kind="size")
-    received_fields: int = setting(50, "Received fields from which on a message is taken for a loop.", low=10, high=1000)
+    received_fields: int = setting(
+        50, "Received fields from which on a message is taken for a loop.", low=10, high=1000
+    )
     mx_recipients: int = setting(100, "Recipients in one transaction from other servers.", low=100, high=10000)
     submission_recipients: int = setting(200, "Recipients in one transaction from users.", low=1, high=10000)
     errors_before_delay: int = setting(10, "Errors in a session after which each answer waits 1 s.", low=1)
@@ -88,9 +90,13 @@ class Smtp:
     stress_timeout: float = setting(10.0, "The same when nearly all connections are in use.", kind="duration", low=1)
     data_timeout: float = setting(600.0, "Longest transfer of a message.", kind="duration", low=1)
     data_rate: int = setting(500, "Lowest transfer rate in octets a second, judged from the 60th second on.", low=0)
-    spool_memory: int = setting(1 * MiB, "Messages up to this size are held in memory, larger ones in a file.", kind="size")
+    spool_memory: int = setting(
+        1 * MiB, "Messages up to this size are held in memory, larger ones in a file.", kind="size"
+    )
     exempt: tuple[str, ...] = setting((), "Networks spared per-address limits and slow-downs.", kind="network")
-    cleartext_auth: tuple[str, ...] = setting((), "Networks that may sign in without TLS: a TLS proxy's only.", kind="network")
+    cleartext_auth: tuple[str, ...] = setting(
+        (), "Networks that may sign in without TLS: a TLS proxy's only.", kind="network"
+    )
     messages_per_hour: int = setting(500, "Messages that one account may send in an hour.", low=1)
     recipients_per_hour: int = setting(2000, "Recipients that one account may write to in an hour.", low=1)
 
@@ -104,12 +110,16 @@ class Imap:
     tls_port: int = setting(993, "Port with implicit TLS; 0 switches it off.", low=0, high=65535)
     workers: int = setting(1, "Number of IMAP processes sharing the ports.", low=1, high=64)
     threads: int = setting(16, "Threads for blocking work in each process.", low=2, high=256)
-    append_limit: int = setting(25 * MiB, "Largest message for APPEND; shown as APPENDLIMIT.", kind="size", low=64 * KiB)
+    append_limit: int = setting(
+        25 * MiB, "Largest message for APPEND; shown as APPENDLIMIT.", kind="size", low=64 * KiB
+    )
     connections: int = setting(1000, "Connections in all to one process.", low=1)
     connections_per_user: int = setting(20, "Connections of one account from one address.", low=1)
     connections_before_login: int = setting(30, "Connections of one address that are not signed in.", low=1)
     login_timeout: float = setting(60.0, "Time to sign in.", kind="duration", low=5)
-    idle_timeout: float = setting(1800.0, "Quiet time after sign-in, never under 29 minutes (RFC 9051 5.4).", kind="duration", low=1740)
+    idle_timeout: float = setting(
+        1800.0, "Quiet time after sign-in, never under 29 minutes (RFC 9051 5.4).", kind="duration", low=1740
+    )
     line_before_login: int = setting(8 * KiB, "Longest command line before sign-in.", kind="size", low=1024)
     line: int = setting(64 * KiB, "Longest command line after sign-in.", kind="size", low=8192)
     literal_before_login: int = setting(1 * KiB, "Largest literal before sign-in.", kind="size", low=256)
@@ -123,7 +133,9 @@ class Imap:
     failed_logins: int = setting(3, "Failed sign-ins in a session before BYE.", low=1)
     commands_per_user: int = setting(4, "Commands of one account at work at a time in a process.", low=1)
     exempt: tuple[str, ...] = setting((), "Networks spared per-address limits.", kind="network")
-    cleartext_auth: tuple[str, ...] = setting((), "Networks that may sign in without TLS: a TLS proxy's only.", kind="network")
+    cleartext_auth: tuple[str, ...] = setting(
+        (), "Networks that may sign in without TLS: a TLS proxy's only.", kind="network"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,9 @@ class Store:
     keywords: int = setting(100, "Different keywords in one mailbox.", low=10)
     keyword_length: int = setting(64, "Octets of a keyword.", low=16)
     orphan_age: float = setting(3600.0, "Age from which files without a row are swept away.", kind="duration", low=60)
+    keep_removed: float = setting(
+        300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
+    )
     views: int = setting(2000, "Mailbox views kept in memory by a process.", low=10)
 
 
@@ -149,9 +164,13 @@ class Auth:
     lock_after: int = setting(10, "Wrong passwords within the window that lock an account.", low=1)
     lock_window: float = setting(900.0, "Window in which wrong passwords are counted.", kind="duration", low=10)
     lock_time: float = setting(1800.0, "How long a lock lasts; 0 means until support unlocks.", kind="duration", low=0)
-    address_failures: int = setting(100, "Failures of one address (IPv6: /64) within the window before it is slowed.", low=5)
+    address_failures: int = setting(
+        100, "Failures of one address (IPv6: /64) within the window before it is slowed.", low=5
+    )
     failure_delay: float = setting(2.0, "Wait before a refusal is told.", kind="duration", low=0, high=30)
-    cache_time: float = setting(300.0, "How long a verified password is remembered as a keyed hash.", kind="duration", low=0, high=3600)
+    cache_time: float = setting(
+        300.0, "How long a verified password is remembered as a keyed hash.", kind="duration", low=0, high=3600
+    )
     hash_threads: int = setting(2, "Passwords hashed at a time in one process.", low=1, high=64)
     argon2_memory: int = setting(19 * MiB, "Memory of one argon2id hash.", kind="size", low=8 * KiB)
     argon2_rounds: int = setting(2, "Passes of argon2id.", low=1, high=100)
@@ -163,12 +182,18 @@ class MailAuth:
     """SPF, DKIM, DMARC and the DNS behind them."""
 
     enabled: bool = setting(True, "Check SPF, DKIM and DMARC of mail from outside.")
-    nameservers: tuple[str, ...] = setting((), "DNS servers as ADDRESS or ADDRESS:PORT; none means those of the machine.")
+    nameservers: tuple[str, ...] = setting(
+        (), "DNS servers as ADDRESS or ADDRESS:PORT; none means those of the machine."
+    )
     query_timeout: float = setting(1.0, "Longest wait for one DNS answer.", kind="duration", low=0.1, high=30)
-    total_timeout: float = setting(3.0, "Longest wait for all look-ups of one message.", kind="duration", low=0.5, high=60)
+    total_timeout: float = setting(
+        3.0, "Longest wait for all look-ups of one message.", kind="duration", low=0.5, high=60
+    )
     cache_entries: int = setting(10_000, "DNS answers kept in memory.", low=100)
     dkim_signatures: int = setting(10, "DKIM signatures looked at in one message.", low=1, high=100)
-    dkim_key: Path | None = setting(None, "PEM file with the private key that signs outgoing mail; none means no signing.")
+    dkim_key: Path | None = setting(
+        None, "PEM file with the private key that signs outgoing mail; none means no signing."
+    )
     dkim_selector: str = setting("mail", "Selector of the signing key.")
     reject_dmarc: bool = setting(True, "Refuse mail that fails DMARC under a policy of reject.")
 
@@ -180,7 +205,9 @@ class Spam:
     enabled: bool = setting(True, "Judge mail from outside.")
     junk_from: float = setting(6.0, "Points from which on mail goes to Junk.", low=0)
     reject_from: float = setting(15.0, "Points from which on mail is refused at DATA; 0 means never.", low=0)
-    budget: float = setting(2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60)
+    budget: float = setting(
+        2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60
+    )
     text_limit: int = setting(256 * KiB, "Decoded text looked at in one message.", kind="size", low=4096)
     minimum_trained: int = setting(50, "Ham and spam that must be learnt each before the classifier speaks.", low=1)
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
@@ -193,7 +220,9 @@ class Queue:
     """Outgoing mail."""
 
     smarthost: str = setting("", "HOST:PORT that takes all outgoing mail; empty means each domain's MX.")
-    smarthost_tls: str = setting("opportunistic", "TLS towards the smarthost.", choices=("none", "opportunistic", "required"))
+    smarthost_tls: str = setting(
+        "opportunistic", "TLS towards the smarthost.", choices=("none", "opportunistic", "required")
+    )
     port: int = setting(25, "Port at MX hosts.", low=1, high=65535)
     retry: tuple[float, ...] = setting(
         (5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 40 * MINUTE, 1 * HOUR, 2 * HOUR, 4 * HOUR),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from directory.model import Account, Credentials, SignIn
+from directory.errors import DirectoryUnavailable
+from directory.model import Account, Credentials, Proof, SignIn
 
-
-class DirectoryUnavailable(Exception):
-    """The directory can't be asked for the moment: answer "later", never "wrong" or "unknown"."""
+__all__ = ["Directory", "DirectoryUnavailable", "Recipients", "SignInDoor", "Targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,25 @@ class Recipients(Protocol):
 
     def may_send_as(self, account: Account, address: str) -> bool:
         """True when ``address`` is one of the account's own (aliases to it alone and ``+detail`` included)."""
+        ...
+
+
+class Directory(Recipients, Protocol):
+    """All that is asked of a source of accounts. Every call raises DirectoryUnavailable."""
+
+    def find(self, login: str) -> Account | None:
+        """The account with that login or address, disabled ones too; None for nobody, malformed logins included."""
+        ...
+
+    def by_key(self, key: str) -> Account | None:
+        """The account as it is now, or None when it was deleted."""
+        ...
+
+    def verify(self, account: Account | None, password: str, *, former: bool = False) -> Proof:
+        """Whether the password, in the form of ``names.password_form``, is the account's. None takes the same work.
+
+        FORMER is answered only when ``former`` asks for it, at the price of more work.
+        """
         ...
 
 

@@ -29,13 +29,22 @@ class Outcome(Enum):
     UNAVAILABLE = "unavailable"
 
 
+class Proof(Enum):
+    """What a password proves about an account. FORMER: it was the right one before the last change."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    FORMER = "former"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person or function with a mailbox.
 
     ``key`` is the stable name under which the store keeps the mail; it never changes and is never reused.
     ``login`` is what is typed at sign-in; any address of the account is accepted too. The first of ``addresses`` is the
-    primary one. ``school`` is the UAI code. ``quota_bytes`` None means the site default.
+    primary one. ``school`` is the UAI code. ``quota_bytes`` None means the site default. ``epoch`` changes with each
+    event after which signed-in sessions must end.
     """
 
     key: str
@@ -46,6 +55,7 @@ class Account:
     addresses: tuple[str, ...]
     enabled: bool = True
     quota_bytes: int | None = None
+    epoch: int = field(default=0, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

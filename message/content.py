@@ -6,6 +6,7 @@ slicing, ``find`` and regular expressions without a copy of the whole.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -95,6 +96,10 @@ class FileContent:
         return self._buffer
 
     def blocks(self) -> Iterator[bytes]:
+        if self._buffer is not None:
+            for start in range(0, self._size, BLOCK):
+                yield self._buffer[start : start + BLOCK]
+            return
         fd = self._open()
         with os.fdopen(fd, "rb") as file:
             while block := file.read(BLOCK):
@@ -102,5 +107,58 @@ class FileContent:
 
     def close(self) -> None:
         if isinstance(self._buffer, mmap.mmap):
-            self._buffer.close()
+            # A search that another thread still runs over the map holds it; it goes with its last user then.
+            with contextlib.suppress(BufferError):
+                self._buffer.close()
+        self._buffer = None
+
+
+class PrefixedContent:
+    """A head of new octets before another content's octets from ``skip`` on.
+
+    So header fields are put before, or cut out of, a message whose body is never copied but for ``buffer``, which makes
+    one copy of the whole.
+    """
+
+    __slots__ = ("_buffer", "_head", "_rest", "_skip")
+
+    def __init__(self, head: bytes, rest: Content, skip: int = 0) -> None:
+        self._head = head
+        self._rest = rest
+        self._skip = skip
+        self._buffer: Buffer | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self._head) + self._rest.size - self._skip
+
+    def buffer(self) -> Buffer:
+        if self._buffer is None:
+            rest = self._rest.buffer()
+            if isinstance(rest, bytes):
+                self._buffer = b"".join((self._head, memoryview(rest)[self._skip :]))
+            else:
+                self._buffer = self._mapped()
+        return self._buffer
+
+    def _mapped(self) -> mmap.mmap:
+        # Anonymous memory, filled block by block: never a second copy beside it.
+        memory = mmap.mmap(-1, self.size)
+        for block in self.blocks():
+            memory.write(block)
+        return memory
+
+    def blocks(self) -> Iterator[bytes]:
+        yield from MemoryContent(self._head).blocks()
+        skip = self._skip
+        for block in self._rest.blocks():
+            if skip < len(block):
+                yield block[skip:] if skip else block
+            skip = max(0, skip - len(block))
+
+    def close(self) -> None:
+        """Give back the copy; the content behind is its owner's to close."""
+        if isinstance(self._buffer, mmap.mmap):
+            with contextlib.suppress(BufferError):
+                self._buffer.close()
         self._buffer = None

@@ -29,7 +29,8 @@ from storage.model import (
     SpecialUse,
 )
 
-#: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on anything else.
+#: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
+#: anything else.
 AlongWith = Callable[[Connection], None]
 
 
@@ -45,6 +46,11 @@ class MailboxView(Protocol):
     @property
     def uids(self) -> Sequence[int]:
         """All UIDs, rising."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[MessageRow]:
+        """All rows, by rising UID."""
         ...
 
     def row(self, uid: int) -> MessageRow | None:
@@ -112,9 +118,7 @@ class MailStore(Protocol):
         """The octets of a message. Raises NoSuchMessage (expunged), Damaged."""
         ...
 
-    def search(
-        self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None
-    ) -> list[int]:
+    def search(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> list[int]:
         """UIDs that match, rising. ``deadline`` is a ``time.monotonic`` value; past it Unavailable is raised."""
         ...
 

@@ -42,8 +42,8 @@ class SpecialUse(Enum):
 class Mailbox:
     """A mailbox and its counters at one moment.
 
-    ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is spelled
-    in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
+    ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is
+    spelled in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
     ``first_recent`` is the lowest UID that no read-write session has been told of yet.
     """
 
@@ -83,7 +83,7 @@ class MessageRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a mailbox after a mod-sequence: rows that are new or changed by rising UID, UIDs that are gone."""
+    """What happened in a mailbox after a mod-sequence: rows new or changed, and UIDs that are gone, both rising."""
 
     highest_modseq: int
     uidnext: int

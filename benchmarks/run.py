@@ -1,0 +1,97 @@
+"""Measures ``mailserver demo`` beside Postfix + Dovecot and Postfix + rspamd + Dovecot in one run, rounds interleaved.
+
+The measuring client and the peers' set-ups are a program of their own: MAILSERVER_BENCH names its folder (with
+``compare.py`` and ``peers.py``). Figures are ratios within a run; absolute ones change with the machine.
+
+    make bench BENCH_ARGS="--tests smtp,idle --rounds 3 --sizes 20 --conns 10,50"
+
+Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the
+plain port too; nothing else differs from the demo's defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def main() -> int:
+    """Run the comparison; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="dovecot-maildir,rspamd", help="as compare.py has them; empty: ours alone")
+    parser.add_argument("--tests", default="smtp,idle")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", default="", help="keep the raw lines in this file")
+    parser.add_argument("--set", action="append", default=[], help="settings of the demo")
+    options, rest = parser.parse_known_args()
+    bench = Path(os.environ.get("MAILSERVER_BENCH", ""))
+    if not (bench / "compare.py").is_file():
+        print("MAILSERVER_BENCH must name the folder of the measuring client (compare.py, peers.py)", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="mailserver-bench-"))
+    demo, facts = start(folder, options.set)
+    try:
+        user = facts["users"][1]
+        server = {
+            "label": "mailserver",
+            "smtp_port": facts["mx_port"],
+            "imap_port": facts["imap_port"],
+            "imaps_port": facts["imaps_port"],
+            "submission_port": facts["submission_port"],
+            "user": user["address"],
+            "password": user["password"],
+            "pid": facts["pid"],
+        }
+        raw = options.json or str(folder / "run.jsonl")
+        return subprocess.run(
+            [
+                *(sys.executable, str(bench / "compare.py"), "--json", raw, "--rounds", str(options.rounds)),
+                *("--server", " ".join(f"{name}={value}" for name, value in server.items())),
+                *("--peers", options.peers, "--tests", options.tests, "--base", "mailserver", *rest),
+            ],
+            check=False,
+        ).returncode
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        demo.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(folder: Path, assignments: list[str]) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+    """A demo that answers, with what its ready file says."""
+    ready = folder / "ready.json"
+    settings = [
+        "mailauth.enabled=false",
+        'imap.cleartext_auth=["127.0.0.0/8"]',
+        "store.quota_bytes=0",
+        "smtp.messages_per_hour=1000000",
+        "smtp.recipients_per_hour=1000000",
+        *assignments,
+    ]
+    demo = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "mailserver", "demo", "--data", str(folder / "data"), "--ready", str(ready)),
+            *("--port-base", str(20000 + secrets.randbelow(900) * 10), "--exempt", "127.0.0.0/8"),
+            *(argument for one in settings for argument in ("--set", one)),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 120
+    while not ready.exists():
+        if demo.poll() is not None or time.monotonic() > end:
+            raise SystemExit("the demo did not start")
+        time.sleep(0.1)
+    return demo, json.loads(ready.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

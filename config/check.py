@@ -1,0 +1,73 @@
+"""Rules across settings that no single value can break."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+
+from config.settings import Settings
+
+_DOMAIN = re.compile(r"(?=.{1,253}$)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*", re.UNICODE)
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
+
+
+def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(section.key, what is wrong and what would be right) for each rule that is broken."""
+    yield from _names(settings)
+    yield from _ports(settings)
+    yield from _tls(settings)
+    yield from _queue(settings)
+    if settings.spam.reject_from and settings.spam.reject_from <= settings.spam.junk_from:
+        yield "spam.reject_from", "must be above spam.junk_from, or 0 to refuse nothing"
+    if settings.smtp.errors_before_close <= settings.smtp.errors_before_delay:
+        yield "smtp.errors_before_close", "must be above smtp.errors_before_delay"
+
+
+def _names(settings: Settings) -> Iterator[tuple[str, str]]:
+    if not settings.site.domains:
+        yield "site.domains", "needs at least one mail domain"
+    for domain in settings.site.domains:
+        if not _DOMAIN.fullmatch(domain):
+            yield "site.domains", f"{domain!r} is not a domain name"
+    if not _DOMAIN.fullmatch(settings.site.hostname):
+        yield "site.hostname", f"{settings.site.hostname!r} is not a host name"
+
+
+def _ports(settings: Settings) -> Iterator[tuple[str, str]]:
+    ports = {
+        "smtp.mx_port": settings.smtp.mx_port,
+        "smtp.submission_port": settings.smtp.submission_port,
+        "smtp.submissions_port": settings.smtp.submissions_port,
+        "imap.port": settings.imap.port,
+        "imap.tls_port": settings.imap.tls_port,
+    }
+    for (one, port), (other, same) in combinations(ports.items(), 2):
+        if port and port == same:
+            yield other, f"port {port} is that of {one} too"
+
+
+def _tls(settings: Settings) -> Iterator[tuple[str, str]]:
+    tls, smtp, imap = settings.tls, settings.smtp, settings.imap
+    if (tls.certificate is None) != (tls.key is None):
+        yield "tls.key", "tls.certificate and tls.key go together: set both or none"
+    if tls.certificate is None:
+        for place, port in (("smtp.submissions_port", smtp.submissions_port), ("imap.tls_port", imap.tls_port)):
+            if port:
+                yield place, "needs tls.certificate and tls.key; set the port to 0 to do without"
+    else:
+        for place, path in (("tls.certificate", tls.certificate), ("tls.key", tls.key)):
+            if path is not None and not path.is_file():
+                yield place, f"there is no file {path}"
+
+
+def _queue(settings: Settings) -> Iterator[tuple[str, str]]:
+    queue = settings.queue
+    if queue.smarthost and not _HOST_PORT.fullmatch(queue.smarthost):
+        yield "queue.smarthost", f"must be HOST:PORT, not {queue.smarthost!r}"
+    if not queue.retry:
+        yield "queue.retry", "needs at least one wait"
+    if any(wait <= 0 for wait in queue.retry):
+        yield "queue.retry", "waits must be above 0"
+    if queue.per_destination > queue.connections:
+        yield "queue.per_destination", "can't be above queue.connections"

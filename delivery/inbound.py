@@ -1,0 +1,182 @@
+"""Mail from outside, from its last octet to the answer: one straight line in one worker thread.
+
+1 header and routes  2 authentication  3 spam  4 policy  5 trace fields  6 filing, all in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from config.settings import Settings
+from delivery.dsn import ReportWriter
+from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
+from delivery.filing import Filer, Letter, Route, refuse, route
+from delivery.guard import for_all, guarded
+from delivery.judging import Filter, Judge
+from delivery.outcome import Dispositions, Fate, Reason
+from delivery.policy import Action, Decision, check_header, decide
+from delivery.queue.store import QueueStore
+from delivery.texts import say
+from directory.api import Recipients
+from mailauth import results
+from mailauth.results import AuthenticationResults
+from message import parts, trace
+from message.address import parse_addresses
+from message.content import Buffer, Content, PrefixedContent
+from message.envelope import Envelope
+from message.headers import HeaderBlock, parse_headers
+from spamfilter.evidence import Evidence
+from spamfilter.report import verdict_headers
+from spamfilter.verdict import Verdict
+from storage.api import MailStore
+
+log = structlog.get_logger()
+
+
+class Evaluator(Protocol):
+    """Checks SPF, DKIM and DMARC; bounded in time, never raises for what DNS or the message does."""
+
+    def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults: ...
+
+
+class InboundPipeline:
+    """What happens to a message from another server. Blocks; safe from any thread."""
+
+    def __init__(
+        self,
+        store: MailStore,
+        recipients: Recipients,
+        evaluator: Evaluator | None,
+        spam_filter: Filter | None,
+        queue: QueueStore,
+        settings: Settings,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        """None for ``evaluator`` or ``spam_filter`` leaves that step out. ``ring`` wakes the queue's runner."""
+        self._directory = recipients
+        self._evaluator = evaluator
+        self._judge = Judge(spam_filter, settings.spam) if spam_filter is not None else None
+        self._settings = settings
+        self._hostname = settings.site.hostname
+        self._language = settings.site.language
+        self._domains = frozenset(domain.lower() for domain in settings.site.domains)
+        self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
+
+    def accept(self, envelope: Envelope, content: Content) -> Dispositions:
+        """Keep, refuse or put off a message; returns one disposition per recipient of the envelope, in order.
+
+        KEPT means durable. Never raises: what nobody foresaw is put off, and logged with an id.
+        """
+        return guarded(envelope, content, self._language, lambda: self._accept(envelope, content))
+
+    def _accept(self, envelope: Envelope, content: Content) -> Dispositions:
+        buffer = content.buffer()
+        headers = parse_headers(buffer, max_fields=ALL_FIELDS)
+        refusal = check_header(headers, self._settings.smtp)
+        if refusal is not None:
+            return self._refused(envelope, refusal)
+        routes = self._routes(envelope, headers)
+        if all(one.refusal is not None for one in routes):
+            return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
+        authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
+        verdict = self._verdict(envelope, buffer, headers, authentication, routes)
+        decision = decide(authentication, verdict, self._settings.mailauth)
+        self._log(envelope, content, decision, authentication, verdict)
+        if decision.action is Action.REFUSE:
+            return self._refused(envelope, decision)
+        junk = decision.action is Action.JUNK
+        local, remote = self._traced(envelope, content, headers, authentication, verdict)
+        try:
+            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote, junk=junk, reports=not junk)))
+        finally:
+            local.close()
+
+    def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
+        """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""
+        delivered_to = {
+            address.spec.lower() for value in headers.all(b"Delivered-To") for address in parse_addresses(value)
+        }
+        routes = []
+        for recipient in envelope.recipients:
+            found = route(self._directory, recipient, self._language, relay=False)
+            if recipient.address.lower() in delivered_to:
+                found = refuse(recipient, Reason.LOOP, self._language)
+            routes.append(found)
+        return tuple(routes)
+
+    def _verdict(
+        self,
+        envelope: Envelope,
+        buffer: Buffer,
+        headers: HeaderBlock,
+        authentication: AuthenticationResults | None,
+        routes: Sequence[Route],
+    ) -> Verdict | None:
+        if self._judge is None:
+            return None
+        return self._judge.judge(
+            Evidence(
+                envelope=envelope,
+                buffer=buffer,
+                headers=headers,
+                root=parts.scan(buffer, headers),
+                authentication=authentication,
+                local_domains=self._domains,
+                names=tuple(account.name for one in routes for account in one.accounts),
+            )
+        )
+
+    def _traced(
+        self,
+        envelope: Envelope,
+        content: Content,
+        headers: HeaderBlock,
+        authentication: AuthenticationResults | None,
+        verdict: Verdict | None,
+    ) -> tuple[PrefixedContent, PrefixedContent]:
+        """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out."""
+        fields = [trace.received(envelope, self._hostname, protocol(envelope))]
+        if authentication is not None:
+            fields.append(results.header(authentication, self._hostname))
+        if verdict is not None:
+            fields.append(verdict_headers(verdict, self._language))
+        forged = [*results.foreign(headers, self._hostname), *ours(headers), *headers.named(b"Return-Path")]
+        head = b"".join((*fields, without_fields(headers, forged)))
+        return (
+            PrefixedContent(trace.return_path(envelope.sender) + head, content, headers.body_start),
+            PrefixedContent(head, content, headers.body_start),
+        )
+
+    def _refused(self, envelope: Envelope, decision: Decision) -> Dispositions:
+        detail = decision.detail if decision.reason is Reason.BAD_HEADER else ""
+        text = say(decision.reason, self._language, detail)
+        log.info("inbound.refused", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
+        return for_all(envelope, Fate.REFUSED, decision.reason, text)
+
+    def _log(
+        self,
+        envelope: Envelope,
+        content: Content,
+        decision: Decision,
+        authentication: AuthenticationResults | None,
+        verdict: Verdict | None,
+    ) -> None:
+        log.info(
+            "inbound.judged",
+            id=envelope.id,
+            sender=envelope.sender,
+            client=envelope.client.address,
+            recipients=len(envelope.recipients),
+            size=content.size,
+            action=decision.action.value,
+            reason=decision.reason.value,
+            detail=decision.detail,
+            spf=authentication.spf.outcome.value if authentication is not None else None,
+            dmarc=authentication.dmarc.outcome.value if authentication is not None else None,
+            score=round(verdict.score, 2) if verdict is not None else None,
+            scanned=verdict.scanned if verdict is not None else None,
+            symbols=[hit.symbol for hit in verdict.hits[:12]] if verdict is not None else None,
+        )

@@ -1,0 +1,123 @@
+"""The spam filter learns from what people do: into Junk is spam, out of it (but not into Trash) is ham.
+
+The store's event log says who moved what. A cursor is kept with it, so each event is looked at by one reader about
+once; what is looked at twice after a crash changes nothing, because the trainer learns a message once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+import structlog
+
+from config.settings import Spam
+from message.content import Buffer, Content
+from storage import events
+from storage.database import Database
+from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError
+from storage.events import Event
+from storage.model import SpecialUse
+
+log = structlog.get_logger()
+
+#: Name under which the cursor is kept.
+READER = "learning"
+
+#: Events read at a time.
+BATCH = 100
+
+DAY = 86400
+
+
+class Trainer(Protocol):
+    """What is asked of a trainer."""
+
+    def learn(self, buffer: Buffer, *, spam: bool, account: str | None) -> bool:
+        """Learn a message once per account; True when that changed something."""
+        ...
+
+
+class EventSource(Protocol):
+    """The part of the store that knows what people did."""
+
+    def events_after(self, cursor: int, limit: int) -> list[Event]: ...
+
+    def event_body(self, event: Event) -> Content: ...
+
+
+class Learning:
+    """Teaches the filter, at most ``settings.learn_per_account`` messages a day for each account.
+
+    The cap keeps one account from bending the filter of all. It counts in memory: a restart begins a new day.
+    """
+
+    def __init__(self, database: Database, store: EventSource, trainer: Trainer, settings: Spam) -> None:
+        self._database = database
+        self._store = store
+        self._trainer = trainer
+        self._settings = settings
+        self._taught: Counter[tuple[str, int]] = Counter()
+
+    def catch_up(self) -> int:
+        """Deal with all that happened since the last time; returns how many messages were learnt.
+
+        Raises storage.errors.Unavailable; what was dealt with before it is not dealt with again.
+        """
+        with self._database.read() as connection:
+            cursor = events.cursor_of(connection, READER)
+        learnt = 0
+        while batch := self._store.events_after(cursor, BATCH):
+            learnt += sum(self._learn(event) for event in batch)
+            cursor = batch[-1].id
+            with self._database.write() as connection:
+                events.save_cursor(connection, READER, cursor)
+        return learnt
+
+    def _learn(self, event: Event) -> bool:
+        spam = lesson(event)
+        if spam is None or not self._settings.learn_from_moves:
+            return False
+        day = event.account_key, event.at // DAY
+        if self._taught[day] >= self._settings.learn_per_account:
+            log.info("learning.capped", account=event.account_key, number=event.id)
+            return False
+        try:
+            content = self._store.event_body(event)
+        except (NoSuchMessage, NoSuchMailbox, NoSuchAccount, Damaged) as error:
+            log.info("learning.skipped", account=event.account_key, number=event.id, reason=type(error).__name__)
+            return False
+        try:
+            changed = self._trainer.learn(content.buffer(), spam=spam, account=event.account_key)
+        except StoreError:
+            raise
+        except Exception:
+            # One message that can't be learnt must not keep all later ones from being learnt.
+            log.exception("learning.failed", account=event.account_key, number=event.id)
+            return False
+        finally:
+            content.close()
+        if changed:
+            self._count(day)
+            log.info("learning.learnt", account=event.account_key, number=event.id, spam=spam)
+        return changed
+
+    def _count(self, day: tuple[str, int]) -> None:
+        self._taught[day] += 1
+        if len(self._taught) > 10_000:
+            # Days that are over; whoever counts is of this day.
+            self._taught = Counter({key: count for key, count in self._taught.items() if key[1] >= day[1]})
+
+
+def lesson(event: Event) -> bool | None:
+    """True for spam, False for ham, None when the event teaches nothing.
+
+    A move into Trash says only that somebody has read a message; within Junk nothing is said.
+    """
+    if event.target_use is event.source_use:
+        return None
+    if event.target_use is SpecialUse.JUNK:
+        return True
+    if event.source_use is SpecialUse.JUNK and event.target_use is not SpecialUse.TRASH:
+        return False
+    return None

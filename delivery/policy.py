@@ -1,0 +1,88 @@
+"""What is done with a message, decided from what is known about it. Pure.
+
+Checks and judges only say what they found; the action is chosen here, with one reason, from the operator's settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from config.settings import MailAuth, Smtp
+from delivery.outcome import Reason
+from mailauth.results import AuthenticationResults, Outcome
+from message.address import parse_addresses
+from message.headers import HeaderBlock
+from spamfilter.verdict import Action as Suggestion
+from spamfilter.verdict import Verdict
+
+
+#: Longest field that names an author, in octets: what a parser leaves unread could not be checked.
+AUTHOR_LIMIT = 32 * 1024
+
+
+class Action(Enum):
+    """ACCEPT: into INBOX. JUNK: into the Junk folder. REFUSE: the sender keeps it."""
+
+    ACCEPT = "accept"
+    JUNK = "junk"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An action with its reason; ``detail`` names what was found, in English, for the log and the reply."""
+
+    action: Action
+    reason: Reason
+    detail: str = ""
+
+
+def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
+    """The refusal that a header deserves by its form alone, or None.
+
+    One From field with at least one address, and a Sender when there are several: RFC 5322 section 3.6.2; several From
+    fields would let the one that is authenticated differ from the one that is shown (RFC 9989). A message that has
+    passed ``received_fields`` servers is in a loop (RFC 5321 section 6.3).
+    """
+    if headers.body_start - headers.start > settings.header_size:
+        return _bad("the header is too large")
+    if not headers.complete:
+        return _bad("the header has too many fields")
+    if len(headers.named(b"Received")) > settings.received_fields:
+        return Decision(Action.REFUSE, Reason.LOOP, "too many Received fields")
+    authors = headers.all(b"From")
+    if len(authors) != 1:
+        return _bad("several From fields" if authors else "no From field")
+    if any(field.end - field.start > AUTHOR_LIMIT for field in headers.named(b"From")):
+        return _bad("From is too long")
+    addresses = parse_addresses(authors[0])
+    if not any(address.local and address.domain for address in addresses):
+        return _bad("no address in From")
+    if len(addresses) > 1 and not headers.all(b"Sender"):
+        return _bad("several addresses in From and no Sender")
+    return None
+
+
+def decide(authentication: AuthenticationResults | None, verdict: Verdict | None, settings: MailAuth) -> Decision:
+    """What to do with a message from outside. None means that a judge is switched off; it then has no say."""
+    failed_policy = _failed_dmarc_policy(authentication)
+    if failed_policy == "reject" and settings.reject_dmarc:
+        return Decision(Action.REFUSE, Reason.DMARC, "DMARC policy is reject")
+    if verdict is not None and verdict.action is Suggestion.REJECT:
+        return Decision(Action.REFUSE, Reason.SPAM, f"score {verdict.score:.1f}")
+    if failed_policy in ("reject", "quarantine"):
+        return Decision(Action.JUNK, Reason.DMARC, f"DMARC policy is {failed_policy}")
+    if verdict is not None and verdict.action is Suggestion.JUNK:
+        return Decision(Action.JUNK, Reason.SPAM, f"score {verdict.score:.1f}")
+    return Decision(Action.ACCEPT, Reason.DELIVERED)
+
+
+def _failed_dmarc_policy(authentication: AuthenticationResults | None) -> str:
+    if authentication is None or authentication.dmarc.outcome is not Outcome.FAIL:
+        return ""
+    return authentication.dmarc.policy
+
+
+def _bad(detail: str) -> Decision:
+    return Decision(Action.REFUSE, Reason.BAD_HEADER, detail)

@@ -1,0 +1,70 @@
+"""CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE: commands that need nothing but the session."""
+
+from __future__ import annotations
+
+import structlog
+
+from directory.sasl import MECHANISMS
+from imap.session.context import Context
+from imap.session.states import State
+from imap.session.steps import CommandSteps, HangUp
+from imap.wire import commands as c
+from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, ok
+
+log = structlog.get_logger()
+
+_ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
+
+_SIGNED_IN = (
+    *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
+    *(b"SPECIAL-USE", b"CONDSTORE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
+)
+
+#: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
+_SWITCHES = {"CONDSTORE"}
+
+
+def capability_names(context: Context) -> tuple[bytes, ...]:
+    """What is offered in the present state (RFC 3501 section 6.1.1)."""
+    if context.state is not State.NOT_AUTHENTICATED:
+        return (*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit)
+    names = list(_ALWAYS)
+    if context.services.tls and not context.tls:
+        names.append(b"STARTTLS")
+    if context.may_sign_in:
+        names += [b"AUTH=" + name.encode() for name in MECHANISMS]
+    else:
+        names.append(b"LOGINDISABLED")
+    return tuple(names)
+
+
+def capability(context: Context, tag: bytes, command: c.Capability) -> CommandSteps:
+    yield Capabilities(capability_names(context))
+
+
+def noop(context: Context, tag: bytes, command: c.Noop | c.Check) -> CommandSteps:
+    """Nothing of its own: the session tells the news."""
+    yield from ()
+
+
+def logout(context: Context, tag: bytes, command: c.Logout) -> CommandSteps:
+    context.close()
+    yield Status(Kind.BYE, "Au revoir / Goodbye")
+    yield Status(Kind.OK, "Logged out", None, tag)
+    yield HangUp()
+
+
+def identify(context: Context, tag: bytes, command: c.Id) -> CommandSteps:
+    """RFC 2971. The version is nobody's business."""
+    log.debug("imap.client", address=context.address, fields=dict(command.fields))
+    yield ServerId((("name", "mailserver"),))
+
+
+def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
+    """RFC 5161; unknown names are ignored. With CONDSTORE the mod-sequence is told (RFC 7162 section 3.1.1)."""
+    new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
+    context.enabled.update(new)
+    yield Enabled(tuple(name.encode() for name in new))
+    if "CONDSTORE" in new and context.selected is not None:
+        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.view.highest_modseq)

@@ -1,0 +1,62 @@
+"""COPY, MOVE, EXPUNGE (RFC 3501 sections 6.4.3 and 6.4.7, RFC 6851, RFC 4315)."""
+
+from __future__ import annotations
+
+from imap.commands.append import target
+from imap.errors import Refused
+from imap.session.context import Context
+from imap.session.selected import SelectedMailbox
+from imap.session.steps import CommandSteps
+from imap.wire import commands as c
+from imap.wire.responses import Kind, Status, ok
+from imap.wire.sets import write
+from storage.model import CopyResult
+
+
+def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
+    """All or nothing; of UIDs that don't exist nothing is said."""
+    box = context.box()
+    uids = _present(box, command)
+    to = target(context, command.mailbox)
+    if uids:
+        result = context.store.copy(context.number, box.id, uids, to.id)
+        yield Status(Kind.OK, "Copied", _copyuid(result), tag)
+
+
+def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
+    """COPYUID comes in an untagged OK before the removals (RFC 6851 section 4.3)."""
+    box = context.writable()
+    uids = _present(box, command)
+    to = target(context, command.mailbox)
+    if to.id == box.id:
+        raise Refused("The messages are in that mailbox already", b"CANNOT")
+    if uids:
+        result = context.store.move(context.number, box.id, uids, to.id)
+        if result.source:
+            yield ok("Moved", _copyuid(result))
+
+
+def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
+    """The UIDs meant. A message number whose message is gone refuses the whole (RFC 2180 section 4.4.1)."""
+    places = box.places(command.numbers, uid=command.uid)
+    uids = [row.uid for _, row in box.rows(places)]
+    if not command.uid and len(uids) < sum(end - start for start, end in places):
+        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+    return uids
+
+
+def _copyuid(result: CopyResult) -> bytes | None:
+    if not result.source:
+        return None
+    return b"COPYUID %d %b %b" % (result.uidvalidity, write(result.source), write(result.target))
+
+
+def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
+    """Removes what is marked as deleted; with UIDs, only of those (RFC 4315 section 2.1). The news tell it."""
+    box = context.writable()
+    if command.uids is None:
+        context.store.expunge(context.number, box.id)
+    else:
+        uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
+        context.store.expunge(context.number, box.id, uids)
+    yield from ()

@@ -1,0 +1,176 @@
+"""LIST, LSUB, STATUS, NAMESPACE (RFC 3501 sections 6.3.8 to 6.3.10, RFC 5258, RFC 5819, RFC 6154, RFC 2342)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from imap.session.context import Context
+from imap.session.steps import CommandSteps
+from imap.wire import commands as c
+from imap.wire.patterns import Pattern
+from imap.wire.responses import Listed, MailboxStatus, NamespaceData, Response
+from storage.errors import NoSuchMailbox
+from storage.model import DELIMITER, Mailbox, System
+
+
+def namespace(context: Context, tag: bytes, command: c.Namespace) -> CommandSteps:
+    yield NamespaceData()
+
+
+# ---------------------------------------------------------------- LIST
+
+
+def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
+    """The names that match and are selected, each with what was asked to be told of it."""
+    if command.patterns == ("",) and not command.extended:
+        # Asks for the delimiter only (RFC 3501 section 6.3.8).
+        yield Listed("", (b"\\Noselect",))
+        return
+    tree = _Tree(context.store.mailboxes(context.number), context.store.subscriptions(context.number))
+    patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
+    for name in tree.names(command):
+        if not any(pattern.matches(name) for pattern in patterns):
+            continue
+        listed = tree.listed(name, command)
+        if listed is None:
+            continue
+        yield listed
+        mailbox = tree.mailboxes.get(name)
+        if command.status and mailbox is not None:
+            # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
+            yield from _status_if_there(context, mailbox, command.status)
+
+
+class _Tree:
+    """All names of an account: mailboxes, subscribed names, and the levels above them."""
+
+    def __init__(self, mailboxes: Iterable[Mailbox], subscribed: Iterable[str]) -> None:
+        self.mailboxes = {mailbox.name: mailbox for mailbox in mailboxes}
+        self.subscribed = set(subscribed)
+        self._with_children = _above(self.mailboxes)
+        self._above_subscribed = _above(self.subscribed)
+        self._above_special = _above(name for name, box in self.mailboxes.items() if box.special_use is not None)
+
+    def names(self, command: c.List) -> list[str]:
+        """Candidates in order: INBOX first, parents before children."""
+        names = set(self.mailboxes) | self._with_children
+        if "SUBSCRIBED" in command.select:
+            names |= self.subscribed | self._above_subscribed
+        return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
+
+    def listed(self, name: str, command: c.List) -> Listed | None:
+        """The answer for a name, None when the selection options leave it out."""
+        mailbox = self.mailboxes.get(name)
+        child_info = self._children_that_match(name, command)
+        if not self._selected(name, mailbox, command) and not child_info:
+            return None
+        attributes: list[bytes] = []
+        if mailbox is None:
+            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended else (b"\\Noselect",)
+        if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
+            attributes.append(b"\\Subscribed")
+        if mailbox is not None or name in self._with_children:
+            attributes.append(b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren")
+        if mailbox is not None and mailbox.special_use is not None:
+            attributes.append(mailbox.special_use.value.encode())
+        return Listed(name, tuple(attributes), child_info=child_info)
+
+    def _selected(self, name: str, mailbox: Mailbox | None, command: c.List) -> bool:
+        if "SUBSCRIBED" in command.select and name not in self.subscribed:
+            return False
+        return "SPECIAL-USE" not in command.select or (mailbox is not None and mailbox.special_use is not None)
+
+    def _children_that_match(self, name: str, command: c.List) -> tuple[str, ...]:
+        """RFC 5258 section 3.5."""
+        if "RECURSIVEMATCH" not in command.select:
+            return ()
+        above = {"SUBSCRIBED": self._above_subscribed, "SPECIAL-USE": self._above_special}
+        wanted = [option for option in above if option in command.select]
+        return tuple(wanted) if all(name in above[option] for option in wanted) else ()
+
+
+def _above(names: Iterable[str]) -> set[str]:
+    """All levels above some names."""
+    above: set[str] = set()
+    for name in names:
+        parent, slash, _ = name.rpartition(DELIMITER)
+        while slash and parent not in above:
+            above.add(parent)
+            parent, slash, _ = parent.rpartition(DELIMITER)
+    return above
+
+
+def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
+    """Subscribed names; where ``%`` ends on a level above one, that level as \\Noselect (RFC 3501 section 6.3.9)."""
+    subscribed = set(context.store.subscriptions(context.number))
+    existing = {mailbox.name for mailbox in context.store.mailboxes(context.number)}
+    pattern = Pattern(command.reference + command.pattern)
+    for name in sorted(subscribed | _above(subscribed), key=lambda name: (name != "INBOX", name)):
+        if not pattern.matches(name):
+            continue
+        if name in subscribed:
+            yield Listed(name, () if name in existing else (b"\\Noselect",), lsub=True)
+        elif "%" in command.pattern:
+            yield Listed(name, (b"\\Noselect",), lsub=True)
+
+
+# ---------------------------------------------------------------- STATUS
+
+
+def status(context: Context, tag: bytes, command: c.Status) -> CommandSteps:
+    """Never disturbs \\Recent (RFC 3501 6.3.10); HIGHESTMODSEQ enables CONDSTORE (RFC 7162 3.1.2)."""
+    mailbox = context.store.mailbox(context.number, command.mailbox)
+    if c.StatusItem.HIGHESTMODSEQ in command.items:
+        context.enabled.add("CONDSTORE")
+    yield _status(context, mailbox, command.items)
+
+
+def _status_if_there(context: Context, mailbox: Mailbox, items: Sequence[c.StatusItem]) -> Iterator[Response]:
+    try:
+        yield _status(context, mailbox, items)
+    except NoSuchMailbox:
+        return
+
+
+def _status(context: Context, mailbox: Mailbox, items: Sequence[c.StatusItem]) -> MailboxStatus:
+    return MailboxStatus(mailbox.name, tuple((item.value, _counted(context, mailbox, item)) for item in items))
+
+
+def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
+    match item:
+        case c.StatusItem.MESSAGES:
+            return mailbox.messages
+        case c.StatusItem.UIDNEXT:
+            return mailbox.uidnext
+        case c.StatusItem.UIDVALIDITY:
+            return mailbox.uidvalidity
+        case c.StatusItem.UNSEEN:
+            return mailbox.unseen
+        case c.StatusItem.HIGHESTMODSEQ:
+            return mailbox.highest_modseq
+        case c.StatusItem.SIZE:
+            return mailbox.size
+        case c.StatusItem.APPENDLIMIT:
+            return context.settings.append_limit
+        case c.StatusItem.DELETED:
+            return mailbox.deleted
+        case c.StatusItem.DELETED_STORAGE:
+            return _deleted_octets(context, mailbox)
+        case c.StatusItem.RECENT:
+            return _recent(context, mailbox)
+
+
+def _recent(context: Context, mailbox: Mailbox) -> int:
+    if mailbox.first_recent >= mailbox.uidnext:
+        return 0
+    view = context.store.view(mailbox.account, mailbox.id)
+    return len(view.uids) - bisect_left(view.uids, mailbox.first_recent)
+
+
+def _deleted_octets(context: Context, mailbox: Mailbox) -> int:
+    """RFC 9208 section 5.1: octets that EXPUNGE would free."""
+    if not mailbox.deleted:
+        return 0
+    view = context.store.view(mailbox.account, mailbox.id)
+    return sum(row.size for row in view.rows if row.system & System.DELETED)

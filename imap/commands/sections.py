@@ -1,0 +1,124 @@
+"""Sections of a message: from what offsets of the stored octets they come (RFC 3501 section 6.4.5)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from types import TracebackType
+
+from imap.wire.commands import Section
+from message.content import Buffer, Content
+from message.headers import parse_headers
+from message.parts import Part, find, load
+from message.structure import bodystructure
+from message.summary import LIST_FIELDS
+
+
+def served_by_fields(section: Section) -> bool:
+    """True when the column of list fields has all that the section asks for."""
+    return section.text == "HEADER.FIELDS" and not section.numbers and LIST_FIELDS.issuperset(section.fields)
+
+
+@lru_cache(maxsize=256)
+def _field_pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    alternatives = b"|".join(map(re.escape, names))
+    return re.compile(rb"^(?:" + alternatives + rb")[ \t]*:.*\n(?:[ \t].*\n)*", re.IGNORECASE | re.MULTILINE)
+
+
+def listed_fields(fields: bytes, names: tuple[bytes, ...]) -> bytes:
+    """The named ones of ready header lines, and the blank line that always ends them."""
+    return b"".join((*_field_pattern(names).findall(fields), b"\r\n"))
+
+
+def label(section: Section) -> bytes:
+    """The item's name in the answer, with the origin of a partial (RFC 3501 section 7.4.2)."""
+    return section.label + (b"<%d> " % section.partial[0] if section.partial else b" ")
+
+
+def partial_of(section: Section, octets: bytes) -> bytes:
+    """A whole item: its name and the octets asked for as a literal."""
+    if section.partial:
+        origin, count = section.partial
+        octets = octets[origin : origin + count]
+    return b"%b{%d}\r\n%b" % (label(section), len(octets), octets)
+
+
+class Body:
+    """The opened octets of a message, cut by its MIME tree. Close it after use."""
+
+    def __init__(self, content: Content, parts: bytes) -> None:
+        self._content = content
+        self._buffer: Buffer = content.buffer()
+        self._parts = parts
+        self._root: Part | None = None
+
+    def __enter__(self) -> Body:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._content.close()
+
+    @property
+    def root(self) -> Part:
+        if self._root is None:
+            self._root = load(self._parts)
+        return self._root
+
+    label = staticmethod(label)
+
+    def plain_structure(self) -> bytes:
+        """BODY without extension data."""
+        return bodystructure(self._buffer, self.root, extended=False)
+
+    def section(self, section: Section) -> memoryview | None:
+        """The octets of a section; None when there is no such part. Release the view before closing."""
+        span = self._span(section)
+        if span is None:
+            return None
+        octets: memoryview
+        if section.text.startswith("HEADER.FIELDS"):
+            octets = memoryview(self._fields(section, *span))
+            start, end = 0, len(octets)
+        else:
+            octets = memoryview(self._buffer)
+            start, end = span
+        if section.partial:
+            start = min(start + section.partial[0], end)
+            end = min(start + section.partial[1], end)
+        return octets[start:end]
+
+    def _span(self, section: Section) -> tuple[int, int] | None:
+        if not section.numbers:
+            return self._message_span(section.text)
+        part = find(self.root, section.numbers)
+        if part is None:
+            return None
+        if section.text == "":
+            return part.body_start, part.end
+        if section.text == "MIME":
+            return part.header_start, part.body_start
+        # HEADER and TEXT of a part are those of the message in it.
+        inner = part.message
+        if inner is None:
+            return None
+        return (inner.body_start, inner.end) if section.text == "TEXT" else (inner.header_start, inner.body_start)
+
+    def _message_span(self, text: str) -> tuple[int, int]:
+        size = len(self._buffer)
+        if text == "":
+            return 0, size
+        return (self.root.body_start, size) if text == "TEXT" else (0, self.root.body_start)
+
+    def _fields(self, section: Section, start: int, end: int) -> bytes:
+        """Whole fields in the order of the message, and a blank line even when none matched."""
+        excluded = section.text.endswith(".NOT")
+        block = parse_headers(self._buffer, start, end)
+        wanted = set(section.fields)
+        lines = [
+            self._buffer[field.start : field.end]
+            for field in block.fields
+            if (field.name.lower() in wanted) is not excluded
+        ]
+        return b"".join((*lines, b"\r\n"))

@@ -1,0 +1,80 @@
+"""STORE (RFC 3501 section 6.4.6, RFC 7162 section 3.1.3)."""
+
+from __future__ import annotations
+
+from imap.session.context import Context
+from imap.session.selected import SelectedMailbox
+from imap.session.steps import CommandSteps
+from imap.wire import commands as c
+from imap.wire.responses import FetchData, Kind, Status
+from imap.wire.sets import write
+from storage.model import FlagChange, MessageRow, System
+
+
+def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
+    """Sends the new flags, with .SILENT only where somebody else changed them too."""
+    box = context.writable()
+    if command.unchanged_since is not None:
+        context.enabled.add("CONDSTORE")
+    places = box.places(command.numbers, uid=command.uid)
+    before = {row.uid: row for _, row in box.rows(places)}
+    result = context.store.store_flags(
+        context.number,
+        box.id,
+        list(before),
+        command.change,
+        int(command.system),
+        command.keywords,
+        command.unchanged_since,
+    )
+    box.tell(result.rows)
+    new_keywords = {keyword for row in result.rows for keyword in row.keywords} - box.keywords
+    if new_keywords:
+        box.keywords |= new_keywords
+        yield from context.flags()
+    for row in result.rows:
+        number = box.number(row.uid)
+        if number is None:
+            continue
+        if not command.silent or not _as_expected(before[row.uid], row, command):
+            yield context.flags_of(number, row, uid=command.uid)
+        elif context.condstore and row.modseq != before[row.uid].modseq:
+            yield _modseq_of(number, row, command.uid)
+    yield from _ending(box, tag, command, result.modified, gone=len(before) - len(result.rows) - len(result.modified))
+
+
+def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> bool:
+    """True when the flags are what the client makes of the ones that it knows."""
+    known = {keyword.lower() for keyword in before.keywords}
+    given = {keyword.lower() for keyword in command.keywords}
+    system = int(command.system)
+    match command.change:
+        case FlagChange.ADD:
+            wanted_system, wanted = before.system | system, known | given
+        case FlagChange.REMOVE:
+            wanted_system, wanted = before.system & ~system, known - given
+        case FlagChange.REPLACE:
+            wanted_system, wanted = system, given
+    return after.system == System(wanted_system) and {keyword.lower() for keyword in after.keywords} == wanted
+
+
+def _modseq_of(number: int, row: MessageRow, uid: bool) -> FetchData:
+    """Told also with .SILENT once the client knows of mod-sequences (RFC 7162 section 3.1.3)."""
+    modseq = b"MODSEQ (%d)" % row.modseq
+    return FetchData(number, (b"UID %d" % row.uid, modseq) if uid else (modseq,))
+
+
+def _ending(box: SelectedMailbox, tag: bytes, command: c.Store, modified: tuple[int, ...], gone: int) -> CommandSteps:
+    if modified:
+        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
+        numbers = modified if command.uid else tuple(filter(None, map(box.number, modified)))
+        yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(numbers), tag)
+    elif not command.uid and (gone or _has_gone(box, command)):
+        yield Status(Kind.NO, "Some of the messages are gone", b"EXPUNGEISSUED", tag)
+
+
+def _has_gone(box: SelectedMailbox, command: c.Store) -> bool:
+    if not box.has_gone:
+        return False
+    places = box.places(command.numbers, uid=False)
+    return sum(1 for _ in box.rows(places)) < sum(end - start for start, end in places)

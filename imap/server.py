@@ -1,0 +1,570 @@
+"""The Twisted side: sockets, timers and threads around one session. No grammar and no mail here.
+
+All methods run in the reactor's thread. A connection does one thing at a time: it pulls the running command's steps,
+or waits for a line, or takes the next command. What may block is pulled in a worker thread, a portion at a time, and
+only while the transport wants more: a client that never reads costs one portion.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from config.settings import Imap as Settings
+from directory.api import DirectoryUnavailable, SignInDoor
+from directory.model import Account
+from imap.connections import Connections, Networks, Turns
+from imap.session.context import LOOK_AGAIN, Context, Services
+from imap.session.session import Session
+from imap.session.steps import Await, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.spool import MEMORY, Spool
+from imap.stream import Portion, pull
+from imap.tls import ServerContext
+from imap.wire import encoder
+from imap.wire.errors import BadName, ParseError
+from imap.wire.framing import Announced, Complete, Framer, Overlong
+from imap.wire.parser import Limits, parse
+from imap.wire.responses import Kind, Status
+from storage.api import MailStore
+from storage.errors import StoreError
+
+log = structlog.get_logger()
+
+#: Octets received ahead of the running command before the socket is left unread.
+_READ_AHEAD = 64 * 1024
+
+#: Messages of one APPEND, and their octets as a multiple of the largest message.
+_APPEND_MESSAGES = 50
+_APPEND_OCTETS = 4
+
+#: Announced octets from which on the quota is asked before they are sent.
+_ASK_QUOTA_FROM = 64 * 1024
+
+#: Seconds that the peer has to take the last words.
+_LAST_WORDS = 10.0
+
+_MESSAGE_ARGUMENT = re.compile(rb"[^ ]+ APPEND (?:[^ ]|$)", re.IGNORECASE)
+_HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
+
+
+class Shared:
+    """What all connections of a process use."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        store: MailStore,
+        door: SignInDoor,
+        tls: ServerContext | None,
+        *,
+        failure_delay: float,
+        handshake_timeout: float,
+        spool: Path | None,
+    ) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.tls = tls
+        self.spool = spool
+        self.handshake_timeout = handshake_timeout
+        self.connections = Connections(settings)
+        self.trusted = Networks(settings.cleartext_auth)
+        self.services = Services(store, door, settings, self.connections, failure_delay, tls is not None)
+        self.turns = Turns(settings.commands_per_user)
+        self.pool = ThreadPool(0, settings.threads, "imap")
+        self.live: set[ImapConnection] = set()
+        self.stopping = False
+
+    def in_thread(
+        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Failure], None]
+    ) -> None:
+        """Run ``work`` in a worker thread, then ``done`` or ``failed`` in the reactor's."""
+        deferToThreadPool(self.reactor, self.pool, work).addCallbacks(done, failed)
+
+    def check_accounts(self) -> None:
+        """End the sessions of accounts that may no longer sign in (checklist 10)."""
+        sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
+        if sessions:
+            self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
+
+    def _ended(self, sessions: list[tuple[ImapConnection, Account]]) -> list[ImapConnection]:
+        try:
+            return [one for one, account in sessions if not self.services.door.still_valid(account)]
+        except DirectoryUnavailable:
+            return []
+
+    def _end(self, ended: list[ImapConnection]) -> None:
+        for one in ended:
+            one.say_bye("Your account was changed: sign in again")
+
+    def _unchecked(self, failure: Failure) -> None:
+        log.error("imap.account_check_failed", error=failure.getErrorMessage())
+
+
+class ImapFactory(Factory):
+    """Makes connections. ``tls`` is true behind a listener that starts with TLS."""
+
+    noisy = False
+
+    def __init__(self, shared: Shared, *, tls: bool) -> None:
+        self._shared = shared
+        self._tls = tls
+
+    def buildProtocol(self, addr: Any) -> ImapConnection:
+        connection = ImapConnection(self._shared, tls=self._tls)
+        connection.factory = self
+        return connection
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class ImapConnection(Protocol):
+    """One client."""
+
+    context: Context
+    transport: Any
+
+    def __init__(self, shared: Shared, *, tls: bool) -> None:
+        self._shared = shared
+        self._tls = tls
+        self._framer = Framer(shared.settings.line_before_login)
+        #: Steps of the running command, and of news during IDLE, which come first.
+        self._steps: Steps | None = None
+        self._news: Steps | None = None
+        self._value: bytes | None = None
+        self._await: Await | None = None
+        self._command_blocks = False
+        self._busy = False
+        self._paused = False
+        self._unread = False
+        self._counted = False
+        self._signed_in = False
+        self._closing = False
+        self._lost = False
+        self._bad = 0
+        self._active = 0.0
+        self._timer: IDelayedCall | None = None
+        self._handshake: IDelayedCall | None = None
+        self._look: IDelayedCall | None = None
+
+    # ---------------------------------------------------------------- the connection's life
+
+    def connectionMade(self) -> None:
+        shared = self._shared
+        self._address = str(getattr(self.transport.getPeer(), "host", ""))
+        self.context = Context(
+            shared.services,
+            self._address,
+            tls=self._tls,
+            trusted=self._address in shared.trusted,
+            wake=lambda: shared.reactor.callFromThread(self._bell),
+        )
+        self._session = Session(self.context)
+        self._active = time.monotonic()
+        self.transport.registerProducer(self, True)
+        shared.live.add(self)
+        if not shared.connections.arrive(self._address):
+            log.warning("imap.too_many_connections", address=self._address)
+            self.say_bye("Trop de connexions / Too many connections", b"ALERT")
+            return
+        self._counted = True
+        self.transport.setTcpNoDelay(True)
+        self._timer = shared.reactor.callLater(shared.settings.login_timeout, self._too_slow)
+        if self._tls:
+            self._await_handshake()
+        self.transport.write(self._session.greeting())
+
+    def _await_handshake(self) -> None:
+        self._handshake = self._shared.reactor.callLater(self._shared.handshake_timeout, self._abort)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up."""
+        _cancel(self._handshake)
+        self._handshake = None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = self._closing = True
+        for timer in (self._timer, self._handshake, self._look):
+            _cancel(timer)
+        self._framer.clear()
+        self._shared.live.discard(self)
+        if not self._busy:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        """After the connection and the last piece of work ended."""
+        for steps in (self._news, self._steps):
+            if steps is not None:
+                steps.close()
+        self._news = self._steps = None
+        self.context.close()
+        if self._counted:
+            self._counted = False
+            self._shared.connections.depart(self._address, signed_in=self._signed_in)
+
+    def say_bye(self, text: str, code: bytes | None = None) -> None:
+        """BYE and close, when the running command, if any, has been answered."""
+        if self._closing:
+            return
+        if self._steps is not None and self._await is None:
+            self._bye = (text, code)
+            return
+        self._write(encoder.status(Status(Kind.BYE, text, code)))
+        self._hang_up()
+
+    _bye: tuple[str, bytes | None] | None = None
+
+    def _hang_up(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        _cancel(self._timer)
+        self._timer = self._shared.reactor.callLater(_LAST_WORDS, self._abort)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        self._timer = self._handshake = None
+        self._closing = True
+        self.transport.abortConnection()
+
+    # ---------------------------------------------------------------- time limits
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self._signed_in:
+            self._end_silence("Too slow to sign in")
+            return
+        left = self._active + self._shared.settings.idle_timeout - time.monotonic()
+        if left > 0 or (self._busy and not self._paused):
+            self._timer = self._shared.reactor.callLater(max(left, 60.0), self._too_slow)
+        else:
+            self._end_silence("Quiet for too long")
+
+    def _end_silence(self, text: str) -> None:
+        if self._closing:
+            return
+        self._write(encoder.status(Status(Kind.BYE, text)))
+        self._hang_up()
+
+    # ---------------------------------------------------------------- transport
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._active = time.monotonic()
+        self._framer.feed(data)
+        self._go()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough for the moment."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The peer takes octets again."""
+        self._paused = False
+        self._active = time.monotonic()
+        self._go()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; ``connectionLost`` follows."""
+        self._paused = True
+
+    def _write(self, octets: bytes) -> None:
+        if octets and not self._closing:
+            self.transport.write(octets)
+
+    def _regulate_reading(self) -> None:
+        """Leave the socket unread while there is enough to do."""
+        full = self._framer.buffered > _READ_AHEAD and (self._busy or self._paused)
+        if full and not self._unread:
+            self._unread = True
+            self.transport.pauseProducing()
+        elif self._unread and not full:
+            self._unread = False
+            self.transport.resumeProducing()
+
+    # ---------------------------------------------------------------- one thing after the other
+
+    def _go(self) -> None:
+        while not (self._busy or self._paused or self._closing):
+            if self._news is not None:
+                self._pull(self._news, None, self._after_news)
+            elif self._await is not None:
+                if not self._take_line(self._await):
+                    break
+            elif self._steps is not None:
+                value, self._value = self._value, None
+                self._pull(self._steps, value, self._after_steps)
+            elif not self._take_command():
+                break
+        if not self._closing:
+            self._regulate_reading()
+
+    def _pull(self, steps: Steps, value: bytes | None, after: Callable[[Portion], None]) -> None:
+        if not self._command_blocks and self._news is None:
+            after(pull(steps, value))
+            return
+        self._busy = True
+        account = self.context.number or id(self)
+
+        def done(portion: Portion) -> None:
+            self._released(account)
+            if not self._lost:
+                after(portion)
+                self._go()
+
+        def failed(failure: Failure) -> None:
+            self._released(account)
+            log.error("imap.session_failed", error=failure.getTraceback())
+            if not self._lost:
+                self._steps = self._news = None
+                self._end_silence("Internal error")
+
+        start = lambda: self._shared.in_thread(lambda: pull(steps, value), done, failed)  # noqa: E731
+        self._shared.turns.take(account, start)
+
+    def _released(self, account: int) -> None:
+        self._busy = False
+        self._shared.turns.give_back(account)
+        if self._lost:
+            self._clean_up()
+
+    def _after_steps(self, portion: Portion) -> None:
+        self._write(portion.octets)
+        if portion.ended:
+            self._steps = None
+            self._command_ended()
+        elif portion.wish is not None:
+            self._fulfil(portion.wish)
+
+    def _after_news(self, portion: Portion) -> None:
+        self._write(portion.octets)
+        if portion.ended:
+            self._news = None
+            self._watch_out()
+        elif portion.wish is not None:
+            self._news = None
+            self._fulfil(portion.wish)
+
+    def _fulfil(self, wish: Wish) -> None:
+        match wish:
+            case Await(text=text, news=news):
+                self._write(encoder.continuation(text))
+                self._await = wish
+                if news:
+                    self._watch_out()
+                    self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
+            case Pause(seconds=seconds):
+                self._busy = True
+                self._shared.reactor.callLater(seconds, self._continue)
+            case UpgradeToTls():
+                assert self._shared.tls is not None
+                self._framer.clear()
+                self.transport.startTLS(self._shared.tls)
+                self.context.tls = self._tls = True
+                self._await_handshake()
+            case HangUp():
+                self._hang_up()
+
+    def _continue(self) -> None:
+        self._busy = False
+        if self._lost:
+            self._clean_up()
+        else:
+            self._go()
+
+    def _command_ended(self) -> None:
+        context = self.context
+        if not self._signed_in and context.account is not None:
+            self._signed_in = True
+            self._shared.connections.signed_in(self._address)
+            self._framer.line = self._shared.settings.line
+            _cancel(self._timer)
+            self._timer = self._shared.reactor.callLater(self._shared.settings.idle_timeout, self._too_slow)
+        if self._session.bad >= self._shared.settings.bad_commands:
+            self._bye = ("Too many bad commands", None)
+        if self._shared.stopping and self._bye is None:
+            self._bye = ("The server restarts: connect again", b"UNAVAILABLE")
+        if self._bye is not None:
+            self.say_bye(*self._bye)
+
+    # ---------------------------------------------------------------- IDLE
+
+    def _bell(self) -> None:
+        """Something happened to the selected mailbox."""
+        if self._await is not None and self._await.news and not self._closing:
+            self._watch_out()
+            self._go()
+
+    def _watch_out(self) -> None:
+        """While IDLE lasts: be woken by the bell, and tell what it rang for already."""
+        watch = self.context.watch
+        if watch is None or self._await is None or not self._await.news:
+            return
+        watch.waiting = True
+        if self._news is None and self.context.may_have_news:
+            self._news = self._session.idle_news()
+
+    def _look_again(self) -> None:
+        """No bell for a while: it may have been lost, and the peer may be. The write finds out."""
+        if self._await is None or self._closing:
+            return
+        self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
+        if not self._paused:
+            self._write(encoder.status(Status(Kind.OK, "Still here")))
+        self._bell()
+
+    def _take_line(self, awaited: Await) -> bool:
+        line = self._framer.next_line()
+        if line is None:
+            return False
+        if isinstance(line, Overlong):
+            self._end_silence("The line is too long")
+            return False
+        if awaited.news:
+            if self.context.watch is not None:
+                self.context.watch.waiting = False
+            _cancel(self._look)
+            self._look = None
+        self._await = None
+        self._value = line
+        return True
+
+    # ---------------------------------------------------------------- commands
+
+    def _take_command(self) -> bool:
+        """Start the next command, or deal with what announces one; False when there is nothing whole."""
+        event = self._framer.next_command()
+        match event:
+            case None:
+                return False
+            case Announced():
+                self._literal(event)
+            case Overlong(start=start):
+                self._answer(_tag_of(start), Kind.BAD, "The command is too long", b"TOOBIG")
+                self._end_silence("The command is too long")
+            case Complete():
+                self._command(event)
+        return True
+
+    def _command(self, event: Complete) -> None:
+        settings = self._shared.settings
+        depth = settings.depth if self._signed_in else settings.depth_before_login
+        try:
+            request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
+        except ParseError as error:
+            _release(event)
+            if not self._signed_in and _HTTP.match(event.texts[0]):
+                # A web page that was made to talk to us (checklist 8): it learns nothing.
+                self._abort()
+                return
+            self._session.bad += 1
+            self._answer(error.tag or b"*", Kind.BAD, error.text)
+            self._command_ended()
+            return
+        except BadName as error:
+            _release(event)
+            self._answer(error.tag, Kind.NO, error.text, b"CANNOT")
+            return
+        self._command_blocks = self._session.blocks(request)
+        self._steps = self._session.run(request)
+
+    def _answer(self, tag: bytes, kind: Kind, text: str, code: bytes | None = None) -> None:
+        self._write(encoder.status(Status(kind, text, code, tag)))
+
+    # ---------------------------------------------------------------- literals
+
+    def _literal(self, event: Announced) -> None:
+        """Take a literal within the limits, else refuse it before it is sent (RFC 7888 section 4)."""
+        settings = self._shared.settings
+        message = self._signed_in and bool(event.literals or _MESSAGE_ARGUMENT.match(event.texts[0]))
+        message = message and _is_append(event.texts[0])
+        if message:
+            spooled = [one for one in event.literals if isinstance(one, Spool)]
+            octets = sum(one.size for one in spooled)
+            too_big = event.size > settings.append_limit
+            too_much = octets + event.size > _APPEND_OCTETS * settings.append_limit
+            if too_big or too_much or len(spooled) >= _APPEND_MESSAGES:
+                self._refuse(event, Kind.NO, f"A message may have {settings.append_limit} octets", b"TOOBIG")
+            elif event.size >= _ASK_QUOTA_FROM:
+                self._ask_quota(event, octets)
+            else:
+                self._take_message(event, octets)
+            return
+        limit = settings.literal if self._signed_in else settings.literal_before_login
+        held = sum(len(one) for one in event.literals if isinstance(one, bytes))
+        if held + event.size > limit:
+            self._session.bad += 1
+            self._refuse(event, Kind.BAD, f"Literals may have {limit} octets here", b"TOOBIG")
+            return
+        self._framer.accept()
+        if event.synchronising:
+            self._write(encoder.continuation(b"OK"))
+
+    def _take_message(self, event: Announced, before: int) -> None:
+        self._framer.accept(Spool(self._shared.spool, max(0, MEMORY - before)))
+        if event.synchronising:
+            self._write(encoder.continuation(b"OK"))
+
+    def _ask_quota(self, event: Announced, before: int) -> None:
+        """Refuse what can't be kept before it is sent."""
+        self._busy = True
+        context = self.context
+
+        def done(over: bool) -> None:
+            self._busy = False
+            if self._lost:
+                self._clean_up()
+                return
+            if over:
+                self._refuse(event, Kind.NO, "Quota atteint / The quota is reached", b"OVERQUOTA")
+            else:
+                self._take_message(event, before)
+            self._go()
+
+        def over_quota() -> bool:
+            try:
+                quota = context.store.quota(context.number)
+            except StoreError:
+                # The commit will find out.
+                return False
+            return quota.limit_bytes is not None and quota.used_bytes + before + event.size > quota.limit_bytes
+
+        self._shared.in_thread(over_quota, done, lambda failure: done(False))
+
+    def _refuse(self, event: Announced, kind: Kind, text: str, code: bytes) -> None:
+        self._answer(_tag_of(event.texts[0]), kind, text, code)
+        self._framer.refuse()
+        if not event.synchronising and not self._signed_in:
+            self._end_silence("The literal is too big")
+
+
+def _is_append(text: bytes) -> bool:
+    return text.split(b" ", 2)[1:2] != [] and text.split(b" ", 2)[1].upper() == b"APPEND"
+
+
+def _tag_of(text: bytes) -> bytes:
+    tag = text.partition(b" ")[0]
+    return tag if re.fullmatch(rb"[A-Za-z0-9.\-_$#]{1,64}", tag) else b"*"
+
+
+def _release(event: Complete) -> None:
+    for literal in event.literals:
+        if not isinstance(literal, bytes):
+            literal.close()
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    if timer is not None and timer.active():
+        timer.cancel()

@@ -1,0 +1,115 @@
+"""One session: checks each command against the table, runs it, and always gives a tagged answer. No I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from imap import errors
+from imap.commands.basic import capability_names
+from imap.session.context import Context, MailboxGone
+from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.session.table import TABLE, News, Row
+from imap.wire.commands import Command, Request
+from imap.wire.encoder import encode
+from imap.wire.responses import Kind, Status
+
+
+class Session:
+    """The way from a request to the octets and wishes that answer it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        #: Commands answered with BAD so far.
+        self.bad = 0
+
+    def greeting(self) -> bytes:
+        """RFC 3501 section 7.1.1, with the capabilities in it."""
+        names = b" ".join(capability_names(self.context))
+        return encode(Status(Kind.OK, "Bonjour / Hello", b"CAPABILITY " + names))
+
+    def blocks(self, request: Request) -> bool:
+        """True when ``run`` may wait for the store or the directory: pull it in a worker thread."""
+        row = TABLE[type(request.command)]
+        return row.blocks or (row.news is not News.NOTHING and self.context.may_have_news)
+
+    def run(self, request: Request) -> Steps:
+        """The answer to a request, up to and including its tagged response."""
+        command, tag = request.command, request.tag
+        row = TABLE[type(command)]
+        if self.context.state not in row.states:
+            self.bad += 1
+            yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", None, tag))
+            return
+        try:
+            if row.news is News.NO_REMOVALS:
+                # So that the command sees what the client is told of.
+                yield from self.news(expunge=False)
+            answer = yield from self._answer(row, tag, command)
+            if row.news is not News.NOTHING:
+                yield from self.news(expunge=row.news is News.ALL or command.uid)
+        except MailboxGone:
+            yield from self._gone()
+            return
+        self.bad += answer.status.kind is Kind.BAD
+        yield encode(answer.status)
+        if answer.then is not None:
+            yield answer.then
+
+    def _answer(self, row: Row, tag: bytes, command: Command) -> Generator[bytes | Wish, bytes | None, Answer]:
+        """Yield a command's own steps; return its tagged answer."""
+        try:
+            answer = yield from _encoded(row.run(self.context, tag, command), tag)
+        except MailboxGone:
+            raise
+        except Exception as error:
+            return Answer(errors.tagged(error, tag, type(command).__name__))
+        return answer or Answer(Status(Kind.OK, "Done", None, tag))
+
+    def news(self, *, expunge: bool) -> Generator[bytes, None, None]:
+        """What others did, as far as it may be told now. Raises MailboxGone."""
+        for response in self.context.news(expunge=expunge):
+            yield encode(response)
+
+    def idle_news(self) -> Steps:
+        """The same, while the client waits in IDLE."""
+        try:
+            yield from self.news(expunge=True)
+        except MailboxGone:
+            yield from self._gone()
+
+    def _gone(self) -> Steps:
+        self.context.unselect()
+        yield encode(Status(Kind.BYE, "The selected mailbox was deleted: connect again", b"NONEXISTENT"))
+        yield HangUp()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The tagged response, and what is to be done when it is sent."""
+
+    status: Status
+    then: Wish | None = None
+
+
+def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes | None, Answer | None]:
+    """A command's steps, encoded. Its own tagged response is held back, with a wish after it, and returned."""
+    answer: Answer | None = None
+    value: bytes | None = None
+    try:
+        while True:
+            try:
+                step = steps.send(value)
+            except StopIteration:
+                return answer
+            value = None
+            if isinstance(step, Status) and step.tag == tag:
+                answer = Answer(step)
+            elif isinstance(step, (Await, Pause, UpgradeToTls, HangUp)) and answer is not None:
+                answer = Answer(answer.status, step)
+            elif isinstance(step, (bytes, Await, Pause, UpgradeToTls, HangUp)):
+                value = yield step
+            else:
+                yield encode(step)
+    finally:
+        steps.close()

@@ -1,0 +1,46 @@
+"""What a command yields: responses, ready octets, and wishes that only the connection can fulfil.
+
+A command is a generator of steps. It may block (it is pulled in a worker thread) except where it yields a wish: then
+no thread is held until the wish is fulfilled, and the value of ``yield`` is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from imap.wire.responses import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Send a continuation request and wait for a line; its value is that line. With ``news``, tell news meanwhile."""
+
+    text: bytes
+    news: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait some seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeToTls:
+    """Start TLS after what was sent so far, forgetting what was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Close the connection after what was sent so far."""
+
+
+Wish = Await | Pause | UpgradeToTls | HangUp
+
+#: What a command function yields. The value sent in is a line after ``Await`` and None otherwise.
+CommandSteps = Generator[Response | bytes | Wish, bytes | None, None]
+
+#: The same, encoded.
+Steps = Generator[bytes | Wish, bytes | None, None]

@@ -1,0 +1,77 @@
+"""Which command is allowed in which state, what it may tell of others' changes, and the function that carries it out.
+
+A new command is a type in ``wire/commands.py``, a rule in ``wire/parser.py``, a function in ``commands/``, a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from imap.commands import append, authenticate, basic, copy, fetch, folders, idle, listing, quota, search, select, store
+from imap.session.context import Context
+from imap.session.states import State
+from imap.session.steps import CommandSteps
+from imap.wire import commands as c
+
+
+class News(Enum):
+    """What of others' changes is told before the tagged answer (RFC 3501 sections 5.5, 7.4.1)."""
+
+    NOTHING = "nothing"
+    #: Everything, removals included: message numbers may change.
+    ALL = "all"
+    #: No removals, for the command names messages by number; its UID form tells all.
+    NO_REMOVALS = "no removals"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command. ``blocks`` is false when its function never waits for the store or the directory."""
+
+    states: frozenset[State]
+    news: News
+    run: Callable[[Context, bytes, Any], CommandSteps]
+    blocks: bool = True
+
+
+_BEFORE = frozenset({State.NOT_AUTHENTICATED})
+_SIGNED_IN = frozenset({State.AUTHENTICATED, State.SELECTED})
+_SELECTED = frozenset({State.SELECTED})
+_ANY = _BEFORE | _SIGNED_IN
+
+TABLE: dict[type[c.Command], Row] = {
+    c.Capability: Row(_ANY, News.NOTHING, basic.capability, blocks=False),
+    c.Noop: Row(_ANY, News.ALL, basic.noop, blocks=False),
+    c.Logout: Row(_ANY, News.NOTHING, basic.logout, blocks=False),
+    c.Id: Row(_ANY, News.NOTHING, basic.identify, blocks=False),
+    c.StartTls: Row(_BEFORE, News.NOTHING, authenticate.starttls, blocks=False),
+    c.Authenticate: Row(_BEFORE, News.NOTHING, authenticate.authenticate),
+    c.Login: Row(_BEFORE, News.NOTHING, authenticate.login),
+    c.Enable: Row(_SIGNED_IN, News.NOTHING, basic.enable, blocks=False),
+    c.Select: Row(_SIGNED_IN, News.NOTHING, select.select),
+    c.Create: Row(_SIGNED_IN, News.ALL, folders.create),
+    c.Delete: Row(_SIGNED_IN, News.ALL, folders.delete),
+    c.Rename: Row(_SIGNED_IN, News.ALL, folders.rename),
+    c.Subscribe: Row(_SIGNED_IN, News.ALL, folders.subscribe),
+    c.Status: Row(_SIGNED_IN, News.ALL, listing.status),
+    c.List: Row(_SIGNED_IN, News.ALL, listing.list_),
+    c.Lsub: Row(_SIGNED_IN, News.ALL, listing.lsub),
+    c.Namespace: Row(_SIGNED_IN, News.ALL, listing.namespace, blocks=False),
+    c.Append: Row(_SIGNED_IN, News.ALL, append.append),
+    c.Idle: Row(_SIGNED_IN, News.ALL, idle.idle, blocks=False),
+    c.GetQuota: Row(_SIGNED_IN, News.ALL, quota.get),
+    c.GetQuotaRoot: Row(_SIGNED_IN, News.ALL, quota.roots),
+    c.SetQuota: Row(_SIGNED_IN, News.ALL, quota.set_),
+    c.Check: Row(_SELECTED, News.ALL, basic.noop, blocks=False),
+    c.Close: Row(_SELECTED, News.NOTHING, select.close),
+    c.Unselect: Row(_SELECTED, News.NOTHING, select.unselect, blocks=False),
+    c.Expunge: Row(_SELECTED, News.ALL, copy.expunge),
+    c.Search: Row(_SELECTED, News.NO_REMOVALS, search.search),
+    c.Fetch: Row(_SELECTED, News.NO_REMOVALS, fetch.fetch),
+    c.Store: Row(_SELECTED, News.NO_REMOVALS, store.store),
+    c.Copy: Row(_SELECTED, News.ALL, copy.copy),
+    c.Move: Row(_SELECTED, News.ALL, copy.move),
+}

@@ -1,0 +1,369 @@
+"""Command values: what a client asked for, one type for each command, free of syntax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from imap.wire.framing import Sink
+from imap.wire.sets import NumberSet
+from storage.model import FlagChange, SearchKey, System
+
+
+class Command:
+    """Base of all command values."""
+
+    __slots__ = ()
+
+    #: True for the UID form of a command; the answers to it may carry EXPUNGE (RFC 3501 section 7.4.1).
+    uid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command with its tag."""
+
+    tag: bytes
+    command: Command
+
+
+# ---------------------------------------------------------------- any state
+
+
+@dataclass(frozen=True, slots=True)
+class Capability(Command):
+    """RFC 3501 section 6.1.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop(Command):
+    """RFC 3501 section 6.1.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(Command):
+    """RFC 3501 section 6.1.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Id(Command):
+    """RFC 2971: what the client says of itself."""
+
+    fields: tuple[tuple[str, str | None], ...]
+
+
+# ---------------------------------------------------------------- not authenticated
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls(Command):
+    """RFC 3501 section 6.2.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate(Command):
+    """RFC 3501 section 6.2.2; ``initial`` is the decoded initial response of RFC 4959 or None."""
+
+    mechanism: str
+    initial: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Login(Command):
+    """RFC 3501 section 6.2.3."""
+
+    user: bytes
+    password: bytes = field(repr=False)
+
+
+# ---------------------------------------------------------------- authenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Enable(Command):
+    """RFC 5161: capability names in capitals."""
+
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Command):
+    """SELECT, or EXAMINE with ``read_only`` (RFC 3501 section 6.3.1); ``condstore`` as in RFC 7162 section 3.1.8."""
+
+    mailbox: str
+    read_only: bool
+    condstore: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Create(Command):
+    """RFC 3501 section 6.3.3."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Command):
+    """RFC 3501 section 6.3.4."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename(Command):
+    """RFC 3501 section 6.3.5."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe(Command):
+    """SUBSCRIBE, or UNSUBSCRIBE with ``on`` false (RFC 3501 section 6.3.6)."""
+
+    mailbox: str
+    on: bool
+
+
+class StatusItem(Enum):
+    """What STATUS can tell (RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 7889, RFC 9208 section 4.1.4)."""
+
+    MESSAGES = b"MESSAGES"
+    RECENT = b"RECENT"
+    UIDNEXT = b"UIDNEXT"
+    UIDVALIDITY = b"UIDVALIDITY"
+    UNSEEN = b"UNSEEN"
+    HIGHESTMODSEQ = b"HIGHESTMODSEQ"
+    SIZE = b"SIZE"
+    APPENDLIMIT = b"APPENDLIMIT"
+    DELETED = b"DELETED"
+    DELETED_STORAGE = b"DELETED-STORAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Command):
+    """RFC 3501 section 6.3.10."""
+
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class List(Command):
+    """LIST in its extended form (RFC 5258); a plain LIST is one with a single pattern and nothing selected.
+
+    ``patterns`` and ``reference`` are Unicode with ``%`` and ``*``. ``select`` and ``give`` hold option names in
+    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819).
+    """
+
+    reference: str
+    patterns: tuple[str, ...]
+    select: frozenset[str] = frozenset()
+    give: frozenset[str] = frozenset()
+    status: tuple[StatusItem, ...] = ()
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lsub(Command):
+    """RFC 3501 section 6.3.9."""
+
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(Command):
+    """RFC 2342."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets."""
+
+    system: int
+    keywords: tuple[str, ...]
+    date: int | None
+    zone: int
+    content: bytes | Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Command):
+    """RFC 3501 section 6.3.11; several messages: RFC 3502."""
+
+    mailbox: str
+    messages: tuple[Appended, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle(Command):
+    """RFC 2177."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuota(Command):
+    """RFC 9208 section 4.1.1."""
+
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuotaRoot(Command):
+    """RFC 9208 section 4.1.2."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuota(Command):
+    """RFC 9208 section 4.1.3."""
+
+    root: str
+
+
+# ---------------------------------------------------------------- selected
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Command):
+    """RFC 3501 section 6.4.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Command):
+    """RFC 3501 section 6.4.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect(Command):
+    """RFC 3691."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge(Command):
+    """EXPUNGE; with ``uids``, UID EXPUNGE (RFC 4315 section 2.1)."""
+
+    uids: NumberSet | None = None
+
+
+# Keys that only a session can resolve; all others are those of ``storage.model``.
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Message numbers, or UIDs with ``uid``."""
+
+    numbers: NumberSet
+    uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    r"""\Recent is set in this session (or, with ``on`` false, is not: OLD)."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inverse:
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All keys match."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One key at least matches."""
+
+    keys: tuple[Key, ...]
+
+
+Key = SearchKey | Numbers | Recent | Inverse | Every | Either
+
+
+@dataclass(frozen=True, slots=True)
+class Search(Command):
+    """RFC 3501 section 6.4.4; ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, None without RETURN."""
+
+    key: Key
+    charset: str | None
+    returns: frozenset[str] | None
+    modseq: bool
+    uid: bool
+
+
+class Datum(Enum):
+    """Message data that FETCH names by one word (RFC 3501 section 6.4.5, RFC 7162 section 3.1.4)."""
+
+    UID = b"UID"
+    FLAGS = b"FLAGS"
+    INTERNALDATE = b"INTERNALDATE"
+    SIZE = b"RFC822.SIZE"
+    MODSEQ = b"MODSEQ"
+    ENVELOPE = b"ENVELOPE"
+    BODYSTRUCTURE = b"BODYSTRUCTURE"
+    BODY = b"BODY"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Octets of a message: ``BODY[...]`` and its RFC822 relatives.
+
+    ``numbers`` is the part, ``text`` one of ``""``, ``HEADER``, ``HEADER.FIELDS``, ``HEADER.FIELDS.NOT``, ``TEXT``,
+    ``MIME``; ``fields`` header names in lower case; ``partial`` origin and count. ``label`` is the name of the item in
+    the answer, without the origin. ``sees`` is true when fetching it sets \\Seen.
+    """
+
+    numbers: tuple[int, ...]
+    text: str
+    fields: tuple[bytes, ...]
+    partial: tuple[int, int] | None
+    label: bytes
+    sees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Command):
+    """RFC 3501 section 6.4.5; ``changed_since`` as in RFC 7162 section 3.1.4.1."""
+
+    numbers: NumberSet
+    items: tuple[Datum | Section, ...]
+    changed_since: int | None
+    uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Store(Command):
+    """RFC 3501 section 6.4.6; ``unchanged_since`` as in RFC 7162 section 3.1.3."""
+
+    numbers: NumberSet
+    change: FlagChange
+    system: System
+    keywords: tuple[str, ...]
+    silent: bool
+    unchanged_since: int | None
+    uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Command):
+    """RFC 3501 section 6.4.7."""
+
+    numbers: NumberSet
+    mailbox: str
+    uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Command):
+    """RFC 6851."""
+
+    numbers: NumberSet
+    mailbox: str
+    uid: bool

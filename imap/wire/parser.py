@@ -1,0 +1,513 @@
+"""Commands by the grammar of RFC 3501 section 9 and of the extensions: texts and literals to ``Request`` values."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imap.wire import commands as c
+from imap.wire.errors import BadName, ParseError
+from imap.wire.framing import Literal
+from imap.wire.lexer import Lexer
+from imap.wire.search import search
+from imap.wire.sets import NumberSet, parse_set
+from storage.model import FlagChange, System
+
+_SET = re.compile(rb"[0-9*:,]+")
+_FLAG = re.compile(rb"\\?[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
+_SECTION = re.compile(
+    rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)(?:(?:(?<=[0-9])\.|(?<=\[))"
+    rb"(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME))?(?=\]| )",
+    re.IGNORECASE,
+)
+_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+_LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
+
+#: Part numbers of a section that are read; deeper ones name nothing that a message could have.
+_SECTION_DEPTH = 200
+
+_SYSTEM = {
+    b"\\SEEN": System.SEEN,
+    b"\\ANSWERED": System.ANSWERED,
+    b"\\FLAGGED": System.FLAGGED,
+    b"\\DELETED": System.DELETED,
+    b"\\DRAFT": System.DRAFT,
+}
+
+_MACROS: dict[bytes, tuple[c.Datum, ...]] = {
+    b"FAST": (c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE),
+    b"ALL": (c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.ENVELOPE),
+    b"FULL": (c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.ENVELOPE, c.Datum.BODY),
+}
+_DATA = {datum.value: datum for datum in c.Datum}
+_WHOLES = {
+    b"RFC822": c.Section((), "", (), None, b"RFC822", True),
+    b"RFC822.HEADER": c.Section((), "HEADER", (), None, b"RFC822.HEADER", False),
+    b"RFC822.TEXT": c.Section((), "TEXT", (), None, b"RFC822.TEXT", True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one command may hold; beyond it the answer is BAD."""
+
+    depth: int = 32
+    set_members: int = 10_000
+    search_keys: int = 1000
+
+
+class Parser(Lexer):
+    """A lexer that knows the limits."""
+
+    __slots__ = ("limits",)
+
+    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> None:
+        super().__init__(texts, literals, limits.depth)
+        self.limits = limits
+
+    def numbers(self) -> NumberSet:
+        found = self.match(_SET)
+        if not found:
+            raise ParseError("expected message numbers")
+        return parse_set(found[0], self.limits.set_members)
+
+
+Rule = Callable[[Parser], c.Command]
+
+
+def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> c.Request:
+    """The command. Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else."""
+    parser = Parser(texts, literals, limits)
+    tag: bytes | None = None
+    try:
+        tag = parser.tag()
+        parser.space()
+        name = parser.word()
+        if name == b"UID":
+            parser.space()
+            name = b"UID " + parser.word()
+        rule = RULES.get(name)
+        if rule is None:
+            raise ParseError("there is no such command")
+        if any(b"\0" in text or b"\r" in text for text in texts):
+            raise ParseError("NUL and CR are not allowed in a command")
+        command = rule(parser)
+        parser.end()
+    except ParseError as error:
+        raise ParseError(error.text, tag) from None
+    except BadName as error:
+        raise BadName(error.text, tag or b"*") from None
+    return c.Request(tag, command)
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _bare(command: c.Command) -> Rule:
+    return lambda p: command
+
+
+def _id(p: Parser) -> c.Command:
+    """RFC 2971 section 3.3: at most 30 pairs, values up to 1024 octets."""
+    p.space()
+    if p.take_word(b"NIL"):
+        return c.Id(())
+    values = p.listed_or_empty(p.nstring)
+    if len(values) % 2 or len(values) > 60 or any(value is not None and len(value) > 1024 for value in values):
+        raise ParseError("ID takes up to 30 pairs of strings")
+    texts = [None if value is None else value.decode("utf-8", "replace") for value in values]
+    return c.Id(tuple((name or "", value) for name, value in zip(texts[::2], texts[1::2], strict=True)))
+
+
+def _authenticate(p: Parser) -> c.Command:
+    p.space()
+    mechanism = p.atom().decode("ascii").upper()
+    if not p.take(b" "):
+        return c.Authenticate(mechanism, None)
+    given = p.text[p.place :]
+    p.place = len(p.text)
+    return c.Authenticate(mechanism, b"" if given == b"=" else base64(given))
+
+
+def base64(octets: bytes) -> bytes:
+    """Strict base64 of a SASL exchange (RFC 3501 section 9). Raises ParseError."""
+    try:
+        return binascii.a2b_base64(octets, strict_mode=True)
+    except binascii.Error:
+        raise ParseError("that is not base64") from None
+
+
+def _login(p: Parser) -> c.Command:
+    p.space()
+    user = p.astring()
+    p.space()
+    return c.Login(user, p.astring())
+
+
+def _enable(p: Parser) -> c.Command:
+    names: list[str] = []
+    while p.take(b" "):
+        names.append(p.atom().decode("ascii").upper())
+    if not names or len(names) > 100:
+        raise ParseError("ENABLE takes capability names")
+    return c.Enable(tuple(names))
+
+
+def _select(read_only: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        mailbox = p.mailbox()
+        condstore = False
+        if p.take(b" "):
+            if set(p.listed(p.word)) != {b"CONDSTORE"}:
+                raise ParseError("there is no such parameter of SELECT")
+            condstore = True
+        return c.Select(mailbox, read_only, condstore)
+
+    return rule
+
+
+def _mailbox(p: Parser) -> str:
+    p.space()
+    return p.mailbox()
+
+
+def _create(p: Parser) -> c.Command:
+    # A delimiter at the end only says that children will follow (RFC 3501 section 6.3.3).
+    return c.Create(_mailbox(p).removesuffix("/"))
+
+
+def _status_items(p: Parser) -> tuple[c.StatusItem, ...]:
+    try:
+        return tuple(dict.fromkeys(c.StatusItem(word) for word in p.listed(p.word)))
+    except ValueError:
+        raise ParseError("there is no such STATUS item") from None
+
+
+def _status(p: Parser) -> c.Command:
+    mailbox = _mailbox(p)
+    p.space()
+    return c.Status(mailbox, _status_items(p))
+
+
+_LIST_SELECT = {b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"}
+_LIST_GIVE = {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"}
+
+
+def _list(p: Parser) -> c.Command:
+    """RFC 5258 section 6."""
+    p.space()
+    extended = p.next == b"("
+    select: frozenset[str] = frozenset()
+    if extended:
+        words = p.listed_or_empty(p.word)
+        if not set(words) <= _LIST_SELECT:
+            raise ParseError("there is no such selection option")
+        select = frozenset(word.decode() for word in words)
+        if "RECURSIVEMATCH" in select and not select & {"SUBSCRIBED", "SPECIAL-USE"}:
+            raise ParseError("RECURSIVEMATCH needs another selection option")
+        p.space()
+    reference = _reference(p)
+    p.space()
+    if p.next == b"(":
+        extended = True
+        patterns = tuple(p.listed(p.list_mailbox))
+    else:
+        patterns = (p.list_mailbox(),)
+    give: set[str] = set()
+    status: tuple[c.StatusItem, ...] = ()
+    if p.take(b" "):
+        extended = True
+        if not p.take_word(b"RETURN"):
+            raise ParseError("expected RETURN")
+        p.space()
+        give, status = _list_return(p)
+    if len(patterns) > 100:
+        raise ParseError("LIST takes up to 100 patterns")
+    return c.List(reference, patterns, select, frozenset(give), status, extended)
+
+
+def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
+    give: set[str] = set()
+    status: tuple[c.StatusItem, ...] = ()
+    if p.take(b"()"):
+        return give, status
+    p.open()
+    while True:
+        word = p.word()
+        if word == b"STATUS":
+            p.space()
+            status = _status_items(p)
+        elif word in _LIST_GIVE:
+            give.add(word.decode())
+        else:
+            raise ParseError("there is no such return option")
+        if not p.take(b" "):
+            break
+    p.close()
+    return give, status
+
+
+def _reference(p: Parser) -> str:
+    return p.mailbox() if p.next != b'"' or not p.text.startswith(b'""', p.place) else p.string().decode("ascii")
+
+
+def _lsub(p: Parser) -> c.Command:
+    p.space()
+    reference = _reference(p)
+    p.space()
+    return c.Lsub(reference, p.list_mailbox())
+
+
+def _rename(p: Parser) -> c.Command:
+    old = _mailbox(p)
+    return c.Rename(old, _mailbox(p).removesuffix("/"))
+
+
+def _subscribe(on: bool) -> Rule:
+    return lambda p: c.Subscribe(_mailbox(p), on)
+
+
+def _flag(p: Parser) -> bytes:
+    found = p.match(_FLAG)
+    if not found:
+        raise ParseError("expected a flag")
+    return found[0]
+
+
+def _flags(listed: list[bytes]) -> tuple[System, tuple[str, ...]]:
+    """System flags and keywords; \\Recent is the server's own and counts for nothing (RFC 3501 section 2.3.2)."""
+    system = System.NONE
+    keywords: dict[str, str] = {}
+    for flag in listed:
+        if flag.startswith(b"\\"):
+            if flag.upper() == b"\\RECENT":
+                continue
+            if flag.upper() not in _SYSTEM:
+                raise ParseError("there is no such system flag")
+            system |= _SYSTEM[flag.upper()]
+        else:
+            keyword = flag.decode("ascii")
+            keywords.setdefault(keyword.lower(), keyword)
+    return system, tuple(keywords.values())
+
+
+def _append(p: Parser) -> c.Command:
+    mailbox = _mailbox(p)
+    messages: list[c.Appended] = []
+    while p.take(b" "):
+        system = System.NONE
+        keywords: tuple[str, ...] = ()
+        date: int | None = None
+        zone = 0
+        if p.next == b"(":
+            system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
+            p.space()
+        if p.next == b'"':
+            date, zone = p.date_time()
+            p.space()
+        messages.append(c.Appended(int(system), keywords, date, zone, p.literal()))
+    if not messages:
+        raise ParseError("APPEND takes a message")
+    return c.Append(mailbox, tuple(messages))
+
+
+def _get_quota(p: Parser) -> c.Command:
+    p.space()
+    return c.GetQuota(p.astring().decode("utf-8", "replace"))
+
+
+def _set_quota(p: Parser) -> c.Command:
+    p.space()
+    root = p.astring().decode("utf-8", "replace")
+    p.space()
+
+    def resource() -> tuple[bytes, int]:
+        name = p.atom()
+        p.space()
+        return name, p.number(2**63 - 1)
+
+    p.listed_or_empty(resource)
+    return c.SetQuota(root)
+
+
+def _uid_expunge(p: Parser) -> c.Command:
+    p.space()
+    return c.Expunge(p.numbers())
+
+
+def _search(uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        return search(p, p.numbers, p.limits.search_keys, uid)
+
+    return rule
+
+
+# ---------------------------------------------------------------- FETCH
+
+
+def _fetch(uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        numbers = p.numbers()
+        p.space()
+        items = _fetch_items(p)
+        changed_since: int | None = None
+        if p.take(b" "):
+            p.open()
+            if not p.take_word(b"CHANGEDSINCE"):
+                raise ParseError("there is no such parameter of FETCH")
+            p.space()
+            changed_since = p.modseq()
+            p.close()
+        return c.Fetch(numbers, items, changed_since, uid)
+
+    return rule
+
+
+def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
+    if p.next == b"(":
+        items = p.listed(lambda: _fetch_item(p))
+    else:
+        for macro, data in _MACROS.items():
+            if p.take_word(macro):
+                return data
+        items = [_fetch_item(p)]
+    return tuple(dict.fromkeys(items))
+
+
+def _fetch_item(p: Parser) -> c.Datum | c.Section:
+    word = p.word()
+    if word in (b"BODY", b"BODY.PEEK") and p.take(b"["):
+        return _section(p, sees=word == b"BODY")
+    if word in _WHOLES:
+        return _WHOLES[word]
+    if word not in _DATA:
+        raise ParseError("there is no such FETCH item")
+    return _DATA[word]
+
+
+def _section(p: Parser, sees: bool) -> c.Section:
+    """``[1.2.HEADER.FIELDS (To)]<0.512>`` after its opening bracket."""
+    found = p.match(_SECTION)
+    if not found:
+        raise ParseError("expected a section")
+    numbers = tuple(map(int, found[1].split(b"."))) if found[1] else ()
+    text = (found[2] or b"").decode("ascii").upper()
+    if len(numbers) > _SECTION_DEPTH or (text == "MIME" and not numbers):
+        raise ParseError("there is no such section")
+    label = found[1] + (b"." if found[1] and text else b"") + text.encode()
+    fields: list[bytes] = []
+    if text.startswith("HEADER.FIELDS"):
+        p.space()
+        fields = p.listed(p.astring)
+        label += b" (" + b" ".join(map(_field_label, fields)) + b")"
+    p.expect(b"]")
+    partial: tuple[int, int] | None = None
+    if p.next == b"<":
+        given = p.match(_PARTIAL)
+        if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**32 - 1:
+            raise ParseError("expected a partial like <0.1024>")
+        partial = (int(given[1]), int(given[2]))
+    names = tuple(field.lower() for field in fields)
+    return c.Section(numbers, text, names, partial, b"BODY[" + label + b"]", sees)
+
+
+def _field_label(name: bytes) -> bytes:
+    """A field name as it stands in the answer."""
+    if _LABEL_ATOM.fullmatch(name):
+        return name
+    if any(octet < 0x20 or octet > 0x7E for octet in name) or len(name) > 256:
+        raise ParseError("that can't be a header field's name")
+    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+# ---------------------------------------------------------------- STORE, COPY, MOVE
+
+
+_CHANGES = {b"+": FlagChange.ADD, b"-": FlagChange.REMOVE, b"": FlagChange.REPLACE}
+_STORE_ITEM = re.compile(rb"([+-]?)FLAGS(\.SILENT)?(?= )", re.IGNORECASE)
+
+
+def _store(uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        numbers = p.numbers()
+        p.space()
+        unchanged_since: int | None = None
+        if p.next == b"(":
+            p.open()
+            if not p.take_word(b"UNCHANGEDSINCE"):
+                raise ParseError("there is no such parameter of STORE")
+            p.space()
+            unchanged_since = p.modseq()
+            p.close()
+            p.space()
+        found = p.match(_STORE_ITEM)
+        if not found:
+            raise ParseError("STORE takes FLAGS, +FLAGS or -FLAGS")
+        p.space()
+        if p.next == b"(":
+            listed = p.listed_or_empty(lambda: _flag(p))
+        else:
+            listed = [_flag(p)]
+            while p.take(b" "):
+                listed.append(_flag(p))
+        system, keywords = _flags(listed)
+        return c.Store(numbers, _CHANGES[found[1]], system, keywords, bool(found[2]), unchanged_since, uid)
+
+    return rule
+
+
+def _copy(kind: type[c.Copy] | type[c.Move], uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        numbers = p.numbers()
+        return kind(numbers, _mailbox(p), uid)
+
+    return rule
+
+
+RULES: dict[bytes, Rule] = {
+    b"CAPABILITY": _bare(c.Capability()),
+    b"NOOP": _bare(c.Noop()),
+    b"LOGOUT": _bare(c.Logout()),
+    b"ID": _id,
+    b"STARTTLS": _bare(c.StartTls()),
+    b"AUTHENTICATE": _authenticate,
+    b"LOGIN": _login,
+    b"ENABLE": _enable,
+    b"SELECT": _select(read_only=False),
+    b"EXAMINE": _select(read_only=True),
+    b"CREATE": _create,
+    b"DELETE": lambda p: c.Delete(_mailbox(p)),
+    b"RENAME": _rename,
+    b"SUBSCRIBE": _subscribe(True),
+    b"UNSUBSCRIBE": _subscribe(False),
+    b"LIST": _list,
+    b"LSUB": _lsub,
+    b"NAMESPACE": _bare(c.Namespace()),
+    b"STATUS": _status,
+    b"APPEND": _append,
+    b"IDLE": _bare(c.Idle()),
+    b"GETQUOTA": _get_quota,
+    b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),
+    b"SETQUOTA": _set_quota,
+    b"CHECK": _bare(c.Check()),
+    b"CLOSE": _bare(c.Close()),
+    b"UNSELECT": _bare(c.Unselect()),
+    b"EXPUNGE": _bare(c.Expunge()),
+    b"UID EXPUNGE": _uid_expunge,
+    b"SEARCH": _search(uid=False),
+    b"UID SEARCH": _search(uid=True),
+    b"FETCH": _fetch(uid=False),
+    b"UID FETCH": _fetch(uid=True),
+    b"STORE": _store(uid=False),
+    b"UID STORE": _store(uid=True),
+    b"COPY": _copy(c.Copy, uid=False),
+    b"UID COPY": _copy(c.Copy, uid=True),
+    b"MOVE": _copy(c.Move, uid=False),
+    b"UID MOVE": _copy(c.Move, uid=True),
+}

@@ -1,0 +1,153 @@
+"""Response values: what the server says, free of syntax (RFC 3501 section 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from imap.wire.sets import Range
+
+
+class Kind(Enum):
+    OK = b"OK"
+    NO = b"NO"
+    BAD = b"BAD"
+    BYE = b"BYE"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status response; tagged unless ``tag`` is ``*``. ``code`` is what stands in brackets, ready for the wire."""
+
+    kind: Kind
+    text: str
+    code: bytes | None = None
+    tag: bytes = b"*"
+
+
+def ok(text: str, code: bytes | None = None) -> Status:
+    """An untagged OK."""
+    return Status(Kind.OK, text, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    names: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    names: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerId:
+    """RFC 2971."""
+
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """LIST, or LSUB. ``child_info`` is the CHILDINFO extended data item of RFC 5258 section 3.5."""
+
+    name: str
+    attributes: tuple[bytes, ...]
+    lsub: bool = False
+    child_info: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceData:
+    """One personal namespace without prefix (RFC 2342)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    mailbox: str
+    items: tuple[tuple[bytes, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    flags: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecentCount:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """``number`` is already counted after the removals told before it (RFC 3501 section 7.4.1)."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchData:
+    """One message's data, each item ready for the wire with its name."""
+
+    number: int
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """RFC 3501 section 7.2.5; ``modseq`` as in RFC 7162 section 3.1.5."""
+
+    numbers: tuple[int, ...]
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedSearchResult:
+    """RFC 4731 section 3.1; parts that were not asked for or have nothing to say are None."""
+
+    tag: bytes
+    uid: bool
+    lowest: int | None = None
+    highest: int | None = None
+    ranges: tuple[Range, ...] | None = None
+    count: int | None = None
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaData:
+    """RFC 9208 section 4.2.1: resource name, use, limit."""
+
+    root: str
+    resources: tuple[tuple[bytes, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRoots:
+    mailbox: str
+    roots: tuple[str, ...]
+
+
+Response = (
+    Status
+    | Capabilities
+    | Enabled
+    | ServerId
+    | Listed
+    | NamespaceData
+    | MailboxStatus
+    | Flags
+    | Exists
+    | RecentCount
+    | Expunged
+    | FetchData
+    | SearchResult
+    | ExtendedSearchResult
+    | QuotaData
+    | QuotaRoots
+)

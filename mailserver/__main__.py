@@ -1,0 +1,5 @@
+"""``python -m mailserver``."""
+
+from mailserver.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""The queue process: the outbound runner, learning from moves, sweeping."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from config.settings import Settings
+from mailserver import lifecycle, logs
+from mailserver.control import Control
+from mailserver.wiring import Rooms
+from storage.doorbell import QUEUE
+from storage.errors import StoreError
+
+log = structlog.get_logger()
+
+#: Seconds between rounds of the chores.
+LEARN = 2.0
+SWEEP = 30.0
+
+
+def run(settings: Settings) -> int:
+    """Work until SIGTERM; returns the exit status."""
+    logs.set_up(settings.log, "queue")
+    lifecycle.drop_rights(settings.site.user, settings.site.data)
+    rooms = Rooms(settings)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    control = Control()
+    runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
+    chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
+    if settings.spam.learn_from_moves:
+        chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
+    end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
+    for thread in (runner, *chores):
+        thread.start()
+    control.ready()
+    while not stop.wait(control.interval):
+        # Without its runner this process is of no use: end, and be started again.
+        if not runner.is_alive() or not control.beat():
+            stop.set()
+    control.stopping()
+    end_watch()
+    for thread in (runner, *chores):
+        thread.join(20)
+    rooms.close()
+    return 0
+
+
+def _chore(stop: threading.Event, interval: float, work: Callable[[], object]) -> None:
+    """Do something again and again; a failure is logged and does not end it."""
+    while not stop.wait(interval):
+        try:
+            work()
+        except StoreError as error:
+            log.warning("chore.put_off", chore=threading.current_thread().name, error=str(error))
+        except Exception:
+            log.exception("chore.failed", chore=threading.current_thread().name)
+
+
+def _sweep(rooms: Rooms) -> None:
+    now = time.time()
+    swept = rooms.store.sweep(now)
+    swept += rooms.queue.sweep(now, rooms.settings.store.orphan_age)
+    if swept:
+        log.info("store.swept", bodies=swept)

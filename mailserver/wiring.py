@@ -1,0 +1,147 @@
+"""Settings become objects: the only place where a concrete backend is chosen.
+
+Each part is made when it is first asked for, so that a role opens only what it needs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from config.settings import Settings
+from delivery.dsn import ReportWriter
+from delivery.filing import Filer
+from delivery.inbound import InboundPipeline
+from delivery.learning import Learning
+from delivery.queue.runner import QueueRunner
+from delivery.queue.store import QueueStore
+from delivery.submission import SubmissionPipeline
+from directory.accounts import Accounts
+from directory.attempts import Attempts
+from directory.authenticator import Authenticator
+from directory.passwords import Passwords
+from directory.sql import SqlDirectory
+from mailauth.dkim_sign import Signer
+from mailauth.evaluate import Evaluator
+from mailauth.exchangers import Exchangers
+from mailauth.resolver import DnsResolver
+from smtp.relay.deliver import SmtpRelay
+from spamfilter.bayes.model import BayesModel
+from spamfilter.bayes.train import Trainer
+from spamfilter.filter import SpamFilter
+from storage.blobs.maildir import Maildir
+from storage.database import Database
+from storage.doorbell import QUEUE, Doorbell
+from storage.migrate import upgrade
+from storage.store import Store
+
+
+class Rooms:
+    """The parts of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def data(self) -> Path:
+        return self.settings.site.data
+
+    @cached_property
+    def database(self) -> Database:
+        url = self.settings.store.database or f"sqlite:///{self.data}/mailserver.db"
+        return Database(url)
+
+    def migrate(self) -> None:
+        """Make the data folder and bring the database to this release's schema."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        upgrade(self.database)
+
+    @cached_property
+    def doorbell(self) -> Doorbell:
+        return Doorbell(self.data / "bells")
+
+    @cached_property
+    def store(self) -> Store:
+        mail = Maildir(self.data / "mail", self.settings.site.hostname)
+        return Store(self.database, mail, self.settings.store, self.doorbell)
+
+    # ---------------------------------------------------------------- directory
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords(self.settings.auth)
+
+    @cached_property
+    def directory(self) -> SqlDirectory:
+        return SqlDirectory(self.database, self.settings.site, self.passwords)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.passwords, password_length=self.settings.auth.password_length)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts(self.database, self.settings.auth)
+
+    @cached_property
+    def door(self) -> Authenticator:
+        return Authenticator(self.directory, self.attempts, self.settings.auth)
+
+    # ---------------------------------------------------------------- judging
+
+    @cached_property
+    def resolver(self) -> DnsResolver:
+        return DnsResolver(self.settings.mailauth)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        return Trainer(self.database, self.settings.spam)
+
+    @cached_property
+    def spam_filter(self) -> SpamFilter | None:
+        if not self.settings.spam.enabled:
+            return None
+        return SpamFilter(self.settings.spam, BayesModel(self.database))
+
+    # ---------------------------------------------------------------- delivery
+
+    @cached_property
+    def queue(self) -> QueueStore:
+        return QueueStore(self.database, self.data / "queue")
+
+    def ring_queue(self) -> None:
+        """Wake the queue's runner."""
+        self.doorbell.ring([(QUEUE, 0)])
+
+    @cached_property
+    def inbound(self) -> InboundPipeline:
+        evaluator = Evaluator(self.resolver, self.settings.mailauth) if self.settings.mailauth.enabled else None
+        return InboundPipeline(
+            self.store, self.directory, evaluator, self.spam_filter, self.queue, self.settings, self.ring_queue
+        )
+
+    @cached_property
+    def submission(self) -> SubmissionPipeline:
+        return SubmissionPipeline(
+            self.store, self.directory, Signer(self.settings.mailauth), self.queue, self.settings, self.ring_queue
+        )
+
+    @cached_property
+    def reports(self) -> ReportWriter:
+        return ReportWriter(self.settings.site, self.settings.queue)
+
+    @cached_property
+    def runner(self) -> QueueRunner:
+        filer = Filer(self.store, self.queue, self.reports, self.settings.site, self.ring_queue)
+        relay = SmtpRelay(self.settings.queue, self.settings.site, Exchangers(self.resolver, self.settings.mailauth))
+        return QueueRunner(self.queue, relay, filer, self.directory, self.reports, self.settings.queue)
+
+    @cached_property
+    def learning(self) -> Learning:
+        return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    def close(self) -> None:
+        """Finish what is under way and close what was opened."""
+        for name in ("store", "doorbell", "database"):
+            if name in self.__dict__:
+                self.__dict__[name].close()

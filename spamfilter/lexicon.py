@@ -1,0 +1,131 @@
+"""Names that rules look for: mail hosts, official sites, brands, link services, file types.
+
+Host names are lower case and registered names unless said otherwise; words are folded (no accents).
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Anybody gets an address here in a minute.
+FREEMAIL = _words("""
+    gmail.com googlemail.com outlook.com outlook.fr hotmail.com hotmail.fr hotmail.co.uk live.com live.fr msn.com
+    yahoo.com yahoo.fr yahoo.co.uk ymail.com rocketmail.com aol.com gmx.com gmx.fr gmx.net gmx.de web.de mail.com
+    mail.ru yandex.ru yandex.com inbox.ru bk.ru list.ru proton.me protonmail.com pm.me tutanota.com tuta.io zoho.com
+    icloud.com me.com laposte.net orange.fr wanadoo.fr free.fr sfr.fr neuf.fr bbox.fr numericable.fr
+    qq.com 163.com 126.com sina.com excite.com lycos.com juno.com netscape.net usa.net
+    naver.com libero.it tiscali.it virgilio.it t-online.de seznam.cz o2.pl wp.pl op.pl consultant.com
+""")  # fmt: skip
+
+SHARED_SUFFIXES = _words("""
+    co.uk org.uk ac.uk gov.uk me.uk com.au net.au org.au co.nz co.za co.jp ne.jp or.jp ac.jp com.br com.mx com.ar com.tr
+    com.cn com.hk com.sg com.my com.tw co.in co.kr co.il com.pl com.ua com.ru com.vn com.ph com.ng com.pk com.sa com.eg
+    gouv.fr asso.fr com.fr tm.fr nom.fr gouv.qc.ca
+    blogspot.com weebly.com wixsite.com web.app firebaseapp.com github.io herokuapp.com netlify.app vercel.app pages.dev
+    workers.dev r2.dev azurewebsites.net amazonaws.com myshopify.com wordpress.com webnode.com glitch.me duckdns.org
+""")  # fmt: skip
+
+#: The academies of French school administration, without ".fr".
+ACADEMIES = _words("""
+    ac-aix-marseille ac-amiens ac-besancon ac-bordeaux ac-clermont ac-corse ac-creteil ac-dijon ac-grenoble
+    ac-guadeloupe ac-guyane ac-lille ac-limoges ac-lyon ac-martinique ac-mayotte ac-montpellier ac-nancy-metz ac-nantes
+    ac-nice ac-normandie ac-caen ac-rouen ac-orleans-tours ac-paris ac-poitiers ac-reims ac-rennes ac-reunion
+    ac-strasbourg ac-toulouse ac-versailles ac-spm
+""")  # fmt: skip
+
+#: Sites that phishing against staff and families imitates.
+OFFICIAL_SITES = frozenset(name + ".fr" for name in ACADEMIES) | _words("""
+    education.gouv.fr impots.gouv.fr ants.gouv.fr antai.gouv.fr amendes.gouv.fr service-public.fr franceconnect.gouv.fr
+    ameli.fr caf.fr moncompteformation.gouv.fr cned.fr ensap.gouv.fr mgen.fr onisep.fr pronote.net crous-paris.fr
+    urssaf.fr francetravail.fr
+""")  # fmt: skip
+
+SHORTENERS = _words("""
+    bit.ly bitly.com tinyurl.com t.co goo.gl ow.ly is.gd v.gd buff.ly cutt.ly rb.gy rebrand.ly shorturl.at t.ly urlz.fr
+    tiny.cc s.id lnkd.in soo.gd bl.ink shorte.st adf.ly urlr.me did.li qrco.de tr.ee linktr.ee 2u.pw t2m.io n9.cl
+    short.gy kutt.it u.to clck.ru x.gd
+""")  # fmt: skip
+
+#: Pages and forms that anybody puts up without a name of their own (full host suffixes).
+FREE_HOSTING = _words("""
+    weebly.com wixsite.com wix.com web.app firebaseapp.com github.io gitlab.io herokuapp.com netlify.app vercel.app
+    pages.dev workers.dev r2.dev azurewebsites.net blob.core.windows.net web.core.windows.net blogspot.com glitch.me
+    webnode.com webflow.io square.site godaddysites.com 000webhostapp.com duckdns.org ngrok.io ngrok-free.app repl.co
+    replit.app surge.sh fleek.co ipfs.io dweb.link cloudflare-ipfs.com jotform.com typeform.com formstack.com
+    cognitoforms.com zohopublic.com ukit.me yolasite.com jimdosite.com strikingly.com mystrikingly.com myportfolio.com
+    storage.googleapis.com s3.amazonaws.com translate.goog ddns.net no-ip.org hopto.org sviluppo.host backblazeb2.com
+""")  # fmt: skip
+
+#: Top-level domains whose registrations are mostly abuse in public block lists year after year.
+RISKY_TLDS = _words("""
+    top xyz icu cyou cfd sbs bond click link quest rest buzz monster mom hair beauty skin makeup autos boats homes
+    motorcycles yachts lol gq cf ga ml tk work fit surf cam date racing loan men stream download bid win review trade
+    party science accountant faith cricket zip mov
+""")  # fmt: skip
+
+#: Names that phishing wears, and the sites that may wear them. Compared with the folded display name, word by word.
+BRANDS: dict[str, frozenset[str]] = {
+    name: frozenset(sites.split())
+    for name, sites in {
+        "paypal": "paypal.com paypal.fr",
+        "netflix": "netflix.com",
+        "amazon": "amazon.com amazon.fr amazon.de amazon.co.uk amazonses.com",
+        "apple": "apple.com icloud.com",
+        "microsoft": "microsoft.com office.com office365.com outlook.com sharepointonline.com microsoftonline.com",
+        "docusign": "docusign.net docusign.com",
+        "dropbox": "dropbox.com dropboxmail.com",
+        "dhl": "dhl.com dhl.fr dhl.de",
+        "fedex": "fedex.com",
+        "chronopost": "chronopost.fr",
+        "colissimo": "laposte.fr laposte.net",
+        "mondial relay": "mondialrelay.fr mondialrelay.com",
+        "la banque postale": "labanquepostale.fr laposte.fr",
+        "credit agricole": "credit-agricole.fr ca-paris.fr",
+        "societe generale": "societegenerale.fr socgen.com",
+        "bnp paribas": "bnpparibas.com bnpparibas.net bnpparibas",
+        "caisse d'epargne": "caisse-epargne.fr",
+        "boursorama": "boursorama.fr boursorama.com boursobank.com",
+        "ameli": "ameli.fr assurance-maladie.fr",
+        "assurance maladie": "ameli.fr assurance-maladie.fr",
+        "carte vitale": "ameli.fr assurance-maladie.fr",
+        "impots": "impots.gouv.fr dgfip.finances.gouv.fr finances.gouv.fr",
+        "dgfip": "impots.gouv.fr dgfip.finances.gouv.fr finances.gouv.fr",
+        "antai": "antai.gouv.fr",
+        "france connect": "franceconnect.gouv.fr",
+        "mon compte formation": "moncompteformation.gouv.fr",
+        "mgen": "mgen.fr",
+        "edf": "edf.fr",
+        "binance": "binance.com",
+        "coinbase": "coinbase.com",
+        "metamask": "metamask.io",
+    }.items()
+}
+
+#: Offices in whose name staff are written to; never from a freemail address.
+OFFICES = (
+    "rectorat", "recteur", "rectrice", "inspection academique", "education nationale", "ministere", "dsden", "dane",
+    "direction academique", "ia-dasen", "service informatique", "support informatique", "assistance informatique",
+    "help desk", "helpdesk", "it support", "it service", "administrateur", "administrator", "webmail",
+    "service messagerie", "ressources humaines", "human resources", "service paie", "payroll", "mail admin",
+    "gestionnaire de messagerie",
+)  # fmt: skip
+
+#: Path and host words of pages that ask for a password.
+CREDENTIAL_WORDS = (
+    "login", "signin", "sign-in", "logon", "verify", "verif", "confirm", "secure", "account", "password", "passwd",
+    "webmail", "webscr", "update", "unlock", "authent", "connexion", "compte", "identif", "mot-de-passe",
+    "motdepasse", "validation",
+)  # fmt: skip
+
+EXECUTABLE = _words("""
+    exe scr com pif bat cmd vbs vbe js jse wsf wsh hta lnk msi msp cpl jar ps1 psm1 reg dll sys scf inf gadget
+    application chm hlp appx msix xll iqy slk url library-ms search-ms settingcontent-ms apk
+""")  # fmt: skip
+DISK_IMAGE = _words("iso img vhd vhdx udf daa")
+MACRO = _words("docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm")
+ARCHIVE = _words("zip rar 7z gz tgz tar bz2 xz cab ace arj z lzh")
+#: What a first extension pretends to be.
+HARMLESS = _words("pdf doc docx xls xlsx ppt pptx odt ods txt rtf csv jpg jpeg png gif mp3 mp4 avi wav zip")

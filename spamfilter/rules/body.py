@@ -1,0 +1,85 @@
+"""Rules on wording, French and English.
+
+A rule of wording wants phrases of two kinds near each other ("boîte" near "pleine"), because single words of fraud are
+words of honest mail too. Phrases are written folded: lower case, without accents. Looking them up is plain substring
+search, whose time nobody can make grow.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from spamfilter.registry import Finding, Rule, rule
+from spamfilter.views import Views
+from spamfilter.words import mixed_scripts
+
+#: Characters around a phrase of the first kind in which one of the second kind must stand.
+NEAR = 160
+#: Occurrences of one phrase that are followed.
+OCCURRENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Phrases of two kinds that must stand near each other; without a second kind the first is enough."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...] = ()
+
+    def found_in(self, text: str) -> str | None:
+        """The phrases that were found, or None."""
+        for phrase in self.first:
+            if not self.second and phrase in text:
+                return phrase.strip()
+            for start in _occurrences(text, phrase):
+                around = text[max(start - NEAR, 0) : start + len(phrase) + NEAR]
+                for other in self.second:
+                    if other in around:
+                        return f"{phrase.strip()} … {other.strip()}"
+        return None
+
+
+def _occurrences(text: str, phrase: str) -> Iterator[int]:
+    start = -1
+    for _ in range(OCCURRENCES):
+        if (start := text.find(phrase, start + 1)) < 0:
+            return
+        yield start
+
+
+def read_wordings(text: str) -> dict[str, Wording]:
+    """The wordings of a TOML text, by symbol."""
+    entries = tomllib.loads(text)
+    return {symbol: Wording(tuple(e["first"]), tuple(e.get("second", ()))) for symbol, e in entries.items()}
+
+
+WORDINGS = read_wordings(files("spamfilter").joinpath("wordings.toml").read_text("utf-8"))
+
+
+def _looks_for(wording: Wording) -> Rule:
+    return lambda views: wording.found_in(views.folded)
+
+
+for _symbol, _wording in WORDINGS.items():
+    rule(_symbol)(_looks_for(_wording))
+
+
+@rule("BODY_MIXED_SCRIPTS")
+def body_mixed_scripts(views: Views) -> Finding:
+    """Latin words with Cyrillic or Greek letters in them."""
+    return mixed_scripts(views.body)
+
+
+@rule("SHOUTING")
+def shouting(views: Views) -> Finding:
+    letters = [c for c in views.body[:4096] if c.isalpha()]
+    return len(letters) >= 200 and sum(c.isupper() for c in letters) > 0.6 * len(letters)
+
+
+@rule("SHORT_WITH_LINK")
+def short_with_link(views: Views) -> Finding:
+    """A sentence or two and one link."""
+    return len(views.link_hosts) == 1 and 8 <= len(views.body.split()) < 40

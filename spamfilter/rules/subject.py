@@ -1,0 +1,93 @@
+"""Rules on the subject line."""
+
+from __future__ import annotations
+
+import re
+
+from spamfilter.registry import Finding, rule
+from spamfilter.views import Views
+from spamfilter.words import mixed_scripts, splits_words, styled_letters
+
+_MONEY = re.compile(r"[$€£]\s?\d|\d\s?(?:[$€£]|euros?\b|eur\b|usd\b|dollars?\b|million)", re.IGNORECASE)
+_URGENT = (
+    "urgent", "action requise", "action required", "derniere relance", "dernier rappel", "dernier avertissement",
+    "final notice", "last warning", "final warning", "immediate attention", "reponse immediate", "sous 24h",
+    "sous 24 heures", "within 24 hours", "suspension imminente", "mise en demeure", "votre compte sera",
+    "your account will", "account suspended", "compte suspendu", "compte bloque", "important : votre compte",
+    "avis d'expulsion",
+)  # fmt: skip
+
+
+@rule("SUBJECT_EMPTY")
+def subject_empty(views: Views) -> Finding:
+    return not views.subject.strip()
+
+
+@rule("SUBJECT_ALL_CAPS")
+def subject_all_caps(views: Views) -> Finding:
+    letters = [c for c in views.subject[:200] if c.isalpha()]
+    return len(letters) >= 12 and " " in views.subject.strip() and all(c.isupper() for c in letters)
+
+
+@rule("SUBJECT_GAPPY")
+def subject_gappy(views: Views) -> Finding:
+    """ "V I A G R A", "c.r.e.d.i.t": five or more single letters in a row."""
+    pieces = re.split(r"[ ._*-]", views.subject[:200])
+    run = 0
+    for piece in pieces:
+        run = run + 1 if len(piece) == 1 and piece.isalpha() else 0
+        if run >= 5:
+            return True
+    return None
+
+
+@rule("SUBJECT_MANY_MARKS")
+def subject_many_marks(views: Views) -> Finding:
+    return views.subject.count("!") >= 3 or views.subject.count("?") >= 4 or "$$" in views.subject
+
+
+@rule("SUBJECT_MONEY")
+def subject_money(views: Views) -> Finding:
+    return bool(_MONEY.search(views.subject[:500]))
+
+
+@rule("SUBJECT_SPLIT_WORDS")
+def subject_split_words(views: Views) -> Finding:
+    return splits_words(views.raw_subject)
+
+
+@rule("SUBJECT_MIXED_SCRIPTS")
+def subject_mixed_scripts(views: Views) -> Finding:
+    return mixed_scripts(views.subject)
+
+
+@rule("SUBJECT_STYLED_LETTERS")
+def subject_styled_letters(views: Views) -> Finding:
+    return styled_letters(views.raw_subject)
+
+
+@rule("SUBJECT_HAS_RECIPIENT")
+def subject_has_recipient(views: Views) -> Finding:
+    """The recipient's address, or the part before the @ as a word of its own."""
+    subject = views.subject.lower()
+    for recipient in views.evidence.envelope.recipients[:10]:
+        address = recipient.address.lower()
+        local = address.rpartition("@")[0]
+        if address in subject or (len(local) >= 5 and local in subject.replace(",", " ").split()):
+            return True
+    return None
+
+
+@rule("SUBJECT_URGENT")
+def subject_urgent(views: Views) -> Finding:
+    return next((phrase for phrase in _URGENT if f" {phrase}" in views.folded_subject), None)
+
+
+@rule("SUBJECT_TRAILING_CODE")
+def subject_trailing_code(views: Views) -> Finding:
+    """Far behind the words or in a last word of its own stands a code that makes each copy different."""
+    subject = views.subject.rstrip()
+    if "     " in subject:
+        return True
+    last = subject.rpartition(" ")[2]
+    return len(last) >= 8 and last.isalnum() and last.isascii() and any(c.isdigit() for c in last) and last.islower()

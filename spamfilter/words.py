@@ -1,0 +1,104 @@
+"""Text as people read it: invisible characters out, one form for equal letters, accents folded, homoglyphs undone.
+Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+#: Longest input of one regular expression (a bound on backtracking as well as on time).
+BLOCK = 16 * 1024
+# unicodedata sorts runs of combining marks by insertion, in quadratic time: only short pieces are given to it.
+_PIECE = 1024
+
+#: Characters that print nothing and only break words apart or turn them round; the soft hyphen is one of them.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+"
+)
+_MARKS = re.compile("[\u0300-\u036f]+")
+# Joiners and soft hyphens have honest uses, but not between two Latin letters of a word, nor do the others.
+_SPLIT_WORD = re.compile("[A-Za-zÀ-ÿ][\u200b-\u200d\u2060\ufeff\u180e][A-Za-zÀ-ÿ]")
+_MIXED_SCRIPTS = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]")
+_STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\u0334-\u0338\U0001f130-\U0001f189]")
+
+# Letters of other scripts that look like Latin ones (Unicode TR 39, the common subset), in lower case.
+_LOOKS_LIKE = str.maketrans(
+    "авсԁеһіјкӏмнорԛгѕтѵԝхуҽёїЇІЈαβεικνορτυχγωɑɡıɩłøđ",
+    "abcdehijkimhopqrstvwxyeeiiijabeiknoptuxywagiilod",
+)
+_DIGIT_LETTERS = str.maketrans("013457", "oieasi")
+_LIGATURES = (("œ", "oe"), ("æ", "ae"), ("ß", "ss"), ("’", "'"), ("ʼ", "'"), ("‘", "'"))
+
+
+def blocks(text: str, limit: int) -> Iterator[str]:
+    """The first ``limit`` characters in blocks of at most ``BLOCK``, cut at a space where there is one near the end."""
+    start, end = 0, min(len(text), limit)
+    while start < end:
+        stop = min(start + BLOCK, end)
+        if stop < end and (space := text.rfind(" ", stop - 1024, stop)) > start:
+            stop = space
+        yield text[start:stop]
+        start = stop
+
+
+def _normalised(form: str, text: str) -> str:
+    return "".join(unicodedata.normalize(form, text[i : i + _PIECE]) for i in range(0, len(text), _PIECE))  # type: ignore[arg-type]
+
+
+def readable(text: str) -> str:
+    """The text in Unicode form NFKC without invisible characters."""
+    if text.isascii():
+        return text
+    if not unicodedata.is_normalized("NFKC", text):
+        text = _normalised("NFKC", text)
+    return _INVISIBLE.sub("", text)
+
+
+def unaccented(text: str) -> str:
+    """Lower case without accents and ligatures, curly apostrophes straightened: "L’Été" -> "l'ete"."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    for ligature, letters in _LIGATURES:
+        text = text.replace(ligature, letters)
+    return _MARKS.sub("", _normalised("NFD", text))
+
+
+def folded(text: str) -> str:
+    """What phrases are looked for in: unaccented, homoglyphs undone in words of mixed script, single spaces, padded by
+    them."""
+    text = unaccented(text)
+    if mixed_scripts(text):
+        text = text.translate(_LOOKS_LIKE)
+    return f" {' '.join(text.split())} "
+
+
+def skeleton(text: str) -> str:
+    """What a name looks like at a glance, for comparing host names: equal skeletons are easily taken for each other."""
+    text = unaccented(readable(text)).translate(_LOOKS_LIKE)
+    return text.replace("rn", "m").replace("vv", "w").replace("cl", "d").translate(_DIGIT_LETTERS).replace("l", "i")
+
+
+def splits_words(text: str) -> bool:
+    """True when invisible characters stand inside Latin words, which hides the words from filters only."""
+    return not text.isascii() and any(_SPLIT_WORD.search(block) for block in blocks(text, 4 * BLOCK))
+
+
+def styled_letters(text: str) -> bool:
+    """True for words in letters made for formulas or for columns of Chinese type, or struck through by combining marks:
+    they read like plain letters and match no filter's words."""
+    return not text.isascii() and len(_STYLED.findall(text[:BLOCK])) >= 3
+
+
+def mixed_scripts(text: str) -> str:
+    """The first word that mixes Latin with Cyrillic or Greek letters, or ``""``."""
+    if text.isascii():
+        return ""
+    for block in blocks(text, 4 * BLOCK):
+        if match := _MIXED_SCRIPTS.search(block):
+            start = block.rfind(" ", 0, match.start()) + 1
+            end = block.find(" ", match.end())
+            return block[start : end if end >= 0 else None][:40].strip()
+    return ""

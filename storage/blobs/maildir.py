@@ -1,0 +1,281 @@
+"""Bodies in a Maildir++ tree that Dovecot, mutt and rsync understand.
+
+``ROOT/ab/KEY/cur`` is the INBOX of an account, ``ROOT/ab/KEY/.Folder/cur`` another mailbox. A file's name is
+``UNIQUE,S=SIZE:2,FLAGS`` (cr.yp.to/proto/maildir.html; S= is Dovecot's and Courier's), a pure function of the row.
+Staged files stand in ``ROOT/staging`` on the same file system and become visible by a hard link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import structlog
+
+from message.content import Content, FileContent
+from storage.blobs.api import BodyName, Place, Staged
+from storage.database import disk_error
+from storage.errors import Damaged
+from storage.model import System
+from storage.names import account_folder
+
+log = structlog.get_logger()
+
+_LETTERS = (
+    (System.DRAFT, "D"),
+    (System.FLAGGED, "F"),
+    (System.ANSWERED, "R"),
+    (System.SEEN, "S"),
+    (System.DELETED, "T"),
+)
+
+FILE_NAME = re.compile(r"(?P<blob>[^,:/]+),S=(?P<size>\d+):2,(?P<flags>[A-Za-z]*)")
+
+
+def flag_letters(system: int) -> str:
+    """System flags as Maildir letters in ASCII order."""
+    return "".join(letter for flag, letter in _LETTERS if system & flag)
+
+
+def flags_of(letters: str) -> int:
+    """System flags of Maildir letters; unknown ones are passed over."""
+    return sum(int(flag) for flag, letter in _LETTERS if letter in letters)
+
+
+def file_name(name: BodyName) -> str:
+    """``UNIQUE,S=SIZE:2,FLAGS``."""
+    return f"{name.blob},S={name.size}:2,{flag_letters(name.system)}"
+
+
+class Maildir:
+    """The body store on a file system that has hard links."""
+
+    def __init__(self, root: Path, host: str = "localhost") -> None:
+        """``root`` is the mail tree; ``host`` goes into unique names."""
+        self._root = os.fspath(root)
+        self._staging = os.path.join(self._root, "staging")
+        self._host = re.sub(r"[^A-Za-z0-9.-]", "_", host)[:40]
+        self._boot = secrets.token_hex(3)
+        self._count = itertools.count()
+        os.makedirs(self._staging, mode=0o700, exist_ok=True)
+
+    # ---------------------------------------------------------------- names
+
+    def new_name(self) -> str:
+        now = time.time()
+        return f"{int(now)}.M{int(now % 1 * 1e6)}P{os.getpid()}R{self._boot}Q{next(self._count)}.{self._host}"
+
+    def _home(self, account: str) -> str:
+        return os.path.join(self._root, account_folder(account))
+
+    def _cur(self, place: Place) -> str:
+        return os.path.join(self._root, account_folder(place.account), place.folder, "cur")
+
+    def _path(self, place: Place, name: BodyName) -> str:
+        return os.path.join(self._cur(place), file_name(name))
+
+    # ---------------------------------------------------------------- in
+
+    def stage(self, content: Content) -> Staged:
+        path = os.path.join(self._staging, self.new_name())
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                for block in content.blocks():
+                    digest.update(block)
+                    size += len(block)
+                    rest = memoryview(block)
+                    while rest:
+                        rest = rest[os.write(fd, rest) :]
+                # An error here means that the octets may be gone: never tried again (a second fsync would say yes).
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise disk_error(error) from error
+        return Staged(path, size, digest.digest())
+
+    def discard(self, staged: Staged) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(staged.token)
+
+    def put(self, staged: Staged, place: Place, name: BodyName) -> None:
+        self._into(place, lambda target: os.link(staged.token, target, follow_symlinks=False), name)
+
+    def copy(self, source: Place, name: BodyName, target: Place, new: BodyName) -> None:
+        def link(path: str) -> None:
+            try:
+                os.link(self._path(source, name), path, follow_symlinks=False)
+            except FileNotFoundError:
+                found = self._find(source, name)
+                if found is None:
+                    if os.path.isdir(os.path.dirname(path)):
+                        raise Damaged(f"the body {name.blob} is missing") from None
+                    raise
+                os.link(found, path, follow_symlinks=False)
+
+        self._into(target, link, new)
+
+    def _into(self, place: Place, step: Callable[[str], object], name: BodyName) -> None:
+        path = self._path(place, name)
+        try:
+            try:
+                step(path)
+            except FileNotFoundError:
+                self._make(place)
+                step(path)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def _make(self, place: Place) -> None:
+        """Make the folder; each new directory entry is durable before anything stands in it."""
+        folder = os.path.join(self._home(place.account), place.folder)
+        for path in (*_chain(self._root, folder), *(os.path.join(folder, sub) for sub in ("tmp", "new", "cur"))):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+                _sync_directory(os.path.dirname(path))
+        if place.folder:
+            with open(os.path.join(folder, "maildirfolder"), "ab"):
+                pass
+
+    def sync(self, places: Iterable[Place]) -> None:
+        try:
+            for path in {self._cur(place) for place in places}:
+                _sync_directory(path)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    # ---------------------------------------------------------------- out
+
+    def open(self, place: Place, name: BodyName) -> Content:
+        try:
+            content = self._opened(self._path(place, name))
+        except FileNotFoundError:
+            found = self._find(place, name)
+            if found is None:
+                raise Damaged(f"the body {name.blob} is missing") from None
+            content = self._opened(found)
+        except OSError as error:
+            raise disk_error(error) from error
+        if content.size != name.size:
+            content.close()
+            raise Damaged(f"the body {name.blob} has {content.size} octets instead of {name.size}")
+        return content
+
+    def _opened(self, path: str) -> FileContent:
+        """Content that no later rename of its file can hurt."""
+        content = FileContent(path)
+        content.buffer()
+        return content
+
+    def _find(self, place: Place, name: BodyName) -> str | None:
+        """A body under an older flag suffix: the process ended between the commit and the rename."""
+        cur = self._cur(place)
+        start = f"{name.blob},S="
+        try:
+            for entry in os.listdir(cur):
+                if entry.startswith(start):
+                    return os.path.join(cur, entry)
+        except OSError:
+            return None
+        return None
+
+    # ---------------------------------------------------------------- change
+
+    def reflag(self, place: Place, old: BodyName, new: BodyName) -> None:
+        try:
+            os.rename(self._path(place, old), self._path(place, new))
+        except FileNotFoundError:
+            found = self._find(place, old)
+            if found is not None:
+                with contextlib.suppress(OSError):
+                    os.rename(found, self._path(place, new))
+        except OSError as error:
+            # The row is right; the name is put right when the body is next looked for.
+            log.warning("maildir.reflag_failed", blob=new.blob, error=str(error))
+
+    def remove(self, place: Place, name: BodyName) -> None:
+        try:
+            os.unlink(self._path(place, name))
+        except FileNotFoundError:
+            found = self._find(place, name)
+            if found is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(found)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def rename_folder(self, account: str, old: str, new: str) -> None:
+        home = self._home(account)
+        try:
+            if os.path.isdir(os.path.join(home, old)) and not os.path.exists(os.path.join(home, new)):
+                os.rename(os.path.join(home, old), os.path.join(home, new))
+                _sync_directory(home)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def remove_folder(self, account: str, folder: str) -> None:
+        assert folder, "INBOX is never removed"
+        source = os.path.join(self._home(account), folder)
+        aside = os.path.join(self._staging, "removed-" + secrets.token_hex(8))
+        try:
+            os.rename(source, aside)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error) from error
+        shutil.rmtree(aside, ignore_errors=True)
+
+    # ---------------------------------------------------------------- sweep
+
+    def sweep_staging(self, older_than: float) -> int:
+        """Unlink staged files last changed before ``older_than`` (seconds since the epoch); returns how many."""
+        count = 0
+        for entry in os.scandir(self._staging):
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime < older_than:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)
+                    count += 1
+        return count
+
+    def bodies(self, place: Place) -> Iterator[tuple[BodyName, float]]:
+        """Bodies in a folder with the time of their last status change (seconds since the epoch)."""
+        try:
+            entries = os.scandir(self._cur(place))
+        except FileNotFoundError:
+            return
+        with entries:
+            for entry in entries:
+                match = FILE_NAME.fullmatch(entry.name)
+                if match and entry.is_file(follow_symlinks=False):
+                    name = BodyName(match["blob"], int(match["size"]), flags_of(match["flags"]))
+                    yield name, entry.stat(follow_symlinks=False).st_ctime
+
+
+def _chain(root: str, folder: str) -> list[str]:
+    """Directories from below ``root`` down to ``folder``."""
+    steps = os.path.relpath(folder, root).split(os.sep)
+    return [os.path.join(root, *steps[: n + 1]) for n in range(len(steps))]
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,294 @@
+"""Group commit: messages that wait at the same time become durable by one set of directory syncs and one transaction.
+
+The caller has written and fsynced its body (in parallel with others). A single thread takes all that wait, gives each
+body its places, syncs each directory once, and commits the rows of all in one transaction. Only then the callers go on.
+One that can't be kept (over quota, mailbox gone) fails alone; a failure of the whole is told to each of the batch.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Connection
+
+from message.summary import Summary
+from storage.blobs.api import BlobStore, BodyName, Place, Staged
+from storage.database import Database
+from storage.doorbell import Doorbell
+from storage.errors import NoSuchAccount, NoSuchMailbox, StoreError, Unavailable
+from storage.index import mailboxes
+from storage.index.ledger import Ledger, Limits
+from storage.model import SpecialUse
+from storage.names import INBOX
+
+log = structlog.get_logger()
+
+#: Requests in one transaction at most, so that nobody waits long for others.
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A mailbox by number, or by special use, or by name; the latter two fall back to INBOX."""
+
+    account: int
+    mailbox: int | None = None
+    use: SpecialUse | None = None
+    name: str = INBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message row to be: into which mailbox, with which marks, and the octets it shares with other entries."""
+
+    target: Target
+    staged: Staged
+    summary: Summary
+    system: int
+    keywords: tuple[str, ...]
+    internal_date: int
+    zone: int
+
+
+@dataclass(slots=True)
+class Request:
+    """Entries that are kept all or none, with the rows that commit along with them."""
+
+    entries: Sequence[Entry]
+    along: Callable[[Connection], None] | None
+    done: Future[list[tuple[int, int, int]]] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Placed:
+    """A request whose bodies have their places."""
+
+    request: Request
+    rows: list[tuple[Entry, int, Place, BodyName]] = field(default_factory=list)
+
+
+class _Moved(Exception):
+    """A mailbox was renamed or deleted between placing the bodies and the transaction."""
+
+
+class Committer:
+    """See the module. ``keep`` blocks its caller; one thread per process does the work."""
+
+    def __init__(self, database: Database, blobs: BlobStore, doorbell: Doorbell, limits: Limits) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._doorbell = doorbell
+        self._limits = limits
+        self._keys: dict[int, str] = {}
+        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def keep(
+        self, entries: Sequence[Entry], along: Callable[[Connection], None] | None = None
+    ) -> list[tuple[int, int, int]]:
+        """Keep all entries or none; returns (account, mailbox, uid) of each.
+
+        The staged bodies are left to the caller to discard, whatever happens.
+        """
+        request = Request(entries, along)
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread.start()
+        self._waiting.put(request)
+        return request.done.result()
+
+    def close(self) -> None:
+        """Finish what waits and end the thread."""
+        with self._start:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._waiting.put(None)
+            thread.join()
+
+    # ---------------------------------------------------------------- the thread
+
+    def _run(self) -> None:
+        while True:
+            batch: list[Request] = []
+            request = self._waiting.get()
+            while request is not None:
+                batch.append(request)
+                if len(batch) >= BATCH:
+                    break
+                try:
+                    request = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._settle(batch)
+            if request is None:
+                return
+
+    def _settle(self, batch: list[Request]) -> None:
+        """Commit a batch; when that fails and it holds several requests, each for itself, to find the bad one."""
+        try:
+            results = self._commit(batch)
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for request in batch:
+                    self._settle([request])
+                return
+            for request in batch:
+                request.done.set_exception(error)
+            return
+        for request, result in zip(batch, results, strict=True):
+            if isinstance(result, StoreError):
+                request.done.set_exception(result)
+            else:
+                request.done.set_result(result)
+
+    def _commit(self, batch: list[Request]) -> list[list[tuple[int, int, int]] | StoreError]:
+        for _ in range(5):
+            places = self._resolve(batch)
+            placed: list[_Placed] = []
+            try:
+                for request in batch:
+                    placed.append(self._place(request, places))
+                self._blobs.sync(place for one in placed for _, _, place, _ in one.rows)
+                with self._database.write() as connection:
+                    results, rings = self._write(connection, placed)
+            except _Moved:
+                self._undo(placed)
+                continue
+            except BaseException:
+                self._undo(placed)
+                raise
+            for one, result in zip(placed, results, strict=True):
+                if isinstance(result, StoreError):
+                    self._undo([one])
+            self._doorbell.ring(rings)
+            return results
+        raise Unavailable("the mailbox is being renamed again and again")
+
+    def _undo(self, placed: Iterable[_Placed]) -> None:
+        for one in placed:
+            for _, _, place, name in one.rows:
+                try:
+                    self._blobs.remove(place, name)
+                except StoreError as error:
+                    log.warning("committer.orphan_left", blob=name.blob, error=str(error))
+
+    # ---------------------------------------------------------------- before the transaction
+
+    def _resolve(self, batch: Iterable[Request]) -> dict[Target, tuple[int, Place] | StoreError]:
+        """Mailbox number and place of each target."""
+        targets = {entry.target for request in batch for entry in request.entries}
+        places: dict[Target, tuple[int, Place] | StoreError] = {}
+        if not targets:
+            return places
+        with self._database.read() as connection:
+            known: dict[int, dict[int, tuple[str, str, str | None]]] = {}
+            for target in targets:
+                try:
+                    key = self._keys.get(target.account)
+                    if key is None:
+                        key = self._keys[target.account] = mailboxes.account_key(connection, target.account)
+                    if target.account not in known:
+                        known[target.account] = mailboxes.folders(connection, target.account)
+                    number, folder = _choose(target, known[target.account])
+                    places[target] = number, Place(key, folder)
+                except (NoSuchAccount, NoSuchMailbox) as error:
+                    places[target] = error
+        return places
+
+    def _place(self, request: Request, places: dict[Target, tuple[int, Place] | StoreError]) -> _Placed:
+        placed = _Placed(request)
+        try:
+            for entry in request.entries:
+                found = places[entry.target]
+                if isinstance(found, StoreError):
+                    raise found
+                number, place = found
+                name = BodyName(self._blobs.new_name(), entry.staged.size, entry.system)
+                self._blobs.put(entry.staged, place, name)
+                placed.rows.append((entry, number, place, name))
+        except BaseException:
+            self._undo([placed])
+            raise
+        return placed
+
+    # ---------------------------------------------------------------- the transaction
+
+    def _write(
+        self, connection: Connection, placed: Sequence[_Placed]
+    ) -> tuple[list[list[tuple[int, int, int]] | StoreError], list[tuple[int, int]]]:
+        accounts = sorted({entry.target.account for one in placed for entry, _, _, _ in one.rows})
+        # In rising order, so that two processes can't wait for each other's row locks.
+        ledgers = {account: Ledger(connection, account, self._limits) for account in accounts}
+        results: list[list[tuple[int, int, int]] | StoreError] = []
+        for one in placed:
+            try:
+                self._check(one, ledgers)
+            except StoreError as error:
+                results.append(error)
+                continue
+            if one.request.along is not None:
+                one.request.along(connection)
+            contents: dict[tuple[int, str], int] = {}
+            results.append([_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows])
+        rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
+        return results, rings
+
+    def _check(self, one: _Placed, ledgers: dict[int, Ledger]) -> None:
+        need: dict[int, tuple[int, int]] = {}
+        for entry, number, place, _ in one.rows:
+            ledger = ledgers[entry.target.account]
+            try:
+                if ledger.place(ledger.mailbox(number)) != place:
+                    raise _Moved
+            except NoSuchMailbox:
+                raise _Moved from None
+            octets, count = need.get(entry.target.account, (0, 0))
+            need[entry.target.account] = octets + entry.staged.size, count + 1
+        for account, (octets, count) in need.items():
+            ledgers[account].check_room(octets, count)
+
+
+def _enter(
+    entry: Entry, number: int, name: BodyName, ledgers: dict[int, Ledger], contents: dict[tuple[int, str], int]
+) -> tuple[int, int, int]:
+    """Write a row; entries of one account that share a body share its content row, kept in ``contents``."""
+    account = entry.target.account
+    ledger = ledgers[account]
+    key = account, entry.staged.token
+    if key not in contents:
+        contents[key] = ledger.add_content(entry.summary, entry.staged.digest)
+    uid = ledger.add_message(
+        ledger.mailbox(number),
+        modseq=ledger.next_modseq(),
+        system=entry.system,
+        keywords=entry.keywords,
+        size=entry.staged.size,
+        internal_date=entry.internal_date,
+        zone=entry.zone,
+        content=contents[key],
+        blob=name.blob,
+    )
+    return account, number, uid
+
+
+def _choose(target: Target, folders: dict[int, tuple[str, str, str | None]]) -> tuple[int, str]:
+    if target.mailbox is not None:
+        if target.mailbox not in folders:
+            raise NoSuchMailbox("the mailbox is gone")
+        return target.mailbox, folders[target.mailbox][1]
+    for wanted in (target.use, None):
+        for number, (name, folder, use) in folders.items():
+            if (wanted is not None and use == wanted.value) or (wanted is None and name == target.name):
+                return number, folder
+    for number, (name, folder, _) in folders.items():
+        if name == INBOX:
+            return number, folder
+    raise NoSuchMailbox("the account has no INBOX")

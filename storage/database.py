@@ -1,0 +1,164 @@
+"""The SQL database: one engine, read snapshots and write transactions, and errors in our own words.
+
+SQLite runs in WAL mode with ``synchronous=FULL``: a commit that returned is on disk. Writers start with
+``BEGIN IMMEDIATE`` (a transaction that reads before it writes under a plain BEGIN fails at once with "database is
+locked"), and queue up in the kernel on a lock file beside the database, because SQLite's own busy handler polls with
+growing sleeps.
+PostgreSQL commits with ``synchronous_commit`` as its server has it (``on`` by default).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from storage.errors import DiskFull, StoreError, Unavailable
+
+#: All tables of all rooms are declared on this.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+#: Seconds a writer waits for another process that holds the database without the lock file (a shell, a backup).
+BUSY_TIMEOUT = 20.0
+
+
+class Database:
+    """An engine with ``read()`` and ``write()`` transactions; safe from any thread."""
+
+    def __init__(self, url: str, *, pool: int = 32) -> None:
+        """``url`` is SQLAlchemy's (``sqlite:///path``, ``postgresql+psycopg://...``), ``pool`` the connections kept."""
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_TIMEOUT}
+        if self.is_sqlite:
+            options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
+        else:
+            options["pool_pre_ping"] = True
+        self.engine: Engine = create_engine(parsed, **options)
+        self._turn: _WriterTurn | None = None
+        if self.is_sqlite:
+            if parsed.database is None or parsed.database == ":memory:":
+                raise ValueError("the embedded database needs a file: processes share it")
+            self._turn = _WriterTurn(Path(parsed.database + ".writer"))
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and writes nothing."""
+        with _own_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: committed and durable when the block ends, rolled back when it raises."""
+        with _own_errors():
+            if self._turn is None:
+                with self.engine.connect() as connection, connection.begin():
+                    yield connection
+                return
+            with (
+                self.engine.connect() as connection,
+                self._turn,
+                connection.execution_options(immediate=True).begin(),
+            ):
+                yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
+
+
+class _WriterTurn:
+    """Waits for the turn to write: first among the threads of this process, then among processes (flock)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.Lock()
+        self._fd: int | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._fd is not None:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        with self._threads:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: _begin_sqlite does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+        "mmap_size=268435456",
+        "temp_store=MEMORY",
+        "wal_autocheckpoint=4000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        if "disk is full" in text or "No space left" in text:
+            raise DiskFull("the disk of the database is full") from error
+        raise Unavailable(f"the database is away: {text}") from error
+    except StoreError:
+        raise
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def disk_error(error: OSError) -> Unavailable:
+    """The store's error for an operating system's: DiskFull for a full disk or quota, else Unavailable."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"no space left: {error.filename or error}")
+    return Unavailable(f"the disk failed: {error}")

@@ -1,0 +1,340 @@
+"""Bookkeeping of one account within one write transaction.
+
+A ledger reads the account's row (locking it where the database has row locks) and the rows of the mailboxes it is
+asked for, gives out UIDs and mod-sequences, keeps the counters, and writes everything back at ``close``. All changes
+of mail go through it: there is no second place where a counter is touched.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from message.summary import Summary
+from storage import tables
+from storage.blobs.api import Place
+from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
+from storage.model import MessageRow, SpecialUse, System
+
+
+@dataclass(slots=True)
+class MailboxState:
+    """A mailbox row while it is being changed."""
+
+    id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    size: int
+    first_recent: int
+    special_use: SpecialUse | None
+    folder: str
+    changed: bool = False
+
+    def count(self, system: int, size: int, sign: int) -> None:
+        """Add (1) or take away (-1) a message in the counters."""
+        self.messages += sign
+        self.size += sign * size
+        if not system & System.SEEN:
+            self.unseen += sign
+        if system & System.DELETED:
+            self.deleted += sign
+        self.changed = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The site's defaults for accounts that have no limits of their own; None means none."""
+
+    bytes: int | None
+    messages: int | None
+
+
+_ACCOUNT = select(tables.account).where(tables.account.c.id == bindparam("account"))
+_MAILBOX = select(tables.mailbox).where(
+    tables.mailbox.c.account_id == bindparam("account"), tables.mailbox.c.id == bindparam("mailbox")
+)
+_SAVE_ACCOUNT = (
+    update(tables.account)
+    .where(tables.account.c.id == bindparam("_account"))
+    .values({c: bindparam(c) for c in ("modseq", "next_content", "used_bytes", "used_messages")})
+)
+_SAVE_MAILBOX = (
+    update(tables.mailbox)
+    .where(tables.mailbox.c.account_id == bindparam("_account"), tables.mailbox.c.id == bindparam("_mailbox"))
+    .values({c: bindparam(c) for c in ("uidnext", "modseq", "messages", "unseen", "deleted", "size", "first_recent")})
+)
+_INSERT_MESSAGE = insert(tables.message)
+_INSERT_CONTENT = insert(tables.content)
+_INSERT_EXPUNGED = insert(tables.expunged)
+_INSERT_REMOVED = insert(tables.removed)
+_INSERT_EVENT = insert(tables.event)
+_DELETE_MESSAGE = delete(tables.message).where(
+    tables.message.c.account_id == bindparam("_account"),
+    tables.message.c.mailbox_id == bindparam("_mailbox"),
+    tables.message.c.uid == bindparam("_uid"),
+)
+_SAVE_FLAGS = (
+    update(tables.message)
+    .where(
+        tables.message.c.account_id == bindparam("_account"),
+        tables.message.c.mailbox_id == bindparam("_mailbox"),
+        tables.message.c.uid == bindparam("_uid"),
+    )
+    .values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
+)
+
+
+def join_keywords(keywords: tuple[str, ...]) -> str:
+    """Keywords as one column: they are atoms and hold no space."""
+    return " ".join(keywords)
+
+
+class Ledger:
+    """See the module. Raises NoSuchAccount."""
+
+    def __init__(self, connection: Connection, account: int, defaults: Limits) -> None:
+        self._connection = connection
+        self.account = account
+        row = connection.execute(_ACCOUNT.with_for_update(), {"account": account}).mappings().first()
+        if row is None:
+            raise NoSuchAccount(f"no account number {account}")
+        self.key: str = row["key"]
+        self._modseq: int = row["modseq"]
+        self._next_content: int = row["next_content"]
+        self._used_bytes: int = row["used_bytes"]
+        self._used_messages: int = row["used_messages"]
+        self._limit_bytes = defaults.bytes if row["limit_bytes"] is None else row["limit_bytes"] or None
+        self._limit_messages = defaults.messages if row["limit_messages"] is None else row["limit_messages"] or None
+        self._mailboxes: dict[int, MailboxState] = {}
+        self._rows: dict[Any, list[dict[str, object]]] = {}
+        self._touched = False
+        self._now = int(time.time())
+
+    # ---------------------------------------------------------------- reading
+
+    def mailbox(self, number: int) -> MailboxState:
+        """The mailbox row. Raises NoSuchMailbox."""
+        state = self._mailboxes.get(number)
+        if state is None:
+            row = self._connection.execute(_MAILBOX, {"account": self.account, "mailbox": number}).mappings().first()
+            if row is None:
+                raise NoSuchMailbox("the mailbox is gone")
+            state = MailboxState(
+                id=row["id"],
+                name=row["name"],
+                uidvalidity=row["uidvalidity"],
+                uidnext=row["uidnext"],
+                modseq=row["modseq"],
+                messages=row["messages"],
+                unseen=row["unseen"],
+                deleted=row["deleted"],
+                size=row["size"],
+                first_recent=row["first_recent"],
+                special_use=SpecialUse(row["special_use"]) if row["special_use"] else None,
+                folder=row["folder"],
+            )
+            self._mailboxes[number] = state
+        return state
+
+    def place(self, state: MailboxState) -> Place:
+        """Where the mailbox's bodies are."""
+        return Place(self.key, state.folder)
+
+    # ---------------------------------------------------------------- numbers
+
+    def next_modseq(self) -> int:
+        """A mod-sequence above all that this account ever had."""
+        self._modseq += 1
+        self._touched = True
+        return self._modseq
+
+    def check_room(self, octets: int, messages: int) -> None:
+        """Raises OverQuota when so much more would exceed a limit."""
+        if self._limit_bytes is not None and self._used_bytes + octets > self._limit_bytes:
+            raise OverQuota(self.account, f"the quota of {self._limit_bytes} octets would be exceeded")
+        if self._limit_messages is not None and self._used_messages + messages > self._limit_messages:
+            raise OverQuota(self.account, f"the quota of {self._limit_messages} messages would be exceeded")
+
+    # ---------------------------------------------------------------- changing
+
+    def add_content(self, summary: Summary, digest: bytes) -> int:
+        """Keep what a message holds; returns its number."""
+        number = self._next_content
+        self._next_content += 1
+        self._queue(
+            _INSERT_CONTENT,
+            account_id=self.account,
+            id=number,
+            digest=digest,
+            envelope=summary.envelope,
+            bodystructure=summary.bodystructure,
+            fields=summary.fields,
+            parts=summary.parts,
+            subject=summary.subject,
+            base_subject=summary.base_subject,
+            from_=summary.from_,
+            to=summary.to,
+            cc=summary.cc,
+            bcc=summary.bcc,
+            message_id=summary.message_id,
+            references=summary.references,
+            sent_at=summary.sent_at,
+            sent_day=summary.sent_day,
+            has_attachment=summary.has_attachment,
+        )
+        return number
+
+    def add_message(
+        self,
+        state: MailboxState,
+        *,
+        modseq: int,
+        system: int,
+        keywords: tuple[str, ...],
+        size: int,
+        internal_date: int,
+        zone: int,
+        content: int,
+        blob: str,
+    ) -> int:
+        """A new row in a mailbox; returns its UID. Charges the quota without checking it."""
+        uid = state.uidnext
+        state.uidnext += 1
+        state.modseq = modseq
+        state.count(system, size, 1)
+        self._used_bytes += size
+        self._used_messages += 1
+        self._touched = True
+        self._queue(
+            _INSERT_MESSAGE,
+            account_id=self.account,
+            mailbox_id=state.id,
+            uid=uid,
+            modseq=modseq,
+            system=system,
+            keywords=join_keywords(keywords),
+            size=size,
+            internal_date=internal_date,
+            zone=zone,
+            content_id=content,
+            blob=blob,
+            saved_at=self._now,
+        )
+        return uid
+
+    def change_flags(
+        self, state: MailboxState, row: MessageRow, system: int, keywords: tuple[str, ...], modseq: int
+    ) -> MessageRow:
+        """New flags for a row; returns the row as it is then."""
+        state.count(row.system, row.size, -1)
+        state.count(system, row.size, 1)
+        state.modseq = modseq
+        self._queue(
+            _SAVE_FLAGS,
+            _account=self.account,
+            _mailbox=state.id,
+            _uid=row.uid,
+            system=system,
+            keywords=join_keywords(keywords),
+            modseq=modseq,
+        )
+        return row._replace(system=system, keywords=keywords, modseq=modseq)
+
+    def remove_message(self, state: MailboxState, row: MessageRow, modseq: int) -> None:
+        """Take a row away; its body is left for the sweeper."""
+        state.count(row.system, row.size, -1)
+        state.modseq = modseq
+        self._used_bytes -= row.size
+        self._used_messages -= 1
+        self._touched = True
+        self._queue(_DELETE_MESSAGE, _account=self.account, _mailbox=state.id, _uid=row.uid)
+        self._queue(_INSERT_EXPUNGED, account_id=self.account, mailbox_id=state.id, uid=row.uid, modseq=modseq)
+        self._queue(
+            _INSERT_REMOVED,
+            account_id=self.account,
+            mailbox_id=state.id,
+            content_id=row.content,
+            blob=row.blob,
+            size=row.size,
+            system=row.system,
+            removed_at=self._now,
+        )
+
+    def forget_messages(self, state: MailboxState) -> None:
+        """Take the charges of a mailbox that is being deleted away."""
+        self._used_bytes -= state.size
+        self._used_messages -= state.messages
+        self._touched = True
+
+    def add_event(
+        self,
+        kind: str,
+        source: MailboxState,
+        target: MailboxState,
+        uid: int,
+        content: int,
+        blob: str,
+    ) -> None:
+        """Record what its owner did with a message."""
+        self._queue(
+            _INSERT_EVENT,
+            account_id=self.account,
+            at=self._now,
+            kind=kind,
+            source_use=source.special_use.value if source.special_use else None,
+            target_use=target.special_use.value if target.special_use else None,
+            mailbox_id=target.id,
+            uid=uid,
+            content_id=content,
+            blob=blob,
+        )
+
+    # ---------------------------------------------------------------- the end
+
+    def _queue(self, statement: Any, **values: object) -> None:
+        self._rows.setdefault(statement, []).append(values)
+
+    def close(self) -> list[tuple[int, int]]:
+        """Write everything; returns the (account, mailbox) pairs that changed."""
+        for statement, rows in self._rows.items():
+            self._connection.execute(statement, rows)
+        self._rows.clear()
+        changed = [state for state in self._mailboxes.values() if state.changed]
+        if changed:
+            self._connection.execute(
+                _SAVE_MAILBOX,
+                [
+                    {
+                        "_account": self.account,
+                        "_mailbox": state.id,
+                        "uidnext": state.uidnext,
+                        "modseq": state.modseq,
+                        "messages": state.messages,
+                        "unseen": state.unseen,
+                        "deleted": state.deleted,
+                        "size": state.size,
+                        "first_recent": state.first_recent,
+                    }
+                    for state in changed
+                ],
+            )
+        if self._touched:
+            self._connection.execute(
+                _SAVE_ACCOUNT,
+                {
+                    "_account": self.account,
+                    "modseq": self._modseq,
+                    "next_content": self._next_content,
+                    "used_bytes": self._used_bytes,
+                    "used_messages": self._used_messages,
+                },
+            )
+        return [(self.account, state.id) for state in changed]

@@ -1,0 +1,226 @@
+"""Accounts and mailboxes in SQL: provisioning, listing, creating, renaming, deleting, subscriptions, quota limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, union, update
+from sqlalchemy.exc import IntegrityError
+
+from storage import names, tables
+from storage.errors import NoSuchAccount, NoSuchMailbox
+from storage.model import Mailbox, Quota, SpecialUse
+
+#: Folders that every account has from the start, subscribed (Thunderbird lists only subscribed ones).
+STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
+    (names.INBOX, None),
+    ("Archive", SpecialUse.ARCHIVE),
+    ("Drafts", SpecialUse.DRAFTS),
+    ("Junk", SpecialUse.JUNK),
+    ("Sent", SpecialUse.SENT),
+    ("Templates", None),
+    ("Trash", SpecialUse.TRASH),
+)
+
+_a, _b, _s = tables.account.c, tables.mailbox.c, tables.subscription.c
+_BOXES = (
+    select(tables.mailbox, _s.name.label("subscribed"))
+    .outerjoin(tables.subscription, and_(_s.account_id == _b.account_id, _s.name == _b.name))
+    .where(_b.account_id == bindparam("account"))
+)
+_ALL = _BOXES.order_by(_b.name)
+_BY_NAME = _BOXES.where(_b.name == bindparam("name"))
+_BY_ID = _BOXES.where(_b.id == bindparam("mailbox"))
+
+
+def _mailbox(row: Any) -> Mailbox:
+    return Mailbox(
+        account=row.account_id,
+        id=row.id,
+        name=row.name,
+        uidvalidity=row.uidvalidity,
+        uidnext=row.uidnext,
+        highest_modseq=row.modseq,
+        messages=row.messages,
+        unseen=row.unseen,
+        deleted=row.deleted,
+        size=row.size,
+        first_recent=row.first_recent,
+        special_use=SpecialUse(row.special_use) if row.special_use else None,
+        subscribed=row.subscribed is not None,
+    )
+
+
+def account_number(connection: Connection, key: str) -> int | None:
+    """Number of an account, None when it has no store yet."""
+    return connection.scalar(select(_a.id).where(_a.key == key))
+
+
+def account_key(connection: Connection, account: int) -> str:
+    """Key of an account. Raises NoSuchAccount."""
+    key = connection.scalar(select(_a.key).where(_a.id == account))
+    if key is None:
+        raise NoSuchAccount(f"no account number {account}")
+    return str(key)
+
+
+def provision(connection: Connection, key: str) -> int:
+    """Make an account with its standard folders; the number of the one that is there when another was faster."""
+    try:
+        with connection.begin_nested():
+            result = connection.execute(
+                insert(tables.account).values(
+                    key=key,
+                    modseq=1,
+                    next_mailbox=1,
+                    next_content=1,
+                    last_uidvalidity=0,
+                    used_bytes=0,
+                    used_messages=0,
+                )
+            )
+    except IntegrityError:
+        number = account_number(connection, key)
+        assert number is not None
+        return number
+    assert result.inserted_primary_key is not None
+    number = int(result.inserted_primary_key[0])
+    for name, use in STANDARD:
+        create(connection, number, name, use)
+        subscribe(connection, number, name, True)
+    return number
+
+
+def every(connection: Connection, account: int) -> list[Mailbox]:
+    """All mailboxes by name."""
+    return [_mailbox(row) for row in connection.execute(_ALL, {"account": account})]
+
+
+def by_name(connection: Connection, account: int, name: str) -> Mailbox | None:
+    """A mailbox by its canonical name."""
+    row = connection.execute(_BY_NAME, {"account": account, "name": name}).first()
+    return None if row is None else _mailbox(row)
+
+
+def by_number(connection: Connection, account: int, mailbox: int) -> Mailbox:
+    """A mailbox by number. Raises NoSuchMailbox."""
+    row = connection.execute(_BY_ID, {"account": account, "mailbox": mailbox}).first()
+    if row is None:
+        raise NoSuchMailbox("the mailbox is gone")
+    return _mailbox(row)
+
+
+def folders(connection: Connection, account: int) -> dict[int, tuple[str, str, str | None]]:
+    """Name, folder and special use of each mailbox by number."""
+    query = select(_b.id, _b.name, _b.folder, _b.special_use).where(_b.account_id == account)
+    return {row.id: (row.name, row.folder, row.special_use) for row in connection.execute(query)}
+
+
+def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, str | None]:
+    """Folder of a mailbox, and its name before an unfinished rename. Raises NoSuchMailbox."""
+    query = select(_b.folder, _b.folder_was).where(_b.account_id == account, _b.id == mailbox)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NoSuchMailbox("the mailbox is gone")
+    return row.folder, row.folder_was
+
+
+def create(connection: Connection, account: int, name: str, use: SpecialUse | None) -> int:
+    """Insert a mailbox row; returns its number. UIDVALIDITY is the time, and always above every earlier one."""
+    row = connection.execute(
+        select(_a.next_mailbox, _a.last_uidvalidity, _a.modseq).where(_a.id == account).with_for_update()
+    ).first()
+    if row is None:
+        raise NoSuchAccount(f"no account number {account}")
+    uidvalidity = max(int(time.time()), row.last_uidvalidity + 1)
+    connection.execute(
+        update(tables.account)
+        .where(_a.id == account)
+        .values(next_mailbox=row.next_mailbox + 1, last_uidvalidity=uidvalidity)
+    )
+    connection.execute(
+        insert(tables.mailbox).values(
+            account_id=account,
+            id=row.next_mailbox,
+            name=name,
+            uidvalidity=uidvalidity,
+            uidnext=1,
+            modseq=row.modseq,
+            messages=0,
+            unseen=0,
+            deleted=0,
+            size=0,
+            first_recent=1,
+            special_use=use.value if use else None,
+            folder=names.folder(name),
+        )
+    )
+    return int(row.next_mailbox)
+
+
+def drop(connection: Connection, account: int, mailbox: int) -> None:
+    """Delete a mailbox with all its rows, and the contents that no other mailbox shares."""
+    m, c, r = tables.message.c, tables.content.c, tables.removed.c
+    held = union(
+        select(m.content_id).where(m.account_id == account, m.mailbox_id == mailbox),
+        select(r.content_id).where(r.account_id == account, r.mailbox_id == mailbox),
+    )
+    shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
+    connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
+    for table in (tables.message, tables.expunged, tables.removed):
+        connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
+    connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
+
+
+def rename(connection: Connection, account: int, mailbox: int, folder: str, name: str) -> None:
+    """Give a mailbox a new name; its folder on disk follows after the commit."""
+    connection.execute(
+        update(tables.mailbox)
+        .where(_b.account_id == account, _b.id == mailbox)
+        .values(name=name, folder=names.folder(name), folder_was=folder)
+    )
+
+
+def rename_done(connection: Connection, account: int, mailboxes: Sequence[int]) -> None:
+    """The folders on disk have their new names."""
+    connection.execute(
+        update(tables.mailbox).where(_b.account_id == account, _b.id.in_(mailboxes)).values(folder_was=None)
+    )
+
+
+def subscribe(connection: Connection, account: int, name: str, on: bool) -> None:
+    """Subscribe or unsubscribe a name; doing it twice is no error."""
+    where = (_s.account_id == account, _s.name == name)
+    there = connection.scalar(select(func.count()).select_from(tables.subscription).where(*where))
+    if on and not there:
+        connection.execute(insert(tables.subscription).values(account_id=account, name=name))
+    elif not on and there:
+        connection.execute(delete(tables.subscription).where(*where))
+
+
+def subscriptions(connection: Connection, account: int) -> list[str]:
+    """Subscribed names in order."""
+    return list(connection.scalars(select(_s.name).where(_s.account_id == account).order_by(_s.name)))
+
+
+def quota(connection: Connection, account: int, default_bytes: int | None, default_messages: int | None) -> Quota:
+    """Use and limits. Raises NoSuchAccount."""
+    query = select(_a.used_bytes, _a.used_messages, _a.limit_bytes, _a.limit_messages).where(_a.id == account)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NoSuchAccount(f"no account number {account}")
+    return Quota(
+        row.used_bytes,
+        row.used_messages,
+        default_bytes if row.limit_bytes is None else row.limit_bytes or None,
+        default_messages if row.limit_messages is None else row.limit_messages or None,
+    )
+
+
+def set_quota(connection: Connection, account: int, limit_bytes: int | None, limit_messages: int | None) -> None:
+    """Limits of the account's own; None: the site's default, 0: none."""
+    connection.execute(
+        update(tables.account).where(_a.id == account).values(limit_bytes=limit_bytes, limit_messages=limit_messages)
+    )

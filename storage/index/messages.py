@@ -1,0 +1,188 @@
+"""Reading message rows, and the changes that clients make to them: flags, copy, move, expunge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from storage import tables
+from storage.index.ledger import Ledger, MailboxState
+from storage.model import Changes, Columns, ContentRow, FlagChange, MessageRow, System
+
+_m = tables.message.c
+_LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
+
+_IN_MAILBOX = (_m.account_id == bindparam("account"), _m.mailbox_id == bindparam("mailbox"))
+_ALL = select(*_LIGHT).where(*_IN_MAILBOX).order_by(_m.uid)
+_SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).order_by(_m.uid)
+_RANGE = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
+_LISTED = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.in_(bindparam("uids", expanding=True))).order_by(_m.uid)
+_DELETED = select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid)
+_GONE = (
+    select(tables.expunged.c.uid)
+    .where(
+        tables.expunged.c.account_id == bindparam("account"),
+        tables.expunged.c.mailbox_id == bindparam("mailbox"),
+        tables.expunged.c.modseq > bindparam("since"),
+    )
+    .order_by(tables.expunged.c.uid)
+)
+
+#: UIDs asked for by one IN list, and rows read in one block.
+BLOCK = 500
+
+
+def light(row: Any) -> MessageRow:
+    """A ``MessageRow`` of the columns in ``_LIGHT``."""
+    uid, modseq, system, keywords, size, date, zone, content, blob = row
+    return MessageRow(uid, modseq, system, split_keywords(keywords), size, date, zone, content, blob)
+
+
+_SPLIT: dict[str, tuple[str, ...]] = {"": ()}
+
+
+def split_keywords(joined: str) -> tuple[str, ...]:
+    """Keywords of a column; equal ones share a tuple, for there are few combinations and many messages."""
+    known = _SPLIT.get(joined)
+    if known is None:
+        if len(_SPLIT) > 10_000:
+            _SPLIT.clear()
+            _SPLIT[""] = ()
+        known = _SPLIT[joined] = tuple(joined.split(" "))
+    return known
+
+
+def all_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
+    """All rows of a mailbox by rising UID."""
+    return [light(row) for row in connection.execute(_ALL, {"account": account, "mailbox": mailbox})]
+
+
+def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[int]) -> list[MessageRow]:
+    """Rows of those UIDs that exist, by rising UID."""
+    if not uids:
+        return []
+    where: dict[str, object] = {"account": account, "mailbox": mailbox}
+    wanted = sorted(set(uids))
+    if len(wanted) > 1 and wanted[-1] - wanted[0] < 2 * len(wanted):
+        found = set(wanted)
+        result = connection.execute(_RANGE, {**where, "low": wanted[0], "high": wanted[-1]})
+        return [light(row) for row in result if row[0] in found]
+    return [
+        light(row)
+        for start in range(0, len(wanted), BLOCK)
+        for row in connection.execute(_LISTED, {**where, "uids": wanted[start : start + BLOCK]})
+    ]
+
+
+def deleted_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
+    """Rows with the DELETED flag, by rising UID."""
+    return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox})]
+
+
+def changes(connection: Connection, account: int, mailbox: int, since: int, highest: int, uidnext: int) -> Changes:
+    """Rows changed and UIDs gone after ``since``, in a mailbox whose counters are known."""
+    if highest <= since:
+        return Changes(highest, uidnext, (), ())
+    where = {"account": account, "mailbox": mailbox, "since": since}
+    changed = tuple(light(row) for row in connection.execute(_SINCE, where))
+    return Changes(highest, uidnext, changed, tuple(connection.scalars(_GONE, where)))
+
+
+# -------------------------------------------------------------------- content columns
+
+_COLUMNS = {
+    Columns.ENVELOPE: tables.content.c.envelope,
+    Columns.BODYSTRUCTURE: tables.content.c.bodystructure,
+    Columns.FIELDS: tables.content.c.fields,
+    Columns.PARTS: tables.content.c.parts,
+}
+_QUERIES: dict[Columns, Select[Any]] = {}
+
+
+def _content_query(columns: Columns) -> Select[Any]:
+    query = _QUERIES.get(columns)
+    if query is None:
+        query = (
+            select(_m.uid, *(column for flag, column in _COLUMNS.items() if columns & flag))
+            .join(
+                tables.content,
+                (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
+            )
+            .where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high")))
+            .order_by(_m.uid)
+        )
+        _QUERIES[columns] = query
+    return query
+
+
+def contents(
+    connection: Connection, account: int, mailbox: int, uids: Sequence[int], columns: Columns
+) -> Iterator[ContentRow]:
+    """Content columns of one block of UIDs, in their order; the block should not be long."""
+    if not uids:
+        return
+    wanted = [flag for flag in _COLUMNS if columns & flag]
+    found: dict[int, ContentRow] = {}
+    for low, high in _runs(sorted(uids)):
+        result = connection.execute(
+            _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
+        )
+        for uid, *values in result:
+            given = dict(zip(wanted, values, strict=True))
+            found[uid] = ContentRow(
+                uid,
+                given.get(Columns.ENVELOPE, b""),
+                given.get(Columns.BODYSTRUCTURE, b""),
+                given.get(Columns.FIELDS, b""),
+                given.get(Columns.PARTS, b""),
+            )
+    for uid in uids:
+        row = found.get(uid)
+        if row is not None:
+            yield row
+
+
+def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Cover rising UIDs by few ranges that hold few others: a gap of up to 8 is read through."""
+    low = high = uids[0]
+    for uid in uids[1:]:
+        if uid - high > 8:
+            yield low, high
+            low = uid
+        high = uid
+    yield low, high
+
+
+# -------------------------------------------------------------------- flags
+
+
+def combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Flags of a row after a STORE; keywords keep the case in which they were first given."""
+    have = {keyword.casefold(): keyword for keyword in row.keywords}
+    given = {keyword.casefold(): keyword for keyword in keywords}
+    match change:
+        case FlagChange.ADD:
+            return row.system | system, tuple(sorted({**given, **have}.values()))
+        case FlagChange.REMOVE:
+            return row.system & ~system, tuple(sorted(v for k, v in have.items() if k not in given))
+        case FlagChange.REPLACE:
+            return system, tuple(sorted({k: have.get(k, v) for k, v in given.items()}.values()))
+
+
+def keywords_in(connection: Connection, account: int, mailbox: int) -> set[str]:
+    """Keywords in use in a mailbox, case-folded."""
+    query = select(_m.keywords).distinct().where(*_IN_MAILBOX, _m.keywords != "")
+    joined = connection.scalars(query, {"account": account, "mailbox": mailbox})
+    return {keyword.casefold() for one in joined for keyword in split_keywords(one)}
+
+
+def expunge(ledger: Ledger, state: MailboxState, rows: Iterable[MessageRow]) -> list[int]:
+    """Take rows away under one mod-sequence; returns their UIDs."""
+    gone = list(rows)
+    if gone:
+        modseq = ledger.next_modseq()
+        for row in gone:
+            ledger.remove_message(state, row, modseq)
+    return [row.uid for row in gone]

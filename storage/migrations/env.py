@@ -1,0 +1,12 @@
+"""Alembic environment: runs the steps in one transaction on the engine that ``storage.migrate`` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+engine = context.config.attributes["engine"]
+
+with engine.connect().execution_options(immediate=True) as connection:
+    context.configure(connection=connection, render_as_batch=True, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()

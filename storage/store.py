@@ -1,0 +1,496 @@
+"""The store: index and bodies together. The only file that touches both, and the place of their order:
+bodies are durable before rows name them, and rows are gone before bodies are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import structlog
+from sqlalchemy import delete, exists, select
+
+from config.settings import Store as Settings
+from message.content import Content
+from message.summary import Summary, summarise
+from storage import events, names, tables
+from storage.blobs.api import BlobStore, BodyName, Place, Staged
+from storage.blobs.maildir import Maildir
+from storage.committer import Committer, Entry, Target
+from storage.database import Database
+from storage.doorbell import Doorbell
+from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
+from storage.index import mailboxes, messages
+from storage.index.ledger import Ledger, Limits, MailboxState
+from storage.index.search import Search
+from storage.model import (
+    DELIMITER,
+    Changes,
+    Columns,
+    ContentRow,
+    CopyResult,
+    Filing,
+    FlagChange,
+    FlagResult,
+    Mailbox,
+    MessageRow,
+    NewMessage,
+    Quota,
+    SearchKey,
+    SpecialUse,
+)
+from storage.names import INBOX
+from storage.views import View, Views
+
+log = structlog.get_logger()
+
+
+class Store:
+    """Implements ``storage.api.MailStore`` on a database and a body store."""
+
+    def __init__(self, database: Database, blobs: BlobStore, settings: Settings, doorbell: Doorbell) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._settings = settings
+        self._doorbell = doorbell
+        self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
+        self._committer = Committer(database, blobs, doorbell, self._limits)
+        self._views = Views(database, settings.views)
+        self._keys: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._committer.close()
+
+    # ---------------------------------------------------------------- accounts
+
+    def open_account(self, key: str) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            with self._database.read() as connection:
+                number = mailboxes.account_number(connection, key)
+            if number is None:
+                with self._database.write() as connection:
+                    number = mailboxes.provision(connection, key)
+            self._numbers[key] = number
+        return number
+
+    def quota(self, account: int) -> Quota:
+        with self._database.read() as connection:
+            return mailboxes.quota(connection, account, self._limits.bytes, self._limits.messages)
+
+    def set_quota(self, account: int, limit_bytes: int | None, limit_messages: int | None) -> None:
+        with self._database.write() as connection:
+            mailboxes.set_quota(connection, account, limit_bytes, limit_messages)
+
+    def _key(self, account: int) -> str:
+        key = self._keys.get(account)
+        if key is None:
+            with self._database.read() as connection:
+                key = self._keys[account] = mailboxes.account_key(connection, account)
+        return key
+
+    # ---------------------------------------------------------------- mailboxes
+
+    def _canonical(self, name: str) -> str:
+        return names.canonical(name, octets=self._settings.mailbox_name, depth=self._settings.mailbox_depth)
+
+    def mailboxes(self, account: int) -> list[Mailbox]:
+        with self._database.read() as connection:
+            return mailboxes.every(connection, account)
+
+    def mailbox(self, account: int, name: str) -> Mailbox:
+        name = INBOX if name.upper() == INBOX else name
+        with self._database.read() as connection:
+            found = mailboxes.by_name(connection, account, name)
+            if found is None:
+                found = mailboxes.by_name(connection, account, self._canonical(name))
+        if found is None:
+            raise NoSuchMailbox(f"no mailbox named {name}")
+        return found
+
+    def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
+        name = self._canonical(name)
+        with self._database.write() as connection:
+            there = {box.name: box for box in mailboxes.every(connection, account)}
+            if name in there:
+                raise MailboxExists(f"there is a mailbox named {name}")
+            wanted = [one for one in names.parents(name) if one not in there]
+            if len(there) + len(wanted) + 1 > self._settings.mailboxes:
+                raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            for parent in wanted:
+                mailboxes.create(connection, account, parent, None)
+            number = mailboxes.create(connection, account, name, use)
+            created = mailboxes.by_number(connection, account, number)
+        self._doorbell.ring([(account, 0)])
+        return created
+
+    def delete(self, account: int, name: str) -> None:
+        name = self._canonical(name)
+        if name == INBOX:
+            raise NotPermitted("INBOX can't be deleted")
+        with self._database.write() as connection:
+            box = mailboxes.by_name(connection, account, name)
+            if box is None:
+                raise NoSuchMailbox(f"no mailbox named {name}")
+            folder, _ = mailboxes.folder_of(connection, account, box.id)
+            ledger = Ledger(connection, account, self._limits)
+            ledger.forget_messages(ledger.mailbox(box.id))
+            ledger.close()
+            mailboxes.drop(connection, account, box.id)
+        self._views.forget(account, box.id)
+        self._blobs.remove_folder(self._key(account), folder)
+        self._doorbell.ring([(account, 0), (account, box.id)])
+
+    def rename(self, account: int, old: str, new: str) -> None:
+        old, new = self._canonical(old), self._canonical(new)
+        if new == INBOX:
+            raise MailboxExists("INBOX is always there")
+        if old == INBOX:
+            self._rename_inbox(account, new)
+            return
+        if new.startswith(old + DELIMITER):
+            raise NotPermitted("a mailbox can't become its own child")
+        moved: list[tuple[int, str, str]] = []
+        with self._database.write() as connection:
+            there = {box.name: box for box in mailboxes.every(connection, account)}
+            inner = [box for box in there.values() if box.name.startswith(old + DELIMITER)]
+            family = [there[old], *inner] if old in there else inner
+            if not family:
+                raise NoSuchMailbox(f"no mailbox named {old}")
+            targets = {box.id: self._canonical(new + box.name[len(old) :]) for box in family}
+            for target in targets.values():
+                if target in there:
+                    raise MailboxExists(f"there is a mailbox named {target}")
+            for parent in names.parents(new):
+                if parent not in there:
+                    mailboxes.create(connection, account, parent, None)
+            for box in family:
+                folder, _ = mailboxes.folder_of(connection, account, box.id)
+                mailboxes.rename(connection, account, box.id, folder, targets[box.id])
+                moved.append((box.id, folder, names.folder(targets[box.id])))
+        self._move_folders(account, moved)
+        self._doorbell.ring([(account, 0)])
+
+    def _move_folders(self, account: int, moved: Sequence[tuple[int, str, str]]) -> None:
+        """Bring the folders on disk after their rows."""
+        for _, was, now in moved:
+            self._blobs.rename_folder(self._key(account), was, now)
+        with self._database.write() as connection:
+            mailboxes.rename_done(connection, account, [number for number, _, _ in moved])
+
+    def _rename_inbox(self, account: int, new: str) -> None:
+        target = self.create(account, new)
+        inbox = self.mailbox(account, INBOX)
+        self.move(account, inbox.id, self.view(account, inbox.id).uids, target.id)
+
+    def subscribe(self, account: int, name: str, on: bool) -> None:
+        name = self._canonical(name)
+        with self._database.write() as connection:
+            mailboxes.subscribe(connection, account, name, on)
+
+    def subscriptions(self, account: int) -> list[str]:
+        with self._database.read() as connection:
+            return mailboxes.subscriptions(connection, account)
+
+    # ---------------------------------------------------------------- reading
+
+    def view(self, account: int, mailbox: int) -> View:
+        return self._views.look(account, mailbox)
+
+    def claim_recent(self, account: int, mailbox: int) -> int:
+        box = self.view(account, mailbox).mailbox
+        if box.first_recent >= box.uidnext:
+            return box.uidnext
+        with self._database.write() as connection:
+            ledger = Ledger(connection, account, self._limits)
+            state = ledger.mailbox(mailbox)
+            first, state.first_recent, state.changed = state.first_recent, state.uidnext, True
+            ledger.close()
+        return first
+
+    def changes(self, account: int, mailbox: int, since: int) -> Changes:
+        with self._database.read() as connection:
+            box = mailboxes.by_number(connection, account, mailbox)
+            return messages.changes(connection, account, mailbox, since, box.highest_modseq, box.uidnext)
+
+    def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
+        for start in range(0, len(uids), messages.BLOCK):
+            with self._database.read() as connection:
+                block = list(
+                    messages.contents(connection, account, mailbox, uids[start : start + messages.BLOCK], columns)
+                )
+            yield from block
+
+    def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
+        name = BodyName(row.blob, row.size, row.system)
+        key = self._key(account)
+        with self._database.read() as connection:
+            folder, was = mailboxes.folder_of(connection, account, mailbox)
+        try:
+            return self._blobs.open(Place(key, folder), name)
+        except Damaged:
+            if was is not None:
+                # The process ended between a rename's commit and the rename on disk.
+                self._move_folders(account, [(mailbox, was, folder)])
+                return self._blobs.open(Place(key, folder), name)
+            with self._database.read() as connection:
+                if not messages.rows_of(connection, account, mailbox, [row.uid]):
+                    raise NoSuchMessage("the message was expunged") from None
+            raise
+
+    def search(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> list[int]:
+        view = self.view(account, mailbox)
+        return Search(self._database, view, lambda row: self.body(account, mailbox, row), deadline).run(key)
+
+    # ---------------------------------------------------------------- writing
+
+    def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+        now = int(time.time())
+        entries: list[Entry] = []
+        try:
+            for one in messages:
+                staged = self._blobs.stage(one.content)
+                try:
+                    summary = one.summary or summarise(one.content.buffer())
+                finally:
+                    one.content.close()
+                entries.append(
+                    Entry(
+                        target=Target(account, mailbox),
+                        staged=staged,
+                        summary=summary,
+                        system=one.system,
+                        keywords=tuple(sorted(one.keywords)),
+                        internal_date=now if one.internal_date is None else one.internal_date,
+                        zone=one.zone,
+                    )
+                )
+            return [uid for _, _, uid in self._committer.keep(entries)]
+        finally:
+            for entry in entries:
+                self._blobs.discard(entry.staged)
+
+    def store_flags(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        change: FlagChange,
+        system: int,
+        keywords: Iterable[str],
+        unchanged_since: int | None = None,
+    ) -> FlagResult:
+        given = tuple(keywords)
+        after: list[MessageRow] = []
+        refused: list[int] = []
+        renamed: list[tuple[BodyName, BodyName]] = []
+        with self._database.write() as connection:
+            ledger = Ledger(connection, account, self._limits)
+            state = ledger.mailbox(mailbox)
+            rows = messages.rows_of(connection, account, mailbox, uids)
+            if given and change is not FlagChange.REMOVE:
+                self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
+            modseq = 0
+            for row in rows:
+                if unchanged_since is not None and row.modseq > unchanged_since:
+                    refused.append(row.uid)
+                    continue
+                new_system, new_keywords = messages.combined(row, change, system, given)
+                if new_system == row.system and new_keywords == row.keywords:
+                    after.append(row)
+                    continue
+                modseq = modseq or ledger.next_modseq()
+                after.append(ledger.change_flags(state, row, new_system, new_keywords, modseq))
+                if new_system != row.system:
+                    renamed.append((BodyName(row.blob, row.size, row.system), BodyName(row.blob, row.size, new_system)))
+            rings = ledger.close()
+            place = ledger.place(state)
+        for old, new in renamed:
+            self._blobs.reflag(place, old, new)
+        self._doorbell.ring(rings)
+        return FlagResult(tuple(after), tuple(refused))
+
+    def _check_keywords(self, have: set[str], given: Sequence[str]) -> None:
+        for keyword in given:
+            if len(keyword) > self._settings.keyword_length:
+                raise LimitReached(f"a keyword may have {self._settings.keyword_length} octets")
+        if len(have | {keyword.casefold() for keyword in given}) > self._settings.keywords:
+            raise LimitReached(f"a mailbox may have {self._settings.keywords} keywords")
+
+    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
+        return self._transfer(account, mailbox, uids, to, move=False)
+
+    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
+        return self._transfer(account, mailbox, uids, to, move=True)
+
+    def _transfer(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, move: bool) -> CopyResult:
+        with self._database.read() as connection:
+            source = Place(self._key(account), mailboxes.folder_of(connection, account, mailbox)[0])
+            target = Place(self._key(account), mailboxes.folder_of(connection, account, to)[0])
+            before = messages.rows_of(connection, account, mailbox, uids)
+        linked: dict[str, BodyName] = {}
+        try:
+            for row in before:
+                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system)
+                self._blobs.copy(source, BodyName(row.blob, row.size, row.system), target, new)
+            if linked:
+                self._blobs.sync([target])
+            with self._database.write() as connection:
+                ledger = Ledger(connection, account, self._limits)
+                here, there = ledger.mailbox(mailbox), ledger.mailbox(to)
+                if ledger.place(there) != target:
+                    raise NoSuchMailbox("the mailbox was renamed meanwhile: try again")
+                rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
+                if not move:
+                    ledger.check_room(sum(row.size for row in rows), len(rows))
+                pairs = [(row.uid, _enter_copy(ledger, here, there, row, linked[row.blob], move)) for row in rows]
+                if move:
+                    messages.expunge(ledger, here, rows)
+                rings = ledger.close()
+            for row in rows:
+                del linked[row.blob]
+        finally:
+            # What is still in here was linked for rows that went away meanwhile, or for a transaction that failed.
+            for name in linked.values():
+                self._blobs.remove(target, name)
+        self._doorbell.ring(rings)
+        return CopyResult(there.uidvalidity, tuple(s for s, _ in pairs), tuple(t for _, t in pairs))
+
+    def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:
+        with self._database.write() as connection:
+            ledger = Ledger(connection, account, self._limits)
+            state = ledger.mailbox(mailbox)
+            rows = messages.deleted_rows(connection, account, mailbox) if state.deleted else []
+            if uids is not None:
+                wanted = set(uids)
+                rows = [row for row in rows if row.uid in wanted]
+            gone = messages.expunge(ledger, state, rows)
+            rings = ledger.close()
+        self._doorbell.ring(rings)
+        return gone
+
+    # ---------------------------------------------------------------- delivery
+
+    def deliver(
+        self,
+        filings: Sequence[Filing],
+        content: Content | None,
+        summary: Summary | None,
+        received_at: float,
+        along: Callable[..., None] | None = None,
+    ) -> list[tuple[int, int, int]]:
+        staged: Staged | None = None
+        try:
+            if filings:
+                assert content is not None
+                staged = self._blobs.stage(content)
+                summary = summary or summarise(content.buffer())
+            return self._committer.keep(
+                [
+                    Entry(
+                        target=Target(filing.account, use=filing.use, name=filing.mailbox),
+                        staged=staged,
+                        summary=summary,
+                        system=filing.system,
+                        keywords=tuple(sorted(filing.keywords)),
+                        internal_date=int(received_at),
+                        zone=_zone(received_at),
+                    )
+                    for filing in filings
+                    if staged is not None and summary is not None
+                ],
+                along,
+            )
+        finally:
+            if staged is not None:
+                self._blobs.discard(staged)
+
+    # ---------------------------------------------------------------- news
+
+    def watch(self, account: int, bell: Callable[[int], None]) -> Callable[[], None]:
+        return self._doorbell.watch(account, bell)
+
+    def events_after(self, cursor: int, limit: int) -> list[events.Event]:
+        """Events with a number above ``cursor``, in order."""
+        with self._database.read() as connection:
+            return events.after(connection, cursor, limit)
+
+    def event_body(self, event: events.Event) -> Content:
+        """The message of an event, where it was put. Raises NoSuchMessage, NoSuchMailbox, Damaged."""
+        with self._database.read() as connection:
+            rows = messages.rows_of(connection, event.account, event.mailbox, [event.uid])
+        if not rows:
+            raise NoSuchMessage("the message went on since")
+        return self.body(event.account, event.mailbox, rows[0])
+
+    # ---------------------------------------------------------------- sweeping
+
+    def sweep(self, now: float) -> int:
+        """Unlink bodies whose rows went away long enough ago, and what crashes left; returns how many.
+
+        Called by one process now and then. ``now`` is seconds since the epoch.
+        """
+        count = self._sweep_removed(int(now - self._settings.keep_removed))
+        if isinstance(self._blobs, Maildir):
+            count += self._blobs.sweep_staging(now - self._settings.orphan_age)
+        return count
+
+    def _sweep_removed(self, before: int) -> int:
+        r = tables.removed.c
+        query = (
+            select(tables.removed, tables.mailbox.c.folder, tables.account.c.key)
+            .join(tables.account, tables.account.c.id == r.account_id)
+            .outerjoin(
+                tables.mailbox,
+                (tables.mailbox.c.account_id == r.account_id) & (tables.mailbox.c.id == r.mailbox_id),
+            )
+            .where(r.removed_at <= before)
+            .order_by(r.id)
+            .limit(messages.BLOCK)
+        )
+        count = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return count
+            for row in rows:
+                if row.folder is not None:
+                    self._blobs.remove(Place(row.key, row.folder), BodyName(row.blob, row.size, row.system))
+            with self._database.write() as connection:
+                connection.execute(delete(tables.removed).where(r.id.in_([row.id for row in rows])))
+                for account, content in {(row.account_id, row.content_id) for row in rows}:
+                    used = exists().where(
+                        tables.message.c.account_id == account, tables.message.c.content_id == content
+                    )
+                    connection.execute(
+                        delete(tables.content).where(
+                            tables.content.c.account_id == account, tables.content.c.id == content, ~used
+                        )
+                    )
+            count += len(rows)
+
+
+def _zone(moment: float) -> int:
+    """Offset of local time from UTC at a moment, in minutes."""
+    return time.localtime(moment).tm_gmtoff // 60
+
+
+def _enter_copy(
+    ledger: Ledger, here: MailboxState, there: MailboxState, row: MessageRow, name: BodyName, move: bool
+) -> int:
+    uid = ledger.add_message(
+        there,
+        modseq=ledger.next_modseq(),
+        system=row.system,
+        keywords=row.keywords,
+        size=row.size,
+        internal_date=row.internal_date,
+        zone=row.zone,
+        content=row.content,
+        blob=name.blob,
+    )
+    ledger.add_event("moved" if move else "copied", here, there, uid, row.content, name.blob)
+    return uid

@@ -1,0 +1,152 @@
+"""Tables of mailboxes and messages. The account number comes first in every key, so that mail can be spread by account.
+
+``message`` is the light row that flags and numbers live in; ``content`` holds what is the same for all copies of a
+message in an account. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from storage.database import metadata
+
+# SQLite gives only INTEGER PRIMARY KEY columns a number by itself.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+account = Table(
+    "store_account",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("key", String(255), nullable=False, unique=True),
+    Column("modseq", BigInteger, nullable=False),
+    Column("next_mailbox", Integer, nullable=False),
+    Column("next_content", BigInteger, nullable=False),
+    Column("last_uidvalidity", BigInteger, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_messages", BigInteger, nullable=False),
+    # NULL: the site's default; 0: no limit.
+    Column("limit_bytes", BigInteger),
+    Column("limit_messages", BigInteger),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("unseen", Integer, nullable=False),
+    Column("deleted", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("first_recent", BigInteger, nullable=False),
+    Column("special_use", String(16)),
+    Column("folder", String(255), nullable=False),
+    # The folder's name before a rename, until the rename on disk is done.
+    Column("folder_was", String(255)),
+    Index("uq_mailbox_name", "account_id", "name", unique=True),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("mailbox_id", Integer, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("modseq", BigInteger, nullable=False),
+    Column("system", Integer, nullable=False),
+    Column("keywords", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("internal_date", BigInteger, nullable=False),
+    Column("zone", Integer, nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("blob", String(128), nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    Index("ix_message_modseq", "account_id", "mailbox_id", "modseq"),
+    Index("ix_message_content", "account_id", "content_id"),
+    # Clustered by mailbox and UID: a mailbox is read in one run.
+    sqlite_with_rowid=False,
+)
+
+content = Table(
+    "content",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("id", BigInteger, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("bodystructure", LargeBinary, nullable=False),
+    Column("fields", LargeBinary, nullable=False),
+    Column("parts", LargeBinary, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("base_subject", Text, nullable=False),
+    Column("from_", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("cc", Text, nullable=False),
+    Column("bcc", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("references", Text, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("sent_day", Integer),
+    Column("has_attachment", Boolean, nullable=False),
+)
+
+#: UIDs that are gone, for those who ask what happened since a mod-sequence.
+expunged = Table(
+    "expunged",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("mailbox_id", Integer, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("modseq", BigInteger, nullable=False),
+    Index("ix_expunged_modseq", "account_id", "mailbox_id", "modseq"),
+    sqlite_with_rowid=False,
+)
+
+#: Bodies that no row names any more, to be unlinked when their time has come.
+removed = Table(
+    "removed",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("blob", String(128), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("system", Integer, nullable=False),
+    Column("removed_at", BigInteger, nullable=False, index=True),
+)
+
+#: What people did with their messages: read by learning, later by the time machine.
+event = Table(
+    "event",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("source_use", String(16)),
+    Column("target_use", String(16)),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("blob", String(128), nullable=False),
+)
+
+#: How far a reader of the events has come.
+event_cursor = Table(
+    "event_cursor",
+    metadata,
+    Column("reader", String(64), primary_key=True),
+    Column("event_id", BigInteger, nullable=False),
+)

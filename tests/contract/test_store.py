@@ -1,0 +1,426 @@
+"""What every store must do (storage/api.py), on each backend."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from message.content import MemoryContent
+from storage.database import Database
+from storage.errors import (
+    InvalidName,
+    LimitReached,
+    MailboxExists,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+    OverQuota,
+)
+from storage.model import (
+    Age,
+    AllOf,
+    AnyOf,
+    Body,
+    Columns,
+    Dated,
+    DateField,
+    Filing,
+    FlagChange,
+    Has,
+    HasKeyword,
+    Header,
+    NewMessage,
+    Not,
+    Size,
+    SpecialUse,
+    System,
+    Text,
+    UidRanges,
+    When,
+)
+from storage.store import Store
+
+
+def mail(subject: str = "Réunion", body: str = "Bonjour à tous", extra: str = "") -> MemoryContent:
+    text = (
+        "From: =?utf-8?q?H=C3=A9l=C3=A8ne?= <helene@example.net>\r\nTo: equipe@example.org\r\n"
+        f"Subject: {subject}\r\nDate: Mon, 5 Oct 2026 10:00:00 +0200\r\nMessage-ID: <{subject}@example.net>\r\n"
+        f"{extra}MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: 8bit\r\n\r\n{body}\r\n"
+    )
+    return MemoryContent(text.encode())
+
+
+def fill(store: Store, account: int, *subjects: str, mailbox: str = "INBOX") -> Sequence[int]:
+    box = store.mailbox(account, mailbox)
+    return store.append(account, box.id, [NewMessage(mail(subject)) for subject in subjects])
+
+
+@pytest.fixture
+def account(store: Store) -> int:
+    return store.open_account("marie.durand")
+
+
+def test_an_account_starts_with_its_standard_folders(store: Store, account: int) -> None:
+    boxes = store.mailboxes(account)
+    assert [box.name for box in boxes] == ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Templates", "Trash"]
+    assert all(box.subscribed for box in boxes)
+    assert {box.name: box.special_use for box in boxes}["Junk"] is SpecialUse.JUNK
+    assert store.open_account("marie.durand") == account
+    assert len({box.uidvalidity for box in boxes}) == len(boxes)
+
+
+def test_appended_octets_come_back_exactly(store: Store, account: int) -> None:
+    content = mail("Accents: é", body="\0 \x80 .\r\n..\r\n")
+    box = store.mailbox(account, "inbox")
+    (uid,) = store.append(account, box.id, [NewMessage(content, int(System.SEEN), ("projet_x",), 1_700_000_000, 60)])
+    row = store.view(account, box.id).row(uid)
+    assert row is not None
+    assert (row.system, row.keywords, row.internal_date, row.zone) == (1, ("projet_x",), 1_700_000_000, 60)
+    assert row.size == content.size
+    body = store.body(account, box.id, row)
+    assert bytes(body.buffer()) == content.buffer()
+    body.close()
+
+
+def test_numbers_rise_and_counters_agree(store: Store, account: int) -> None:
+    uids = fill(store, account, "a", "b", "c")
+    assert list(uids) == [1, 2, 3]
+    box = store.mailbox(account, "INBOX")
+    assert (box.messages, box.unseen, box.uidnext) == (3, 3, 4)
+    assert box.size == sum(row.size for row in store.view(account, box.id).rows)
+    before = box.highest_modseq
+    store.store_flags(account, box.id, [2], FlagChange.ADD, int(System.SEEN | System.DELETED), ["x"])
+    box = store.mailbox(account, "INBOX")
+    assert (box.unseen, box.deleted) == (2, 1)
+    assert box.highest_modseq > before
+    assert store.expunge(account, box.id) == [2]
+    box = store.mailbox(account, "INBOX")
+    assert (box.messages, box.unseen, box.deleted) == (2, 2, 0)
+    assert list(fill(store, account, "d")) == [4]
+    quota = store.quota(account)
+    assert quota.used_messages == 3
+    assert quota.used_bytes == store.mailbox(account, "INBOX").size
+
+
+def test_changes_tell_what_is_new_changed_and_gone(store: Store, account: int) -> None:
+    fill(store, account, "a", "b", "c")
+    box = store.mailbox(account, "INBOX")
+    since = box.highest_modseq
+    assert store.changes(account, box.id, since).changed == ()
+    store.store_flags(account, box.id, [1, 3], FlagChange.ADD, int(System.DELETED), ())
+    store.expunge(account, box.id, [3])
+    fill(store, account, "d")
+    news = store.changes(account, box.id, since)
+    assert [row.uid for row in news.changed] == [1, 4]
+    assert news.expunged == (3,)
+    assert news.uidnext == 5
+    assert list(store.view(account, box.id).uids) == [1, 2, 4]
+
+
+def test_store_keeps_what_is_the_same_and_honours_unchanged_since(store: Store, account: int) -> None:
+    fill(store, account, "a", "b")
+    box = store.mailbox(account, "INBOX")
+    first = store.store_flags(account, box.id, [1], FlagChange.ADD, int(System.SEEN), ()).rows[0]
+    again = store.store_flags(account, box.id, [1, 99], FlagChange.ADD, int(System.SEEN), ())
+    assert again.rows == (first,)
+    result = store.store_flags(
+        account, box.id, [1, 2], FlagChange.REPLACE, int(System.FLAGGED), ("$Label1",), unchanged_since=first.modseq - 1
+    )
+    assert result.modified == (1,)
+    assert [(row.uid, row.system, row.keywords) for row in result.rows] == [(2, int(System.FLAGGED), ("$Label1",))]
+    kept = store.store_flags(account, box.id, [2], FlagChange.ADD, 0, ("$LABEL1", "autre")).rows[0]
+    assert kept.keywords == ("$Label1", "autre")
+
+
+def test_flags_show_in_the_file_names(store: Store, account: int, tmp_path: Path) -> None:
+    fill(store, account, "a")
+    box = store.mailbox(account, "INBOX")
+    store.store_flags(account, box.id, [1], FlagChange.ADD, int(System.SEEN | System.FLAGGED), ())
+    (name,) = [path.name for path in (tmp_path / "mail").rglob("cur/*")]
+    row = store.view(account, box.id).row(1)
+    assert row is not None
+    assert name == f"{row.blob},S={row.size}:2,FS"
+
+
+def test_a_body_is_found_under_its_older_name(store: Store, account: int, tmp_path: Path) -> None:
+    """The process may end between the commit of a flag and the rename of the file."""
+    fill(store, account, "a")
+    box = store.mailbox(account, "INBOX")
+    store.store_flags(account, box.id, [1], FlagChange.ADD, int(System.SEEN), ())
+    (path,) = (tmp_path / "mail").rglob("cur/*")
+    path.rename(path.with_name(path.name.removesuffix("S")))
+    row = store.view(account, box.id).row(1)
+    assert row is not None
+    assert b"Subject: a" in bytes(store.body(account, box.id, row).buffer())
+
+
+def test_copy_and_move(store: Store, account: int) -> None:
+    fill(store, account, "a", "b", "c")
+    inbox, target = store.mailbox(account, "INBOX"), store.create(account, "Projets/2026")
+    store.store_flags(account, inbox.id, [2], FlagChange.ADD, int(System.FLAGGED), ("urgent",))
+    copied = store.copy(account, inbox.id, [2, 3, 77], target.id)
+    assert (copied.source, copied.target, copied.uidvalidity) == ((2, 3), (1, 2), target.uidvalidity)
+    row = store.view(account, target.id).row(1)
+    assert row is not None
+    assert (row.system, row.keywords) == (int(System.FLAGGED), ("urgent",))
+    moved = store.move(account, inbox.id, [1, 2], target.id)
+    assert (moved.source, moved.target) == ((1, 2), (3, 4))
+    assert list(store.view(account, inbox.id).uids) == [3]
+    view = store.view(account, target.id)
+    texts = [bytes(store.body(account, target.id, row).buffer()) for row in view.rows]
+    assert [b"Subject: a" in text for text in texts] == [False, False, True, False]
+    assert store.quota(account).used_messages == 5
+
+
+def test_moving_back_and_forth_keeps_the_body(store: Store, account: int) -> None:
+    fill(store, account, "a")
+    inbox, trash = store.mailbox(account, "INBOX"), store.mailbox(account, "Trash")
+    there = store.move(account, inbox.id, [1], trash.id).target
+    back = store.move(account, trash.id, there, inbox.id).target
+    store.sweep(time.time() + 10_000)
+    row = store.view(account, inbox.id).row(back[0])
+    assert row is not None
+    assert b"Subject: a" in bytes(store.body(account, inbox.id, row).buffer())
+
+
+def test_expunged_bodies_stay_a_while_and_are_swept(store: Store, account: int, tmp_path: Path) -> None:
+    fill(store, account, "a", "b")
+    box = store.mailbox(account, "INBOX")
+    row = store.view(account, box.id).row(1)
+    assert row is not None
+    store.store_flags(account, box.id, [1], FlagChange.ADD, int(System.DELETED), ())
+    store.expunge(account, box.id)
+    assert b"Subject: a" in bytes(store.body(account, box.id, row).buffer())
+    assert store.sweep(time.time() + 10_000) == 1
+    with pytest.raises(NoSuchMessage):
+        store.body(account, box.id, row)
+    assert len(list((tmp_path / "mail").rglob("cur/*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a//b", "/a", "a/", "..", "a/../b", "x\r\ny", "n\0", "a*", "%", "é" * 200, "/".join("abcdefghijklmnopq")],
+)
+def test_bad_names(store: Store, account: int, name: str) -> None:
+    with pytest.raises(InvalidName):
+        store.create(account, name)
+
+
+def test_create_rename_delete(store: Store, account: int, tmp_path: Path) -> None:
+    box = store.create(account, "Élèves/6e.B/Bulletins")
+    assert store.mailbox(account, "Élèves/6e.B").messages == 0
+    with pytest.raises(MailboxExists):
+        store.create(account, "Élèves")
+    fill(store, account, "a", mailbox="Élèves/6e.B/Bulletins")
+    store.rename(account, "Élèves", "Classes/Anciennes")
+    moved = store.mailbox(account, "Classes/Anciennes/6e.B/Bulletins")
+    assert (moved.id, moved.uidvalidity) == (box.id, box.uidvalidity)
+    row = store.view(account, moved.id).row(1)
+    assert row is not None
+    assert store.body(account, moved.id, row).size == row.size
+    with pytest.raises(NoSuchMailbox):
+        store.mailbox(account, "Élèves")
+    with pytest.raises(NotPermitted):
+        store.delete(account, "INBOX")
+    store.delete(account, "Classes/Anciennes/6e.B/Bulletins")
+    with pytest.raises(NoSuchMailbox):
+        store.view(account, moved.id)
+    assert store.quota(account).used_messages == 0
+    assert not list((tmp_path / "mail").rglob("cur/*"))
+    again = store.create(account, "Classes/Anciennes/6e.B/Bulletins")
+    assert again.uidvalidity > box.uidvalidity
+
+
+def test_a_rename_cut_before_the_disk_is_finished_later(store: Store, account: int, database: Database) -> None:
+    store.create(account, "Avant")
+    fill(store, account, "a", mailbox="Avant")
+    box = store.mailbox(account, "Avant")
+    with database.write() as connection:
+        from storage.index import mailboxes
+
+        mailboxes.rename(connection, account, box.id, ".Avant", "Après")
+    row = store.view(account, box.id).row(1)
+    assert row is not None
+    assert store.body(account, box.id, row).size == row.size
+
+
+def test_rename_inbox_moves_its_messages(store: Store, account: int) -> None:
+    fill(store, account, "a", "b")
+    store.create(account, "INBOX/enfant")
+    store.rename(account, "INBOX", "Ancien")
+    assert store.mailbox(account, "INBOX").messages == 0
+    assert store.mailbox(account, "Ancien").messages == 2
+    assert store.mailbox(account, "INBOX/enfant").messages == 0
+
+
+def test_subscriptions_outlive_their_mailbox(store: Store, account: int) -> None:
+    store.create(account, "x")
+    store.subscribe(account, "x", True)
+    store.delete(account, "x")
+    assert "x" in store.subscriptions(account)
+    store.subscribe(account, "x", False)
+    store.subscribe(account, "x", False)
+    assert "x" not in store.subscriptions(account)
+
+
+def test_recent_is_given_once(store: Store, account: int) -> None:
+    fill(store, account, "a", "b")
+    box = store.mailbox(account, "INBOX")
+    assert store.claim_recent(account, box.id) == 1
+    assert store.claim_recent(account, box.id) == 3
+    fill(store, account, "c")
+    assert store.claim_recent(account, box.id) == 3
+
+
+def test_quota_is_enforced_and_nothing_is_kept(store: Store, account: int, tmp_path: Path) -> None:
+    fill(store, account, "a")
+    box = store.mailbox(account, "INBOX")
+    store.set_quota(account, store.quota(account).used_bytes + 10, None)
+    with pytest.raises(OverQuota):
+        fill(store, account, "b")
+    with pytest.raises(OverQuota):
+        store.copy(account, box.id, [1], store.mailbox(account, "Sent").id)
+    assert store.move(account, box.id, [1], store.mailbox(account, "Sent").id).target == (1,)
+    other = store.open_account("paul.petit")
+    with pytest.raises(OverQuota) as error:
+        store.deliver([Filing(other), Filing(account)], mail("c"), None, time.time())
+    assert error.value.account == account
+    assert store.mailbox(other, "INBOX").messages == 0
+    assert not list((tmp_path / "mail" / "staging").iterdir())
+
+
+def test_one_body_for_many_recipients(store: Store, tmp_path: Path) -> None:
+    accounts = [store.open_account(f"eleve{n}") for n in range(5)]
+    filings = [Filing(number) for number in accounts[:4]] + [
+        Filing(accounts[4], use=SpecialUse.JUNK, keywords=("$Junk",))
+    ]
+    kept = store.deliver(filings, mail("tous"), None, 1_700_000_000.5)
+    assert [(account, uid) for account, _, uid in kept] == [(number, 1) for number in accounts]
+    junk = store.mailbox(accounts[4], "Junk")
+    assert junk.messages == 1
+    files = list((tmp_path / "mail").rglob("cur/*"))
+    assert len({path.stat().st_ino for path in files}) == 1
+    assert len(files) == 5
+
+
+def test_what_commits_along_fails_along(store: Store, account: int) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        store.deliver([Filing(account)], mail("x"), None, time.time(), fail)
+    assert store.mailbox(account, "INBOX").messages == 0
+
+
+def test_concurrent_deliveries_lose_and_double_nothing(store: Store, account: int) -> None:
+    errors: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        try:
+            for n in range(20):
+                store.deliver([Filing(account)], mail(f"{worker}-{n}"), None, time.time())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    box = store.mailbox(account, "INBOX")
+    view = store.view(account, box.id)
+    assert list(view.uids) == list(range(1, 161))
+    assert len({row.modseq for row in view.rows}) == 160
+    subjects = {
+        bytes(store.body(account, box.id, row).buffer()).split(b"Subject: ")[1].split(b"\r\n")[0] for row in view.rows
+    }
+    assert len(subjects) == 160
+
+
+def test_watchers_hear_of_changes_in_other_stores(
+    store: Store, account: int, database: Database, tmp_path: Path
+) -> None:
+    from config.settings import Store as StoreSettings
+    from storage.blobs.maildir import Maildir
+    from storage.doorbell import Doorbell
+
+    bell = Doorbell(tmp_path / "bells")
+    other = Store(database, Maildir(tmp_path / "mail"), StoreSettings(), bell)
+    heard = threading.Event()
+    end = store.watch(account, lambda mailbox: heard.set())
+    other.deliver([Filing(account)], mail("ding"), None, time.time())
+    assert heard.wait(10)
+    end()
+    other.close()
+    bell.close()
+
+
+def test_events_tell_of_moves(store: Store, account: int) -> None:
+    fill(store, account, "a")
+    inbox, junk = store.mailbox(account, "INBOX"), store.mailbox(account, "Junk")
+    store.move(account, inbox.id, [1], junk.id)
+    (event,) = store.events_after(0, 10)
+    assert (event.kind, event.source_use, event.target_use) == ("moved", None, SpecialUse.JUNK)
+    assert b"Subject: a" in bytes(store.event_body(event).buffer())
+    assert store.events_after(event.id, 10) == []
+
+
+def test_content_columns(store: Store, account: int) -> None:
+    fill(store, account, "un", "deux", "trois")
+    box = store.mailbox(account, "INBOX")
+    rows = list(store.contents(account, box.id, [3, 1, 9], Columns.ENVELOPE | Columns.FIELDS))
+    assert [row.uid for row in rows] == [3, 1]
+    assert b'"trois"' in rows[0].envelope
+    assert b"Subject: un\r\n" in rows[1].fields
+    assert rows[0].bodystructure == b""
+
+
+def test_too_many_keywords(store: Store, account: int) -> None:
+    fill(store, account, "a")
+    box = store.mailbox(account, "INBOX")
+    with pytest.raises(LimitReached):
+        store.store_flags(account, box.id, [1], FlagChange.ADD, 0, [f"k{n}" for n in range(101)])
+    with pytest.raises(LimitReached):
+        store.store_flags(account, box.id, [1], FlagChange.ADD, 0, ["k" * 65])
+
+
+def test_search(store: Store, account: int) -> None:
+    import datetime
+
+    box = store.mailbox(account, "INBOX")
+    old = 1_600_000_000
+    store.append(account, box.id, [NewMessage(mail("Réunion du conseil", "l'été à Sète"), int(System.SEEN), (), old)])
+    store.append(account, box.id, [NewMessage(mail("Bulletins", "notes"), 0, ("Urgent",))])
+    store.append(account, box.id, [NewMessage(mail("Re: réunion", "x" * 2000, "X-Info: =?utf-8?q?caf=C3=A9?=\r\n"))])
+
+    def find(key: object) -> list[int]:
+        return store.search(account, box.id, key)  # type: ignore[arg-type]
+
+    assert find(AllOf()) == [1, 2, 3]
+    assert find(Has(int(System.SEEN))) == [1]
+    assert find(Has(int(System.SEEN), on=False)) == [2, 3]
+    assert find(HasKeyword("urgent")) == [2]
+    assert find(Header("Subject", "RÉUNION")) == [1, 3]
+    assert find(Header("from", "hélène")) == [1, 2, 3]
+    assert find(Header("X-Info", "")) == [3]
+    assert find(Header("x-info", "CAFÉ")) == [3]
+    assert find(Body("ÉTÉ à")) == [1]
+    assert find(Text("bulletins")) == [2]
+    assert find(Size(1500, larger=True)) == [3]
+    assert find(UidRanges(((2, None),))) == [2, 3]
+    assert find(AnyOf([Header("subject", "bulletins"), Body("sète")])) == [1, 2]
+    assert find(Not(AnyOf([Header("subject", "bulletins"), Body("sète")]))) == [3]
+    assert find(Dated(DateField.INTERNAL, When.BEFORE, datetime.date(2021, 1, 1))) == [1]
+    assert find(Dated(DateField.SENT, When.ON, datetime.date(2026, 10, 5))) == [1, 2, 3]
+    assert find(Age(old + 1, younger=True)) == [2, 3]
+    deep: object = AllOf()
+    for _ in range(5000):
+        deep = Not(deep)  # type: ignore[arg-type]
+    with pytest.raises(LimitReached):
+        find(deep)

@@ -1,0 +1,354 @@
+"""Mail from outside: where it ends up, what is added and cut, and what is told to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delivery.fields import protocol
+from delivery.inbound import InboundPipeline
+from delivery.outcome import Dispositions
+from directory.api import Targets
+from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfResult
+from message.content import Buffer, Content, FileContent, MemoryContent
+from message.envelope import ClientInfo, Envelope, Notify, Recipient
+from message.headers import HeaderBlock, parse_headers
+from spamfilter.evidence import Evidence
+from spamfilter.verdict import Action, Verdict
+from storage.errors import DiskFull, Unavailable
+from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
+
+
+class Says:
+    """An evaluator and a filter that say what they are told to say."""
+
+    def __init__(self) -> None:
+        self.dmarc = DmarcResult(Outcome.PASS, "far.example", "none")
+        self.action = Action.ACCEPT
+        self.asked: list[Evidence] = []
+
+    def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults:
+        return AuthenticationResults(SpfResult(Outcome.PASS, "far.example", "mailfrom", ""), (), self.dmarc, "")
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        self.asked.append(evidence)
+        return Verdict(3.0, self.action, (), None, 6.0, 15.0)
+
+
+class Office(PostOffice):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.says = Says()
+        self.inbound = InboundPipeline(self.store, self.people, self.says, self.says, self.queue, self.settings)
+
+    def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: Any) -> Dispositions:
+        return self.inbound.accept(envelope(*recipients, **more), content or letter())
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(tmp_path)
+    yield office
+    office.close()
+
+
+def fill(office: PostOffice, account: object) -> None:
+    office.store.set_quota(office.store.open_account(account.key), 10, None)  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------------------ where it goes
+
+
+def test_plain_mail_lands_in_the_inbox_byte_for_byte_under_our_fields(office: Office):
+    content = letter(body="a\tb  \r\n\r\n.\r\nend without newline")
+    result = office.accept("marie@ici.example", content=content)
+    assert outcomes(result.each) == [("marie@ici.example", "KEPT", "DELIVERED")]
+    assert result.whole is None
+    (kept,) = office.mail(MARIE)
+    assert kept.endswith(bytes(content.buffer()))
+    names = [field.name for field in parse_headers(kept).fields]
+    ours = names[: names.index(b"From")]
+    assert ours[:3] == [b"Return-Path", b"Received", b"Authentication-Results"]
+    assert all(name.startswith(b"X-Spam-") for name in ours[3:])
+    assert kept.startswith(b"Return-Path: <anna@far.example>\r\n")
+
+
+def test_each_account_gets_one_copy(office: Office):
+    office.people.targets["all@ici.example"] = Targets((MARIE, PAUL))
+    result = office.accept("marie@ici.example", "m.curie@ici.example", "all@ici.example")
+    assert [fate for _, fate, _ in outcomes(result.each)] == ["KEPT"] * 3
+    assert len(office.mail(MARIE)) == 1
+    assert len(office.mail(PAUL)) == 1
+
+
+def test_junk_goes_to_junk(office: Office):
+    office.says.action = Action.JUNK
+    result = office.accept("marie@ici.example")
+    assert outcomes(result.each) == [("marie@ici.example", "KEPT", "JUNKED")]
+    assert office.mail(MARIE) == []
+    assert len(office.junk(MARIE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "policy", "reason"), [(Action.REJECT, "none", "SPAM"), (Action.ACCEPT, "reject", "DMARC")]
+)
+def test_what_policy_refuses_is_kept_nowhere(office: Office, action: Action, policy: str, reason: str):
+    office.says.action = action
+    office.says.dmarc = DmarcResult(Outcome.FAIL, "far.example", policy)
+    result = office.accept("marie@ici.example", "paul@ici.example")
+    assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", reason)] * 2
+    assert result.whole is not None
+    assert result.whole.reason.name == reason
+    assert result.whole.text.isascii()
+    assert office.everything() == 0
+    assert office.queue.depth() == 0
+
+
+def test_an_alias_elsewhere_is_queued_with_the_local_copy(office: Office):
+    office.people.targets["list@ici.example"] = Targets((MARIE,), ("out@x.example", "out@x.example"))
+    result = office.accept("list@ici.example", "list@ici.example")
+    assert [one[1:] for one in outcomes(result.each)] == [("KEPT", "DELIVERED")] * 2
+    assert len(office.mail(MARIE)) == 1
+    office.work()
+    ((address, octets),) = office.relay.sent
+    assert address == "out@x.example"
+    # Return-Path is for the final server (RFC 5321 section 4.4).
+    assert b"Return-Path" not in octets
+    assert octets.startswith(b"Received:")
+
+
+def test_only_elsewhere_is_queued(office: Office):
+    office.people.targets["gone@ici.example"] = Targets((), ("out@x.example",))
+    assert outcomes(office.accept("gone@ici.example").each) == [("gone@ici.example", "KEPT", "QUEUED")]
+    (entry,) = office.queue.entries()
+    assert entry.recipients[0].original == "rfc822;gone@ici.example"
+
+
+def test_forwarded_junk_is_never_reported(office: Office):
+    office.says.action = Action.JUNK
+    office.people.targets["gone@ici.example"] = Targets((), ("out@x.example",))
+    office.relay.answers["out@x.example"] = [550]
+    office.accept("gone@ici.example")
+    office.work()
+    assert office.relay.tried == ["out@x.example"]
+    assert office.queue.depth() == 0
+
+
+def test_what_is_sent_on_has_clean_line_ends(office: Office):
+    office.people.targets["gone@ici.example"] = Targets((), ("out@x.example",))
+    office.accept("gone@ici.example", content=letter(body="a\n.\nMAIL FROM:<x>\r\n"))
+    office.work()
+    ((_, octets),) = office.relay.sent
+    assert b"a\r\n.\r\nMAIL" in octets
+
+
+def test_foreign_domains_are_never_relayed(office: Office):
+    result = office.accept("someone@far.example")
+    assert outcomes(result.each) == [("someone@far.example", "REFUSED", "UNKNOWN_RECIPIENT")]
+    assert office.queue.depth() == 0
+
+
+def test_postmaster_without_domain_is_asked_for(office: Office):
+    office.people.targets["postmaster"] = Targets((LUC,))
+    assert outcomes(office.accept("postmaster").each) == [("postmaster", "KEPT", "DELIVERED")]
+
+
+# ------------------------------------------------------------ header
+
+
+def test_forged_fields_of_ours_are_cut_out_and_nothing_else(office: Office):
+    content = letter(
+        "Return-Path: <forged@x>",
+        "Authentication-Results: mx.ici.example; dmarc=pass",
+        "Authentication-Results: mx.other.example; dmarc=pass",
+        "X-Spam-Status: No, score=-100",
+        "x-sPaM-Score : -100",
+        "X-Spamtrap: kept",
+    )
+    office.accept("marie@ici.example", content=content)
+    (kept,) = office.mail(MARIE)
+    assert b"forged@x" not in kept
+    assert b"-100" not in kept
+    assert kept.count(b"Authentication-Results: mx.ici.example") == 1
+    assert b"Authentication-Results: mx.other.example; dmarc=pass\r\nX-Spamtrap: kept\r\nFrom: Anna" in kept
+
+
+@pytest.mark.parametrize("author", ["", "Anna <anna@far.example>\r\nFrom: b@far.example", "nobody"])
+def test_bad_from_is_refused(office: Office, author: str):
+    result = office.accept("marie@ici.example", content=letter(author=author))
+    assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", "BAD_HEADER")]
+    assert office.says.asked == []
+
+
+def test_too_many_received_fields_are_a_loop(office: Office):
+    result = office.accept("marie@ici.example", content=letter(*["Received: x"] * 51))
+    assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", "LOOP")]
+
+
+def test_delivered_to_the_same_mailbox_is_a_loop_for_it_alone(office: Office):
+    content = letter("Delivered-To: MARIE@ici.example")
+    result = office.accept("marie@ici.example", "paul@ici.example", content=content)
+    assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", "LOOP"), ("KEPT", "DELIVERED")]
+    office.work()
+    ((address, report),) = office.relay.sent
+    assert address == "anna@far.example"
+    assert b"Status: 5.4.6" in report
+    assert b"paul" not in report
+
+
+def test_the_judge_knows_names_domains_and_authentication(office: Office):
+    office.accept("marie@ici.example", "paul@ici.example")
+    (evidence,) = office.says.asked
+    assert evidence.names == ("Marie", "Paul")
+    assert evidence.local_domains == {"ici.example"}
+    assert evidence.authentication is not None
+
+
+def test_judges_may_be_switched_off(office: Office):
+    inbound = InboundPipeline(office.store, office.people, None, None, office.queue, office.settings)
+    content = letter("Authentication-Results: mx.ici.example; dmarc=pass")
+    result = inbound.accept(envelope("marie@ici.example"), content)
+    assert outcomes(result.each) == [("marie@ici.example", "KEPT", "DELIVERED")]
+    (kept,) = office.mail(MARIE)
+    assert b"Authentication-Results" not in kept
+    assert b"X-Spam" not in kept
+
+
+def test_an_unscanned_message_passes_marked(office: Office):
+    class Broken:
+        def judge(self, evidence: Evidence) -> Verdict:
+            raise MemoryError
+
+    inbound = InboundPipeline(office.store, office.people, None, Broken(), office.queue, office.settings)
+    assert inbound.accept(envelope("marie@ici.example"), letter()).each[0].fate.name == "KEPT"
+    (kept,) = office.mail(MARIE)
+    assert b"X-Spam-Status:" in kept
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+def test_a_message_in_a_file_is_kept_whole(office: Office, tmp_path: Path, size: int):
+    octets = bytes(letter("X-Spam-Flag: NO", body="0123456789\r\n" * (size // 12)).buffer())
+    (tmp_path / "spool").write_bytes(octets)
+    office.accept("marie@ici.example", content=FileContent(tmp_path / "spool"))
+    (kept,) = office.mail(MARIE)
+    assert kept.endswith(octets.removeprefix(b"X-Spam-Flag: NO\r\n"))
+    assert b"X-Spam-Flag" not in kept
+
+
+def test_a_message_without_body_or_blank_line(office: Office):
+    office.accept("marie@ici.example", content=MemoryContent(b"From: anna@far.example\r\nSubject: only"))
+    (kept,) = office.mail(MARIE)
+    assert kept.endswith(b"From: anna@far.example\r\nSubject: only")
+
+
+# ------------------------------------------------------------ some can, some can't
+
+
+def test_a_full_mailbox_is_put_off_when_it_is_the_only_one(office: Office):
+    fill(office, MARIE)
+    result = office.accept("marie@ici.example")
+    assert outcomes(result.each) == [("marie@ici.example", "LATER", "OVER_QUOTA")]
+    assert office.queue.depth() == 0
+
+
+def test_a_full_mailbox_among_others_is_told_by_mail(office: Office):
+    fill(office, MARIE)
+    fill(office, LUC)
+    result = office.accept("marie@ici.example", "paul@ici.example", "luc@ici.example")
+    assert outcomes(result.each) == [
+        ("marie@ici.example", "LATER", "OVER_QUOTA"),
+        ("paul@ici.example", "KEPT", "DELIVERED"),
+        ("luc@ici.example", "LATER", "OVER_QUOTA"),
+    ]
+    assert len(office.mail(PAUL)) == 1
+    office.work()
+    ((address, report),) = office.relay.sent
+    assert address == "anna@far.example"
+    assert report.count(b"Status: 5.2.2") == 2
+    assert b"paul@" not in report
+
+
+@pytest.mark.parametrize("how", ["null sender", "junk", "never"])
+def test_some_are_never_told(office: Office, how: str):
+    fill(office, MARIE)
+    full = Recipient("marie@ici.example", notify=frozenset({Notify.NEVER} if how == "never" else ()))
+    if how == "junk":
+        office.says.action = Action.JUNK
+    office.accept(full, "paul@ici.example", sender="" if how == "null sender" else "anna@far.example")
+    assert office.queue.depth() == 0
+
+
+def test_a_full_member_of_a_group_is_told_though_the_group_got_it(office: Office):
+    fill(office, MARIE)
+    office.people.targets["all@ici.example"] = Targets((MARIE, PAUL))
+    result = office.accept("all@ici.example")
+    assert outcomes(result.each) == [("all@ici.example", "KEPT", "DELIVERED")]
+    office.work()
+    ((_, report),) = office.relay.sent
+    assert b"Final-Recipient: rfc822; all@ici.example" in report
+
+
+def test_success_is_told_when_asked(office: Office):
+    office.accept(Recipient("marie@ici.example", notify=frozenset({Notify.SUCCESS})), envid="e7")
+    office.work()
+    ((address, report),) = office.relay.sent
+    assert address == "anna@far.example"
+    assert b"Action: delivered" in report
+    assert b"Original-Envelope-Id: e7" in report
+
+
+def test_a_recipient_that_vanished_after_rcpt(office: Office):
+    result = office.accept("ghost@ici.example", "marie@ici.example")
+    assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", "UNKNOWN_RECIPIENT"), ("KEPT", "DELIVERED")]
+    office.work()
+    assert b"Status: 5.1.1" in office.relay.sent[0][1]
+
+
+# ------------------------------------------------------------ trouble
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unavailable("away"), "UNAVAILABLE"),
+        (DiskFull("full"), "NO_SPACE"),
+        (ZeroDivisionError("secret path /var/lib"), "UNAVAILABLE"),
+        (RecursionError(), "UNAVAILABLE"),
+    ],
+)
+def test_any_failure_puts_off_and_keeps_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+):
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(office.store, "deliver", fail)
+    result = office.accept("marie@ici.example")
+    assert [one[1:] for one in outcomes(result.each)] == [("LATER", reason)]
+    assert result.whole is not None
+    assert "secret" not in result.whole.text
+    assert office.everything() == 0
+
+
+def test_a_directory_that_is_away_puts_off(office: Office):
+    office.people.away = True
+    result = office.accept("marie@ici.example")
+    assert [one[1:] for one in outcomes(result.each)] == [("LATER", "UNAVAILABLE")]
+
+
+@pytest.mark.parametrize(
+    ("client", "utf8", "expected"),
+    [
+        (ClientInfo("192.0.2.1"), False, "ESMTP"),
+        (ClientInfo("192.0.2.1", esmtp=False), False, "SMTP"),
+        (ClientInfo("192.0.2.1", tls="TLSv1.3"), False, "ESMTPS"),
+        (ClientInfo("192.0.2.1", tls="TLSv1.3", account="k"), False, "ESMTPSA"),
+        (ClientInfo("192.0.2.1", tls="TLSv1.3"), True, "UTF8SMTPS"),
+    ],
+)
+def test_transmission_types(client: ClientInfo, utf8: bool, expected: str):
+    assert protocol(replace(envelope("a@ici.example"), client=client, smtputf8=utf8)) == expected

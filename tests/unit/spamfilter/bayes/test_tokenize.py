@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+
+import pytest
+
+from message.envelope import ClientInfo, Envelope
+from message.headers import parse_headers
+from message.parts import scan
+from spamfilter.bayes import tokenize
+from spamfilter.evidence import Evidence
+from spamfilter.views import Views
+
+MAIL = (
+    b"From: =?utf-8?q?Ren=C3=A9e?= <renee@mail.exemple.org>\r\n"
+    b"Reply-To: autre@boite.net\r\n"
+    b"Subject: =?utf-8?q?L=E2=80=99=C3=A9cole_ferm=C3=A9e?=\r\n"
+    b"X-Mailer: Courrier 5\r\n"
+    b"MIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    b"<p>L'\xc3\xa9l\xc3\xa8ve qu'on d\xe2\x80\x99abord <a href=\"https://www.piege.top/connexion/12345\">ici</a></p>\r\n"
+    b'--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename="Facture-mars.pdf"\r\n\r\nx\r\n'
+    b"--b--\r\n"
+)
+
+
+def tokens(octets: bytes, limit: int = 256 * 1024) -> tuple[str, ...]:
+    headers = parse_headers(octets)
+    evidence = Evidence(Envelope("", "", (), ClientInfo(""), 0.0), octets, headers, scan(octets, headers), None)
+    return tokenize.tokens(Views(evidence, limit))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "f:mail.exemple.org", "f:exemple.org", "f:org", "fn:renee", "r:boite.net",
+        "s:école", "s:ecole", "s:fermée", "s:fermee", "x:courrier",
+        "élève", "eleve", "abord",
+        "h:www.piege.top", "h:piege.top", "h:top", "up:connexion",
+        "at:application/pdf", "ae:pdf", "an:facture", "an:mars",
+        "n:reply-to", "p:text/html",
+    ],
+)  # fmt: skip
+def test_tokens_say_what_and_where(token: str) -> None:
+    assert token in tokens(MAIL)
+
+
+@pytest.mark.parametrize("token", ["l'élève", "élève's", "up:12345", "on", "s:l'école", "n:received"])
+def test_no_token_for_elisions_numbers_and_short_words(token: str) -> None:
+    assert token not in tokens(b"Received: from a by b\r\n" + MAIL)
+
+
+def test_what_our_server_adds_changes_nothing() -> None:
+    added = (
+        b"Return-Path: <x@y.z>\r\nReceived: from a by b\r\n for c; Mon, 1 Jan 2024 10:00:00 +0000\r\n"
+        b"Authentication-Results: mx; spf=pass\r\nX-Spam-Status: Yes, score=9\r\nX-Spam-Report: x\r\n"
+        b"Delivered-To: a@b.fr\r\n"
+    )
+    assert tokens(added + MAIL) == tokens(MAIL)
+
+
+def test_tokens_are_distinct_ordered_and_capped() -> None:
+    words = " ".join(f"mot{i}" for i in range(30_000)).encode()
+    found = tokens(MAIL.replace(b"--b--", b"--b\r\nContent-Type: text/plain\r\n\r\n" + words + b"\r\n--b--"))
+    assert len(found) == tokenize.MAX_TOKENS
+    assert len(set(found)) == len(found)
+    assert "h:piege.top" in found, "words of the text do not push out what is hard to vary"
+    assert found == tokens(MAIL.replace(b"--b--", b"--b\r\nContent-Type: text/plain\r\n\r\n" + words + b"\r\n--b--"))
+
+
+def test_fingerprints_are_fixed() -> None:
+    # They are kept in the database: they may not differ between processes or releases.
+    assert tokenize.fingerprint("école") == int.from_bytes(
+        blake2b("école".encode(), digest_size=8).digest(), "big", signed=True
+    )
+    assert -(2**63) <= tokenize.fingerprint("a") < 2**63
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"a" * 1_000_000, b"'" * 1_000_000, b"l'" * 500_000, b"-" * 1_000_000, ("é" * 500_000).encode(), b"a.b" * 300_000],
+    ids=["letters", "apostrophes", "elisions", "hyphens", "accents", "dots"],
+)
+def test_hostile_text_takes_bounded_time(body: bytes) -> None:
+    start = time.process_time()
+    tokens(b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body)
+    assert time.process_time() - start < 5

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import Spam
+from spamfilter.bayes import tokenize
+from spamfilter.bayes.model import Counts
+from spamfilter.bayes.tokens import Totals
+from spamfilter.evidence import Evidence
+from spamfilter.filter import SpamFilter, bayes_points, capped, suggested
+from spamfilter.rules import RULES
+from spamfilter.scores import shipped
+from spamfilter.verdict import Action
+from spamfilter.views import Views
+
+PHISHING: dict[str, Any] = {
+    "fields": {"From": "Service informatique <dsi@ac-exempie.fr>", "Subject": "URGENT : votre boîte est pleine"},
+    "html": '<p>Votre boîte mail est presque pleine. <a href="https://webmail-ac.weebly.com/login">'
+    "https://webmail.ac-exemple.fr</a></p>",
+}
+
+
+class FixedModel:
+    """Counts that stay as they are given."""
+
+    def __init__(self, ham: int = 0, spam: int = 0, rows: dict[int, tuple[int, int]] | None = None) -> None:
+        rows = rows or {}
+        self._counts = Counts(Totals(ham, spam, 1), [(t, *rows[t]) for t in sorted(rows)])
+
+    def counts(self) -> Counts:
+        return self._counts
+
+
+def trained_on(evidence: Evidence, *, ham: int, spam: int) -> FixedModel:
+    """A model whose every known token is of this message."""
+    tokens = tokenize.fingerprints(Views(evidence, 256 * 1024))
+    return FixedModel(100, 100, dict.fromkeys(tokens, (ham, spam)))
+
+
+@pytest.fixture
+def judge(evidence: Callable[..., Evidence]) -> Callable[..., Any]:
+    def judged(model: FixedModel | None = None, settings: Spam | None = None, **changes: Any) -> Any:
+        return SpamFilter(settings or Spam(), model or FixedModel()).judge(evidence(**changes))
+
+    return judged
+
+
+def test_an_everyday_mail_passes(judge: Callable[..., Any]) -> None:
+    verdict = judge()
+    assert (verdict.action, verdict.score, verdict.hits, verdict.scanned) == (Action.ACCEPT, 0.0, (), True)
+
+
+def test_phishing_goes_to_junk_untrained(judge: Callable[..., Any]) -> None:
+    verdict = judge(**PHISHING)
+    assert verdict.action is not Action.ACCEPT
+    symbols = {hit.symbol for hit in verdict.hits}
+    assert {"LOOKALIKE_DOMAIN", "LINK_TEXT_MISMATCH", "MAILBOX_FULL_FR", "PHISHING_ACCOUNT"} <= symbols
+    assert verdict.probability is None
+
+
+def test_hits_fall_by_weight_and_add_up(judge: Callable[..., Any]) -> None:
+    verdict = judge(**PHISHING)
+    weights = [abs(hit.weight) for hit in verdict.hits]
+    assert weights == sorted(weights, reverse=True)
+    assert verdict.score == pytest.approx(sum(hit.weight for hit in verdict.hits))
+
+
+def test_the_classifier_moves_the_score_both_ways(evidence: Callable[..., Evidence], judge: Callable[..., Any]) -> None:
+    as_spam = judge(trained_on(evidence(), ham=0, spam=20))
+    assert as_spam.probability > 0.99
+    assert as_spam.hits[0].symbol == "BAYES_SPAM"
+    assert as_spam.action is Action.JUNK
+    as_ham = judge(trained_on(evidence(), ham=20, spam=0))
+    assert as_ham.probability < 0.01
+    assert [hit.symbol for hit in as_ham.hits] == ["BAYES_HAM"]
+    assert as_ham.score < 0
+    unsure = judge(trained_on(evidence(), ham=10, spam=10))
+    assert unsure.probability is None
+    assert unsure.score == 0.0
+
+
+def test_the_classifier_is_silent_below_its_minimum(
+    evidence: Callable[..., Evidence], judge: Callable[..., Any]
+) -> None:
+    model = trained_on(evidence(), ham=0, spam=20)
+    assert judge(model, Spam(minimum_trained=101)).hits == ()
+    assert judge(model, Spam(minimum_trained=100)).hits != ()
+
+
+def test_composites_cancel(judge: Callable[..., Any]) -> None:
+    fields = {"Reply-To": "liste@gmail.com", "List-Id": "<l.exemple.org>", "List-Post": "<mailto:l@exemple.org>"}
+    alone = {hit.symbol: hit.weight for hit in judge(fields={"Reply-To": "liste@gmail.com"}).hits}
+    assert alone["REPLY_TO_FREEMAIL"] > 0
+    signed = judge(fields=fields, auth={"dkim": (("pass", "exemple.org"),)})
+    weights = {hit.symbol: hit.weight for hit in signed.hits}
+    assert weights["LIST_SIGNED"] < 0
+    assert weights["REPLY_TO_FREEMAIL"] == 0.0
+
+
+def test_the_operators_file_counts(judge: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "scores.toml"
+    file.write_text("[weights]\nMISSING_DATE = 9.5\n[caps]\nheaders = 20\n")
+    verdict = judge(settings=Spam(scores=file), fields={"Date": None})
+    assert (verdict.score, verdict.action) == (9.5, Action.JUNK)
+
+
+def test_over_budget_passes_unscanned(evidence: Callable[..., Evidence]) -> None:
+    ticks = iter(range(10_000))
+    slow = SpamFilter(Spam(budget=5.0), FixedModel(), clock=lambda: float(next(ticks)))
+    verdict = slow.judge(evidence(**PHISHING))
+    assert (verdict.scanned, verdict.action, verdict.score) == (False, Action.ACCEPT, 0.0)
+    assert verdict.note
+
+
+def test_a_faulty_rule_does_not_stop_the_others(evidence: Callable[..., Evidence]) -> None:
+    def faulty(views: Views) -> bool:
+        raise RecursionError
+
+    rules = {**RULES, "SUBJECT_EMPTY": faulty}
+    verdict = SpamFilter(Spam(), FixedModel(), rules=rules).judge(evidence(**PHISHING))
+    assert "LOOKALIKE_DOMAIN" in {hit.symbol for hit in verdict.hits}
+
+
+def test_caps_hold_on_both_sides() -> None:
+    scores = shipped(RULES)
+    scores = replace(scores, caps={**scores.caps, "urls": 2.0, "headers": 0.4})
+    weights = {"LINK_IP": 1.5, "LINK_RISKY_TLD": 1.2, "LINK_ODD_PORT": 0.4, "REPLY": -0.5, "MISSING_DATE": 1.0}
+    given = capped(weights, scores)
+    assert given == {"LINK_IP": 1.5, "LINK_RISKY_TLD": 0.5, "LINK_ODD_PORT": 0.0, "REPLY": -0.4, "MISSING_DATE": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("score", "reject_from", "action"),
+    [
+        (5.99, 15.0, Action.ACCEPT),
+        (6.0, 15.0, Action.JUNK),
+        (14.99, 15.0, Action.JUNK),
+        (15.0, 15.0, Action.REJECT),
+        (99.0, 0.0, Action.JUNK),
+    ],
+)
+def test_thresholds(score: float, reject_from: float, action: Action) -> None:
+    assert suggested(score, Spam(reject_from=reject_from)) is action
+
+
+def test_points_of_a_probability_rise_without_a_jump() -> None:
+    scores = shipped(RULES)
+    points = [bayes_points(i / 1000, scores) for i in range(1001)]
+    assert points[0] == ("BAYES_HAM", scores.symbols["BAYES_HAM"].weight)
+    assert points[500][1] == 0.0
+    assert points[1000] == ("BAYES_SPAM", scores.symbols["BAYES_SPAM"].weight)
+    steps = [b[1] - a[1] for a, b in zip(points, points[1:], strict=False)]
+    assert all(0 <= step < 0.05 for step in steps)

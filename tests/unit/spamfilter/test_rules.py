@@ -1,0 +1,264 @@
+"""Every rule with one message that it hits and one, as near as can be, that it does not."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spamfilter.rules import RULES
+from spamfilter.views import Views
+
+Case = tuple[dict[str, Any], dict[str, Any]]
+EVERYDAY: dict[str, Any] = {}
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    return {"fields": {name.replace("_", "-"): value for name, value in values.items()}}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"text": words}
+
+
+def html(source: str, **more: Any) -> dict[str, Any]:
+    return {"html": f"<html><body>{source}</body></html>", **more}
+
+
+def link(url: str, shown: str = "ici") -> dict[str, Any]:
+    return html(f'<p>Bonjour, voir <a href="{url}">{shown}</a> pour la suite.</p>')
+
+
+def attached(
+    name: str, octets: bytes = b"octets", kind: str = "application/octet-stream", **more: Any
+) -> dict[str, Any]:
+    return {"attachments": ((name, kind, octets),), **more}
+
+
+def zipped(name: str, encrypted: bool = False) -> bytes:
+    flags = 1 if encrypted else 0
+    header = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, flags, 0, 0, 0, 0, 4, 4, len(name), 0)
+    return header + name.encode() + b"data"
+
+
+def auth(**results: Any) -> dict[str, Any]:
+    return {"auth": results}
+
+
+PROGRAM = b"MZ" + bytes(126) + b"PE\0\0" + bytes(100)
+SCRIPTED_SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='http://x.fr'</script></svg>"
+LONG = (
+    "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
+)
+ENGLISH = (
+    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases training "
+    "sessions holiday planning library opening hours transport arrangements swimming lessons"
+)
+FRENCH = (
+    "cliquez maintenant recevoir votre cadeau exclusif offert notre partenaire livraison rapide garantie satisfait "
+    "rembourser meilleure offre limitee clients privilegies profitez aujourd'hui gratuit promotion gagnez surprise"
+)
+
+CASES: dict[str, Case] = {
+    # headers
+    "MISSING_DATE": (fields(Date=None), EVERYDAY),
+    "DATE_INVALID": (fields(Date="hier soir"), EVERYDAY),
+    "DATE_FUTURE": (fields(Date="Mon, 28 Sep 2026 12:00:00 +0000"), fields(Date="Tue, 22 Sep 2026 01:00:00 +1400")),
+    "DATE_PAST": (fields(Date="Mon, 21 Sep 2020 12:00:00 +0000"), fields(Date="Mon, 14 Sep 2026 12:00:00 +0000")),
+    "MISSING_MESSAGE_ID": (fields(Message_ID=None), EVERYDAY),
+    "MESSAGE_ID_ODD": (fields(Message_ID="20260921"), EVERYDAY),
+    "MISSING_FROM": (fields(From=None), EVERYDAY),
+    "SEVERAL_FROM": ({"raw_fields": b"From: autre@exemple.com\r\n"}, fields(From="a@exemple.org, b@x.exemple.org")),
+    "MISSING_TO": (fields(To=None), fields(To=None, Cc="paul.durand@ac-exemple.fr")),
+    "UNDISCLOSED_RECIPIENTS": (fields(To="undisclosed-recipients:;"), EVERYDAY),
+    "DOUBLED_FIELDS": ({"raw_fields": b"Subject: encore\r\n"}, {"raw_fields": b"X-Subject: encore\r\n"}),
+    "RAW_8BIT_HEADER": (fields(Subject="Été".encode("latin-1") + b" 2026"), fields(Subject="Été 2026".encode())),
+    "FAKE_REPLY": (fields(Subject="Re: votre dossier"), fields(Subject="Re: dossier", In_Reply_To="<1@ac-exemple.fr>")),
+    "REPLY": (fields(Subject="RE: dossier", In_Reply_To="<1@ac-exemple.fr>"), fields(In_Reply_To="<1@ac-exemple.fr>")),
+    "LIST_HEADERS": (
+        fields(List_Id="<profs.exemple.org>", List_Post="<mailto:p@exemple.org>"),
+        fields(List_Id="<x.y>"),
+    ),
+    "PHP_SCRIPT": (fields(X_PHP_Originating_Script="33:mailer.php"), fields(X_Mailer="PHPMailer")),
+    "PRIORITY_HIGH": (fields(X_Priority="1 (Highest)"), fields(X_Priority="3")),
+    "HELO_OURS": ({"helo": "mail.AC-exemple.fr"}, {"helo": "mail.exemple.org"}),
+    "HELO_BARE": ({"helo": "PC-BUREAU"}, {"helo": "[192.0.2.7]"}),
+    # addresses
+    "FROM_NAME_HAS_ADDRESS": (
+        fields(From='"dsi@ac-exemple.fr" <x@voleur.top>'),
+        fields(From='"marie@exemple.org" <marie@exemple.org>'),
+    ),
+    "FROM_NO_NAME": (fields(From="marie@exemple.org"), EVERYDAY),
+    "FROM_MALFORMED": (fields(From="Banque , <a@exemple.org>"), fields(From='"Banque, agence" <a@exemple.org>')),
+    "FROM_STYLED_LETTERS": (fields(From="𝐁𝐚𝐧𝐪𝐮𝐞 <a@exemple.org>"), fields(From="Noël <a@exemple.org>")),
+    "FROM_FREEMAIL": (fields(From="Marie <marie@gmail.com>"), EVERYDAY),
+    "FROM_DIGITS": (fields(From="Marie <m2938471@exemple.org>"), fields(From="Marie <marie1975@exemple.org>")),
+    "FROM_SPLIT_NAME": (fields(From="Ban\u200bque Postale <a@exemple.org>"), fields(From="Renée <a@exemple.org>")),
+    "FROM_MIXED_SCRIPTS": (fields(From="РayРal <a@exemple.org>"), fields(From="Иван Петров <a@exemple.org>")),
+    "FROM_IS_TO": (fields(From="P <Paul.Durand@ac-exemple.fr>"), EVERYDAY),
+    "FROM_IS_RECIPIENT_NAME": (
+        fields(From="DURAND Paul <chef@gmail.com>") | {"names": ["Paul Durand"]},
+        fields(From="Paul Durand <p.durand@ac-exemple.fr>") | {"names": ["Paul Durand"]},
+    ),
+    "BRAND_IMPERSONATION": (
+        fields(From="Service PayPal <a@exemple.top>"),
+        fields(From="PayPal <service@mail.paypal.com>"),
+    ),
+    "OFFICE_FREEMAIL": (fields(From="Rectorat de Lyon <r@gmail.com>"), fields(From="Rectorat de Lyon <r@ac-lyon.fr>")),
+    "LOOKALIKE_DOMAIN": (fields(From="DSI <dsi@ac-exempie.fr>"), fields(From="DSI <dsi@ac-exemple.fr>")),
+    "REPLY_TO_FREEMAIL": (fields(Reply_To="m@gmail.com"), fields(From="M <m@gmail.com>", Reply_To="m@gmail.com")),
+    "REPLY_TO_OTHER_DOMAIN": (fields(Reply_To="m@ailleurs.net"), fields(Reply_To="m@courrier.exemple.org")),
+    "REPLY_TO_OTHER_FREEMAIL": (
+        fields(From="M <m@gmail.com>", Reply_To="autre@outlook.com"),
+        fields(From="M <m@gmail.com>", Reply_To="M@gmail.com"),
+    ),
+    "SENDER_OTHER_DOMAIN": ({"sender": "bounce@envoi.net"}, {"sender": "bounce@courrier.exemple.org"}),
+    "MANY_RECIPIENTS_SHOWN": (fields(To=", ".join(f"p{i}@ac-exemple.fr" for i in range(60))), EVERYDAY),
+    "GREETS_BY_ADDRESS": (text("Bonjour paul.durand@ac-exemple.fr,\r\nvotre dossier"), text("Bonjour Paul Durand,")),
+    # subject
+    "SUBJECT_EMPTY": (fields(Subject=" "), EVERYDAY),
+    "SUBJECT_ALL_CAPS": (fields(Subject="VOTRE DOSSIER EST INCOMPLET"), fields(Subject="Reunion CNESCO et DGESCO")),
+    "SUBJECT_GAPPY": (fields(Subject="C R E D I T rapide"), fields(Subject="Salle A ou B ?")),
+    "SUBJECT_MANY_MARKS": (fields(Subject="Gagnez!!!"), fields(Subject="Bravo ! Et merci !")),
+    "SUBJECT_MONEY": (fields(Subject="Vos 500 euros"), fields(Subject="Salle 500")),
+    "SUBJECT_SPLIT_WORDS": (fields(Subject="Votre com\u200bpte"), fields(Subject="Votre été")),
+    "SUBJECT_MIXED_SCRIPTS": (fields(Subject="Votre cоmpte"), fields(Subject="Votre été")),
+    "SUBJECT_STYLED_LETTERS": (fields(Subject="Ｃｏｍｐｔｅ bloqué"), fields(Subject="Équation du 𝑥 degré")),
+    "SUBJECT_HAS_RECIPIENT": (fields(Subject="paul.durand: dossier, Paul.Durand@ac-exemple.fr"), EVERYDAY),
+    "SUBJECT_URGENT": (fields(Subject="Dernière relance avant fermeture"), fields(Subject="Résurgence du virus")),
+    "SUBJECT_TRAILING_CODE": (fields(Subject="Votre offre xk29slq0"), fields(Subject="Classe de 4emeB")),
+    # urls
+    "LINK_TEXT_MISMATCH": (
+        link("http://voleur.top/", "https://www.impots.gouv.fr/compte"),
+        link("https://cfspart.impots.gouv.fr/", "https://www.impots.gouv.fr/compte"),
+    ),
+    "LINK_IP": (link("http://192.0.2.9/compte"), link("http://exemple.org/192.0.2.9")),
+    "LINK_PUNYCODE": (link("https://xn--exmple-cva.fr/"), link("https://exemple.fr/")),
+    "LINK_LOOKALIKE": (link("https://ac-exemple-fr.top/"), link("https://portail.ac-exemple.fr/")),
+    "LINK_SHORTENER": (link("https://bit.ly/3xYz"), link("https://orbit.ly/3xYz")),
+    "LINK_FREE_HOSTING": (link("https://messagerie.weebly.com/"), link("https://www.exemple.org/")),
+    "LINK_RISKY_TLD": (link("https://exemple.top/"), link("https://top.exemple.org/")),
+    "LINK_CREDENTIAL_WORDS": (link("https://ailleurs.net/webmail/login"), link("https://www.exemple.org/login")),
+    "LINK_USER_PART": (link("https://ac-exemple.fr@voleur.net/"), link("https://voleur.net/a@b")),
+    "LINK_ODD_PORT": (link("http://ailleurs.net:8081/"), link("https://ailleurs.net:443/")),
+    "LINK_HAS_RECIPIENT": (
+        link("https://ailleurs.net/?e=paul.durand%40ac-exemple.fr"),
+        link("https://ailleurs.net/unsubscribe?e=paul.durand%40ac-exemple.fr"),
+    ),
+    "LINK_REDIRECT": (link("https://www.ailleurs.net/r?url=https%3A%2F%2Fvoleur.net"), link("https://a.net/r?url=4")),
+    "LINK_SCRIPT": (link("javascript:ouvrir()"), link("mailto:marie@exemple.org")),
+    "LINK_PROGRAM": (link("https://ailleurs.net/f/facture.exe"), link("https://exemple.com")),
+    "LINK_MANY_LABELS": (link("https://a.b.c.d.e.exemple.org/"), link("https://a.b.exemple.org/")),
+    "LINK_LONG_DIGITS": (link("https://x8273645.net/"), link("https://college2026.net/")),
+    "LINK_FOREIGN_ONLY": (link("https://ailleurs.net/"), link("https://www.exemple.org/")),
+    # mime
+    "HTML_ONLY": ({"text": None} | html("<p>Bonjour</p>"), html("<p>Bonjour</p>")),
+    "HTML_FORM": (html('<form action="https://a.net"><input name="p"></form>'), html("<p>formulaire</p>")),
+    "HTML_HIDDEN_TEXT": (
+        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 12),
+        html('<p>Bonjour</p><div style="display:none">apercu</div>'),
+    ),
+    "IMAGE_ONLY": (
+        html('<a href="https://a.net/"><img src="https://a.net/i.png"></a>', text=None),
+        html(f'<p>{LONG}</p><a href="https://a.net/"><img src="https://a.net/i.png"></a>', text=None),
+    ),
+    "LINK_ONLY": (text("https://ailleurs.net/x"), text(LONG + "https://ailleurs.net/x")),
+    "NO_TEXT": (text(" \r\n"), EVERYDAY),
+    "ALTERNATIVES_DIFFER": (html(f"<p>{FRENCH}</p>", text=ENGLISH), html(f"<p>{ENGLISH}</p>", text=ENGLISH)),
+    "SPLIT_WORDS": (text("Votre mot de pa\u200bsse"), text("Votre mot de passe \u200c \u200c")),
+    "BASE64_ASCII": (text(LONG * 3) | {"encoding": "base64"}, text(LONG * 3 + "é") | {"encoding": "base64"}),
+    "EXECUTABLE_ATTACHMENT": (attached("photo.scr"), attached("photo.jpg")),
+    "DOUBLE_EXTENSION": (attached("facture.pdf.exe"), attached("facture.v2.pdf")),
+    "TURNED_NAME": (attached("facture\u202efdp.exe"), attached("facture.pdf")),
+    "HTML_ATTACHMENT": (attached("document.htm", kind="text/html"), attached("document.pdf")),
+    "SVG_ATTACHMENT": (attached("a.svg", SCRIPTED_SVG, "image/svg+xml"), attached("a.svg", b"<svg/>", "image/svg+xml")),
+    "DISK_IMAGE": (attached("commande.iso"), attached("iso.pdf")),
+    "MACRO_DOCUMENT": (
+        attached("note.docx", zipped("word/vbaProject.bin")),
+        attached("note.docx", zipped("word/document.xml")),
+    ),
+    "ARCHIVED_PROGRAM": (attached("a.zip", zipped("photo.js")), attached("a.zip", zipped("photo.jpg"))),
+    "ENCRYPTED_ARCHIVE": (
+        attached("a.zip", zipped("a.doc", encrypted=True), text="Le mot de passe est 1234"),
+        attached("a.zip", zipped("a.doc"), text="Le mot de passe est 1234"),
+    ),
+    "TYPE_MISMATCH": (attached("a.pdf", PROGRAM, "application/pdf"), attached("a.pdf", b"%PDF-1.7", "application/pdf")),
+    # wording
+    "MAILBOX_FULL_FR": (
+        text("Votre boîte mail est presque pleine."),
+        text("La boîte mail de la vie scolaire a changé."),
+    ),
+    "MAILBOX_FULL_EN": (text("Your mailbox has exceeded its quota."), text("Put it in my mailbox.")),
+    "PASSWORD_EXPIRES_FR": (text("Votre mot de passe expire demain."), text("Le mot de passe du wifi est affiché.")),
+    "PASSWORD_EXPIRES_EN": (text("The password for paul will expire today."), text("Ask me for your password.")),
+    "ACCOUNT_SUSPENDED_FR": (text("Votre compte sera suspendu."), text("Votre compte rendu est prêt.")),
+    "ACCOUNT_SUSPENDED_EN": (text("Your account has been limited."), text("Your account of the trip was fun.")),
+    "VERIFY_ACCOUNT_FR": (text("Veuillez confirmer votre identité."), text("Veuillez confirmer votre venue.")),
+    "VERIFY_ACCOUNT_EN": (text("Please verify your account."), text("Please verify your sums.")),
+    "NEW_IBAN": (text("Voici mon nouvel IBAN pour le virement du salaire."), text("Un IBAN compte 27 caractères.")),
+    "BOSS_REQUEST": (text("Êtes-vous disponible ? Je suis en réunion."), text("Êtes-vous disponible jeudi ?")),
+    "GIFT_CARD": (text("Peux-tu acheter des cartes cadeaux ?"), text("Les cartes cadeaux sont dans le tiroir.")),
+    "LOTTERY": (text("Vous êtes l'heureux gagnant du jackpot, prize of"), text("Le jackpot du loto du collège.")),
+    "PRIZE": (text("Vous avez gagné un iPhone 17."), text("Vous avez gagné en assurance à l'oral.")),
+    "INHERITANCE": (text("Vous êtes bénéficiaire d'un fonds."), text("L'héritage des Lumières, cours de 4e.")),
+    "ADVANCE_FEE": (text("I have a business proposal of 5 million dollars."), text("Un million de Français")),
+    "PARCEL_FR": (text("Votre colis est bloqué."), text("Votre colis est à la loge.")),
+    "PARCEL_EN": (text("Your package could not be delivered."), text("Your package is at reception.")),
+    "FINE_OR_REFUND_FR": (text("Amende impayée : 48 heures avant majoration."), text("Le remboursement du voyage.")),
+    "TAX_REFUND_EN": (text("Claim your tax refund."), text("We talked about the tax refund law.")),
+    "TRAINING_ACCOUNT": (text("Votre compte formation expire."), text("Le compte formation existe depuis 2015.")),
+    "EXTORTION": (text("J'ai une vidéo de vous, payez en bitcoin."), text("Le cours du bitcoin en SES.")),
+    "CRYPTO_GAIN": (text("Bitcoin : 500 euros par jour, garanti."), text("Le bitcoin, exposé de Léa.")),
+    "LOAN": (text("Offre de prêt entre particuliers au taux de 2%."), text("Un prêt de livres.")),
+    "INVOICE_THREAT": (text("Facture impayée, dernier rappel."), text("La facture impayée du traiteur.")),
+    "SHARED_DOCUMENT": (text("Marie a partagé un fichier. Ouvrir le document"), text("Marie a partagé un gâteau.")),
+    "SUBSCRIPTION_FAILED": (text("Le paiement a échoué, abonnement arrêté."), text("Un abonnement à la revue.")),
+    "MEDICINE": (text("Viagra sans ordonnance, prix bas."), text("Le médicament de Tom est à l'infirmerie.")),
+    "ADULT": (text("Hot singles near you, click to join."), text("Formation pour adultes.")),
+    "EASY_MONEY": (text("Work from home, no experience needed."), text("I work from home on Friday.")),
+    "BULK_SALES": (text("We sell 5 million email leads, order now."), text("Il y a deux adresses email.")),
+    "REMOVE_CLAUSE": (text("To be removed, answer with REMOVE."), text("The old chairs were removed.")),
+    "GENERIC_GREETING": (text("Cher client, bonjour."), text("Cher Paul, bonjour.")),
+    "URGENT": (text("Urgent : cliquez sur le lien."), text("Rien d'urgent.")),
+    "CLICK_BELOW": (text("Cliquez ici pour continuer."), text("Le clic de la souris.")),
+    "BODY_MIXED_SCRIPTS": (text("Votre cоmpte est bloqué."), text("Bonjour Иван, à demain.")),
+    "SHOUTING": (text("REPONDEZ TOUT DE SUITE A CE MESSAGE TRES IMPORTANT " * 8), text(LONG * 3)),
+    "SHORT_WITH_LINK": (text("Bonjour Paul, regarde donc cette page quand tu peux: http://a.net/"), text(LONG * 3)),
+    # authentication
+    "SPF_PASS": (auth(spf="pass"), auth(spf="fail")),
+    "SPF_FAIL": (auth(spf="fail"), auth(spf="temperror")),
+    "SPF_SOFTFAIL": (auth(spf="softfail"), auth(spf="fail")),
+    "SPF_NONE": (auth(spf="none"), auth(spf="neutral")),
+    "DKIM_PASS": (auth(dkim=(("pass", "exemple.org"),)), auth(dkim=(("pass", "exemple.org"),), whole=False)),
+    "DKIM_AUTHOR_PASS": (auth(dkim=(("pass", "m.exemple.org"),)), auth(dkim=(("pass", "envoi.net"),))),
+    "DKIM_FAIL": (auth(dkim=(("fail", "a.org"),)), auth(dkim=(("fail", "a.org"), ("pass", "b.org")))),
+    "DMARC_PASS": (auth(dmarc="pass"), auth(dmarc="none")),
+    "DMARC_FAIL": (auth(dmarc="fail"), auth(dmarc="temperror")),
+    "DMARC_FAIL_STRICT": (auth(dmarc="fail", policy="reject"), auth(dmarc="fail", policy="none")),
+    "NOTHING_AUTHENTICATED": (auth(spf="softfail"), auth(spf="temperror")),
+    "OWN_DOMAIN_UNAUTHENTICATED": (
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(spf="pass"),
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(dkim=(("pass", "ac-exemple.fr"),)),
+    ),
+}
+
+
+def test_every_rule_has_a_case() -> None:
+    assert set(CASES) == set(RULES)
+
+
+@pytest.mark.parametrize("symbol", sorted(CASES))
+def test_hits(symbol: str, views: Callable[..., Views]) -> None:
+    assert RULES[symbol](views(**CASES[symbol][0]))
+
+
+@pytest.mark.parametrize("symbol", sorted(CASES))
+def test_does_not_hit(symbol: str, views: Callable[..., Views]) -> None:
+    assert not RULES[symbol](views(**CASES[symbol][1]))
+
+
+def test_an_everyday_mail_hits_nothing(views: Callable[..., Views]) -> None:
+    mail = views()
+    assert {symbol for symbol, rule in RULES.items() if rule(mail)} == set()

@@ -1,0 +1,97 @@
+"""kill -9 of the whole process group at random moments: what was answered 250 is there, and once."""
+
+from __future__ import annotations
+
+import random
+import re
+import smtplib
+import threading
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("whole-crash"), pytest.mark.timeout(600)]
+
+ROUNDS = 10
+SENDERS = 6
+
+
+class Sender(threading.Thread):
+    """Sends numbered messages until its connection breaks; keeps what was answered and what was cut."""
+
+    def __init__(self, port: int, to: str, name: str) -> None:
+        super().__init__(daemon=True)
+        self.port, self.to, self.tag = port, to, name
+        self.answered: list[str] = []
+        self.cut: list[str] = []
+
+    def run(self) -> None:
+        number = 0
+        try:
+            with smtplib.SMTP("127.0.0.1", self.port, "client.example.net", timeout=30) as client:
+                while True:
+                    number += 1
+                    token = f"{self.tag}-{number}"
+                    body = f"From: a@example.net\r\nSubject: {token}\r\nX-Token: {token}\r\n\r\n" + "texte\r\n" * 200
+                    self.cut.append(token)
+                    client.sendmail("a@example.net", [self.to], body)
+                    self.cut.remove(token)
+                    self.answered.append(token)
+        except (smtplib.SMTPException, OSError):
+            return
+
+
+def test_nothing_answered_is_lost_and_nothing_is_doubled(own_stack: Any) -> None:
+    stack = own_stack
+    chance = random.Random(5)
+    answered: list[str] = []
+    cut: list[str] = []
+    uids: dict[int, str] = {}
+    validity = None
+    for round_number in range(ROUNDS):
+        started = time.monotonic()
+        stack.start()
+        patience = time.monotonic() - started
+        to = stack.user("marc.garnier")["address"]
+        senders = [Sender(stack.facts["mx_port"], to, f"r{round_number}s{n}") for n in range(SENDERS)]
+        for sender in senders:
+            sender.start()
+        time.sleep(0.3 + chance.random() * 1.5)
+        stack.kill()
+        for sender in senders:
+            sender.join(30)
+            answered += sender.answered
+            cut += sender.cut
+        # Not a speed test: a start that waits for something is a defect, a slow machine is not.
+        assert patience < 60
+    assert len(answered) > ROUNDS * SENDERS
+    stack.start()
+    tokens: list[str] = []
+    with stack.imap("marc.garnier") as client:
+        for mailbox in ("INBOX", "Junk"):
+            client.select(mailbox, readonly=True)
+            kept = client.untagged_responses.get("UIDVALIDITY")
+            if mailbox == "INBOX":
+                validity = validity or kept
+                assert kept == validity
+            _, found = client.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (X-Token)])")
+            last = 0
+            for item in found:
+                if not isinstance(item, tuple):
+                    continue
+                match = re.search(rb"UID (\d+)", item[0])
+                assert match is not None
+                assert int(match[1]) > last
+                last = int(match[1])
+                if token := re.search(rb"X-Token: (\S+)", item[1]):
+                    tokens.append(token[1].decode())
+                    uids[last] = tokens[-1]
+    missing = set(answered) - set(tokens)
+    assert not missing
+    for token in answered:
+        assert tokens.count(token) == 1
+    for token in cut:
+        assert tokens.count(token) <= 1
+    assert set(tokens) <= set(answered) | set(cut)
+    assert stack.stop() == 0

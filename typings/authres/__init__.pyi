@@ -1,0 +1,1 @@
+from authres.core import AuthenticationResultsHeader as AuthenticationResultsHeader

@@ -1,0 +1,3 @@
+from passlib.utils.handlers import GenericHandler, PrefixWrapper
+
+def register_crypt_handler(handler: type[GenericHandler] | PrefixWrapper, force: bool = ...) -> None: ...
