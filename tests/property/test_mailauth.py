@@ -18,8 +18,7 @@ from message.headers import parse_headers
 
 NAMES = st.sampled_from(["example.org", "a.example", "x", "", "[1.2.3.4]", "é.example", "a..b"]) | st.text(max_size=20)
 SPF_WORDS = st.sampled_from(
-    [" a", " mx", " ptr", " -all", " +all", " include:a.example", " redirect=example.org", " exp=a.example"]
-    + [" ip4:192.0.2.0/24", " ip6:::/0", " exists:%{i}.%{h}", " a:%{l}.%{s}", "%", " %{", "//", " ip4:x", "=", "\xe9"]
+    [" a", " mx", " ptr", " -all", " +all", " include:a.example", " redirect=example.org", " exp=a.example", " ip4:192.0.2.0/24", " ip6:::/0", " exists:%{i}.%{h}", " a:%{l}.%{s}", "%", " %{", "//", " ip4:x", "=", "é"]
 )
 KEY_WORDS = st.sampled_from(
     ["v=DKIM1;", "k=rsa;", "k=ed25519;", "p=;", "p=AAAA;", "t=s:y;", "h=sha256;", ";", "=", "s=x"]
@@ -65,20 +64,8 @@ class AnyDns:
 
 
 SIGNATURE_WORDS = st.sampled_from(
-    [b"v=1;", b"a=rsa-sha256;", b"a=ed25519-sha256;", b"d=example.org;", b"d=a.example;", b"s=mail;", b"h=from:to;"]
-    + [
-        b"bh=AAAA;",
-        b"b=AAAA",
-        b"b=;",
-        b"c=relaxed/simple;",
-        b"l=1;",
-        b"x=1;",
-        b"t=9;",
-        b"i=@example.org;",
-        b";",
-        b"\xff",
-    ]
-    + [b"\r\n ", b" ", b"=", b"q=dns/txt;"]
+    b"v=1;|a=rsa-sha256;|a=ed25519-sha256;|d=example.org;|d=a.example;|s=mail;|h=from:to;|bh=AAAA;|b=AAAA|b=;|l=1;|"
+    b"c=relaxed/simple;|x=1;|t=9;|i=@example.org;|;|\xff|\r\n | |=|q=dns/txt;".split(b"|")
 )
 FIELDS = st.one_of(
     st.lists(SIGNATURE_WORDS, max_size=14).map(lambda words: b"DKIM-Signature: " + b"".join(words)),

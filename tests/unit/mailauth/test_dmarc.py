@@ -141,7 +141,7 @@ def test_psd_n_ends_the_walk(server, check):
     }
     assert check("x@a.school.example.org", passed("example.org")).outcome is Outcome.FAIL
     assert check("x@a.school.example.org", passed("b.school.example.org")).outcome is Outcome.PASS
-    assert ("_dmarc.org", "TXT") in server.asked  # for example.org, not for the school
+    assert ("_dmarc.example.org", "TXT") not in server.asked
     assert check("x@a.school.example.org").policy == "reject"
 
 
@@ -172,7 +172,7 @@ def test_a_public_suffix_that_sends_mail_itself(server, check):
         (b"From: a@good.example, b@plain.example\r\n", Outcome.NONE, "none"),
         (b"From: a@good.example, b@good.example\r\n", Outcome.PASS, "quarantine"),
         (b"From: a@weak.example, e@bank.example\r\n", Outcome.FAIL, "reject"),
-        (b"From: " + b", ".join(b"a@n%d.example" % i for i in range(11)) + b"\r\n", Outcome.FAIL, "reject"),
+        (b"From: " + b", ".join(b"a@n%d.example" % i for i in range(4)) + b"\r\n", Outcome.FAIL, "reject"),
         (b"From: a@good.example\r\n" * 20, Outcome.PASS, "quarantine"),
         (b"From: a@good.example" + b" " * 40000 + b"\r\n", Outcome.FAIL, "reject"),
         (b"From: nobody\r\n", Outcome.PERMERROR, "none"),
