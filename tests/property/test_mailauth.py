@@ -18,7 +18,26 @@ from message.headers import parse_headers
 
 NAMES = st.sampled_from(["example.org", "a.example", "x", "", "[1.2.3.4]", "é.example", "a..b"]) | st.text(max_size=20)
 SPF_WORDS = st.sampled_from(
-    [" a", " mx", " ptr", " -all", " +all", " include:a.example", " redirect=example.org", " exp=a.example", " ip4:192.0.2.0/24", " ip6:::/0", " exists:%{i}.%{h}", " a:%{l}.%{s}", "%", " %{", "//", " ip4:x", "=", "é"]
+    [
+        " a",
+        " mx",
+        " ptr",
+        " -all",
+        " +all",
+        " include:a.example",
+        " redirect=example.org",
+        " exp=a.example",
+        " ip4:192.0.2.0/24",
+        " ip6:::/0",
+        " exists:%{i}.%{h}",
+        " a:%{l}.%{s}",
+        "%",
+        " %{",
+        "//",
+        " ip4:x",
+        "=",
+        "é",
+    ]
 )
 KEY_WORDS = st.sampled_from(
     ["v=DKIM1;", "k=rsa;", "k=ed25519;", "p=;", "p=AAAA;", "t=s:y;", "h=sha256;", ";", "=", "s=x"]
