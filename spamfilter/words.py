@@ -19,8 +19,8 @@ _INVISIBLE = re.compile(
 )
 _MARKS = re.compile("[\u0300-\u036f]+")
 # Joiners and soft hyphens have honest uses, but not between two Latin letters of a word, nor do the others.
-_SPLIT_WORD = re.compile("[A-Za-zÀ-ÿ][\u200b-\u200d\u2060\ufeff\u180e][A-Za-zÀ-ÿ]")
-_MIXED_SCRIPTS = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]")
+_SPLIT_WORD = re.compile("(?<=[A-Za-zÀ-ÿ])[\u200b-\u200d\u2060\ufeff\u180e](?=[A-Za-zÀ-ÿ])")
+_MIXED_SCRIPTS = re.compile("[\u0370-\u052f](?:(?=[A-Za-z])|(?<=[A-Za-z].))")
 _WORD_START = re.compile(r"\b\w{1,4}")
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\u0334-\u0338\U0001f130-\U0001f189]")
 
