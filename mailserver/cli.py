@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from mailserver.wiring import Rooms
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mail server for an education authority.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A mail server for an education authority.",
+)
 account_app = typer.Typer(no_args_is_help=True, help="People and functions with a mailbox.")
 alias_app = typer.Typer(no_args_is_help=True, help="Addresses that lead to others.")
 spam_app = typer.Typer(no_args_is_help=True, help="The spam filter.")
