@@ -54,8 +54,8 @@ def test_curl(running: Service, need: Need, tmp_path: Path) -> None:
 
     assert "Subject: Message 2" in run(f"{address}/INBOX;MAILINDEX=2")
     assert run(f"{address}/INBOX?SUBJECT%20%22Message%201%22") .strip() == "* SEARCH 1"
-    (tmp_path / "mail").write_bytes(letter("par curl"))
-    run("-T", str(tmp_path / "mail"), f"{address}/INBOX")
+    (tmp_path / "letter.eml").write_bytes(letter("par curl"))
+    run("-T", str(tmp_path / "letter.eml"), f"{address}/INBOX")
     assert "Subject: par curl" in run("--ssl-reqd", f"imap://localhost:{running.port}/INBOX;UID=3")
 
 
@@ -90,6 +90,7 @@ Patterns *
 Create Both
 Expunge Both
 Sync All
+SyncState *
 """
     )
 
