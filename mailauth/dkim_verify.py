@@ -134,6 +134,7 @@ def _check(signature: _Signature) -> None:
         raise _Refused(Outcome.PERMERROR, "no v= tag")
     if any(name in tags and not _NUMBER.fullmatch(tags[name]) for name in (b"l", b"t", b"x")):
         raise _Refused(Outcome.PERMERROR, "l=, t= or x= is no number")
+    _check_times(tags)
     if b"from" not in signature.names:
         raise _Refused(Outcome.PERMERROR, "From is not signed")
     if len(signature.names) > _SIGNED_NAMES:
@@ -144,7 +145,6 @@ def _check(signature: _Signature) -> None:
         dkim.validate_signature_fields(tags)
     except dkim.DKIMException as error:
         raise _Refused(Outcome.PERMERROR, str(error)) from None
-    _check_times(tags)
 
 
 def _check_times(tags: dict[bytes, bytes]) -> None:

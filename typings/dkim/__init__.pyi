@@ -15,13 +15,12 @@ class HashThrough:
 class DKIM:
     headers: list[list[bytes]]
     body: bytes
-    signature_algorithm: bytes
     hasher: Callable[..., object]
     pk: object
     ktag: bytes
     keysize: int
     minkey: int
-    def __init__(self, message: bytes | None = None, *, signature_algorithm: bytes = b"rsa-sha256") -> None: ...
+    def __init__(self, message: bytes | None = None) -> None: ...
     def gen_header(
         self,
         fields: list[tuple[bytes, bytes]],

@@ -39,8 +39,7 @@ def test_aliases_are_followed(server, resolver, deadline):
 
 
 def test_an_alias_loop_is_a_failed_look_up(server, resolver, deadline):
-    server.zone = {"loop.example": ["TXT x"]}
-    server.broken.add("loop.example")
+    server.zone = {"loop.example": ["CNAME loop.example"]}
     with pytest.raises(LookupFailed):
         resolver.a("loop.example", deadline)
 
@@ -64,7 +63,7 @@ def test_names_that_the_dns_cannot_hold_are_not_asked_for(server, resolver, dead
 
 
 def test_names_with_accents_go_as_a_labels(server, resolver, deadline):
-    server.zone = {"xn--acadmie-dya.example": ["A 192.0.2.3"]}
+    server.zone = {"xn--acadmie-eya.example": ["A 192.0.2.3"]}
     assert resolver.a("académie.example", deadline) == ("192.0.2.3",)
 
 
