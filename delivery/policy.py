@@ -16,7 +16,6 @@ from message.headers import HeaderBlock
 from spamfilter.verdict import Action as Suggestion
 from spamfilter.verdict import Verdict
 
-
 #: Longest field that names an author, in octets: what a parser leaves unread could not be checked.
 AUTHOR_LIMIT = 32 * 1024
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from config.settings import Imap as Settings
 
-
 T = TypeVar("T", bound=Hashable)
 
 

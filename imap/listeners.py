@@ -94,6 +94,8 @@ def listen(
     if reactor is None:
         from twisted.internet import reactor
     context = ServerContext(tls) if tls.certificate else None
+    if spool is not None:
+        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     shared = Shared(
         reactor,
         settings,

@@ -452,7 +452,8 @@ class ImapConnection(Protocol):
             case Announced():
                 self._literal(event)
             case Overlong(start=start):
-                self._answer(_tag_of(start), Kind.BAD, "The command is too long", b"TOOBIG")
+                if start:
+                    self._answer(_tag_of(start), Kind.BAD, "The command is too long", b"TOOBIG")
                 self._end_silence("The command is too long")
             case Complete():
                 self._command(event)

@@ -37,7 +37,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpfResult:
-    """RFC 7208: may this client send for ``domain``? ``scope`` is ``"mailfrom"`` or, for the null sender, ``"helo"``."""
+    """RFC 7208: may this client send for ``domain``?
+
+    ``scope`` says where the domain stood: ``"mailfrom"`` or, for the null sender, ``"helo"``.
+    """
 
     outcome: Outcome
     domain: str = ""
@@ -95,9 +98,9 @@ def header(results: AuthenticationResults, authserv_id: str) -> bytes:
 
     Nothing in ``results`` can end the field or begin another result: all of it may come from a sender.
     """
-    clauses: list[BaseAuthenticationResult] = [*_clauses(results)] or [
-        NoneAuthenticationResult(comment=_phrase(results.note) or None)
-    ]
+    clauses: list[BaseAuthenticationResult] = [*_clauses(results)]
+    if not clauses:
+        clauses.append(NoneAuthenticationResult(comment=_phrase(results.note) or None))
     field = str(AuthenticationResultsHeader(authserv_id=_name(authserv_id), results=clauses))
     # authres does not fold. No value has a semicolon in it, so each of them ends a result.
     return field.replace("; ", ";\r\n\t").encode("ascii") + b"\r\n"
@@ -168,7 +171,7 @@ def _claims(value: str, ours: re.Pattern[str]) -> bool:
 
 
 def _authserv_id(value: str) -> tuple[str, bool]:
-    """The text before the first semicolon without comments (RFC 5322 section 3.2.2) and quotes, and whether all closed."""
+    """The text before the first semicolon without comments (RFC 5322 section 3.2.2) and quotes; whether all closed."""
     kept: list[str] = []
     depth, quoted = 0, False
     characters = iter(value)

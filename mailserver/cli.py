@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from mailserver.wiring import Rooms
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A mail server for an education authority.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A mail server for an education authority.",
+)
 account_app = typer.Typer(no_args_is_help=True, help="People and functions with a mailbox.")
 alias_app = typer.Typer(no_args_is_help=True, help="Addresses that lead to others.")
 spam_app = typer.Typer(no_args_is_help=True, help="The spam filter.")
@@ -33,7 +38,14 @@ DEFAULT = Path("/etc/mailserver/mailserver.toml")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="MAILSERVER_CONFIG", help=f"Configuration file; {DEFAULT} if it is there."),
+    # Not checked for being readable here: access(2) does not know of capabilities, opening it does.
+    typer.Option(
+        "--config",
+        "-c",
+        readable=False,
+        envvar="MAILSERVER_CONFIG",
+        help=f"Configuration file; {DEFAULT} if it is there.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -121,7 +133,7 @@ def serve(
 
 @app.command()
 def demo(
-    data: Annotated[Path, typer.Option(help="Folder of the demo académie; kept between runs.")],
+    data: Annotated[Path, typer.Option(readable=False, help="Folder of the demo académie; kept between runs.")],
     port_base: Annotated[int, typer.Option(help="First of eight ports.", min=1, max=65500)] = 2500,
     ready: Annotated[
         Path | None,

@@ -140,10 +140,8 @@ class Demo:
             with console.status("Delivering the first messages…"):
                 self._deliver(passwords, ca)
             done.touch()
-        if self._ready is not None:
-            write_atomically(
-                self._ready, json.dumps(self._facts(settings, ca, passwords), indent=1, ensure_ascii=False)
-            )
+        if self._notary is not None:
+            self._notary.write(json.dumps(self._facts(settings, ca, passwords), indent=1, ensure_ascii=False))
         console.print(self._panel(ca, passwords))
 
     def _deliver(self, passwords: dict[str, str], ca: Path) -> None:

@@ -242,7 +242,6 @@ class SmtpServer(SMTP):
             self._send(Reply(421, "4.3.0", failure_reply(error).text))
         finally:
             self._forget_transaction()
-            self._listener.sessions.discard(self)
             self._stream.close()
             log.info(
                 "smtp.disconnected",
@@ -252,6 +251,7 @@ class SmtpServer(SMTP):
                 errors=self._conduct.errors,
                 seconds=round(time.monotonic() - began, 3),
             )
+            self._listener.sessions.discard(self)
 
     async def _converse(self) -> None:
         """Commands and replies until a reply that closes the connection."""

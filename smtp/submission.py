@@ -36,7 +36,7 @@ class Submission:
     """Service of the ports for users. See ``smtp.service.Service`` for the hooks."""
 
     name = "submission"
-    mechanisms = sasl.MECHANISMS
+    mechanisms: tuple[str, ...] = sasl.MECHANISMS
 
     def __init__(
         self,

@@ -29,8 +29,8 @@ class Hit:
 class Verdict:
     """Score in points (higher is worse) with hits by falling absolute weight.
 
-    ``probability`` is the Bayesian classifier's in 0..1, None while it is untrained or unsure. ``scanned`` is False when the
-    filter failed or ran out of its budget: the message then passes, marked.
+    ``probability`` is the Bayesian classifier's in 0..1, None while it is untrained or unsure. ``scanned`` is False
+    when the filter failed or ran out of its budget: the message then passes, marked.
     """
 
     score: float

@@ -14,8 +14,7 @@ from itertools import islice
 from mailauth.results import AuthenticationResults
 from message.address import Address, parse_addresses
 from message.parts import Part, walk
-from message.text import decoded, part_text, read_html
-from message.text import Html
+from message.text import Html, decoded, part_text, read_html
 from spamfilter.domains import site
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link

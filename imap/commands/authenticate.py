@@ -90,7 +90,7 @@ def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandS
         return
     context.account = account
     context.state = State.AUTHENTICATED
-    log.info("imap.signed_in", account=account.key, address=context.address, tls=context.tls)
+    log.debug("imap.signed_in", account=account.key, address=context.address, tls=context.tls)
     yield Status(Kind.OK, "Signed in", b"CAPABILITY " + b" ".join(capability_names(context)), tag)
 
 

@@ -55,7 +55,10 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Overlong:
-    """A line, or a refused command, is beyond all limits: answer and close. ``start`` is how it begins."""
+    """A line is beyond the limit: answer and close. ``start`` is how it begins.
+
+    Empty for a refused command, answered before, of which more would have to be dropped than is reasonable.
+    """
 
     start: bytes
 

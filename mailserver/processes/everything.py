@@ -20,10 +20,10 @@ def run(
 
     ``before`` is called when the database is there and before the roles start, ``on_ready`` when all ports answer.
     """
-    logs.set_up(settings.log, "supervisor")
     supervisor = Supervisor(settings, arguments)
     settings.site.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     lifecycle.drop_rights(settings.site.user, settings.site.data)
+    logs.set_up(settings.log, "supervisor")
     rooms = Rooms(settings)
     rooms.migrate()
     rooms.close()

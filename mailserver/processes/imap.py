@@ -18,9 +18,9 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM; returns the exit status."""
-    logs.set_up(settings.log, "imap")
     sockets = role_sockets(settings, "imap")
     lifecycle.drop_rights(settings.site.user, settings.site.data)
+    logs.set_up(settings.log, "imap")
     rooms = Rooms(settings)
     # Importing the reactor installs it: only this process may.
     from twisted.internet import reactor as installed

@@ -25,8 +25,8 @@ SWEEP = 30.0
 
 def run(settings: Settings) -> int:
     """Work until SIGTERM; returns the exit status."""
-    logs.set_up(settings.log, "queue")
     lifecycle.drop_rights(settings.site.user, settings.site.data)
+    logs.set_up(settings.log, "queue")
     rooms = Rooms(settings)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -19,9 +19,9 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM; returns the exit status."""
-    logs.set_up(settings.log, "smtp")
     sockets = role_sockets(settings, "smtp")
     lifecycle.drop_rights(settings.site.user, settings.site.data)
+    logs.set_up(settings.log, "smtp")
     rooms = Rooms(settings)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(settings, rooms, sockets))

@@ -107,14 +107,14 @@ class Trainer:
         return connection.execute(query).scalar_one() >= self._settings.learn_per_account
 
 
-def _taught(connection: Connection, lesson: Lesson, account: str | None) -> Row[tuple[str, bool, int]] | None:
+def _taught(connection: Connection, lesson: Lesson, account: str | None) -> Row[str, bool, int] | None:
     query = select(learnt.c.account, learnt.c.spam, learnt.c.tokenizer).where(
         learnt.c.account == (account or ""), learnt.c.digest == lesson.digest
     )
     return connection.execute(query).one_or_none()
 
 
-def _take_back(connection: Connection, lesson: Lesson, known: Row[tuple[str, bool, int]]) -> None:
+def _take_back(connection: Connection, lesson: Lesson, known: Row[str, bool, int]) -> None:
     # Another version of the tokenizer gave other tokens: those stay counted rather than others being taken away.
     tokens = lesson.tokens if known.tokenizer == tokenize.VERSION else ()
     store.add(connection, tokens, ham=-int(not known.spam), spam=-int(known.spam))

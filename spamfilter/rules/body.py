@@ -7,6 +7,7 @@ search, whose time nobody can make grow.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from importlib.resources import files
 from spamfilter.registry import Finding, Rule, rule
 from spamfilter.views import Views
 from spamfilter.words import mixed_scripts
+
+_CAPITAL = re.compile("[A-ZÀ-Þ]")
 
 #: Characters around a phrase of the first kind in which one of the second kind must stand.
 NEAR = 160
@@ -32,7 +35,9 @@ class Wording:
     def found_in(self, text: str) -> str | None:
         """The phrases that were found, or None."""
         for phrase in self.first:
-            if not self.second and phrase in text:
+            if phrase not in text:
+                continue
+            if not self.second:
                 return phrase.strip()
             for start in _occurrences(text, phrase):
                 around = text[max(start - NEAR, 0) : start + len(phrase) + NEAR]
@@ -75,8 +80,9 @@ def body_mixed_scripts(views: Views) -> Finding:
 
 @rule("SHOUTING")
 def shouting(views: Views) -> Finding:
-    letters = [c for c in views.body[:4096] if c.isalpha()]
-    return len(letters) >= 200 and sum(c.isupper() for c in letters) > 0.6 * len(letters)
+    start = views.body[:4096]
+    capitals = len(_CAPITAL.findall(start))
+    return capitals >= 120 and capitals > 0.6 * sum(map(str.isalpha, start))
 
 
 @rule("SHORT_WITH_LINK")

@@ -10,6 +10,8 @@ from spamfilter.views import Attachment, Views
 
 #: Members of an archive that are looked at; only those whose local header stands in the first 64 KiB are seen.
 MAX_MEMBERS = 100
+#: Hidden characters that are still taken for a preview line with its padding.
+PREVIEW_LENGTH = 600
 
 _TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _PASSWORD_NEAR = ("mot de passe", "password", "passcode", "code d'acces", "mdp :", "mdp:")
@@ -50,8 +52,8 @@ def html_form(views: Views) -> Finding:
 
 @rule("HTML_HIDDEN_TEXT")
 def html_hidden_text(views: Views) -> Finding:
-    """More than a preview line is hidden from readers."""
-    return sum(part.hidden for part in views.html) >= 10
+    """More is hidden than the preview line that newsletters put in front of their text."""
+    return sum(part.hidden for part in views.html) >= PREVIEW_LENGTH
 
 
 @rule("IMAGE_ONLY")
@@ -73,9 +75,14 @@ def no_text(views: Views) -> Finding:
 @rule("ALTERNATIVES_DIFFER")
 def alternatives_differ(views: Views) -> Finding:
     """The plain text speaks of other things than the HTML: it was written for filters."""
-    plain = {word for word in views.plain[:16384].lower().split() if len(word) > 4 and word.isalpha()}
-    html = {word for word in views.html_text[:65536].lower().split() if len(word) > 4 and word.isalpha()}
-    return len(plain) >= 20 and len(html) >= 20 and len(plain & html) < 0.1 * min(len(plain), len(html))
+    if not views.html or not views.plain:
+        return None
+    plain, html = _long_words(views.plain), _long_words(views.html_text)
+    return min(len(plain), len(html)) >= 20 and len(plain & html) < 0.1 * min(len(plain), len(html))
+
+
+def _long_words(text: str) -> set[str]:
+    return {word for word in text[:4096].lower().split() if len(word) > 4 and word.isalpha()}
 
 
 @rule("SPLIT_WORDS")

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from message.headers import parse_headers
-from message.parts import load, scan
-from message.text import decode_words, searchable
 from sqlalchemy import Column, Connection, bindparam, select
 
 from message.content import Content
+from message.headers import parse_headers
+from message.parts import load, scan
 from message.summary import LIST_FIELDS
+from message.text import decode_words, searchable
 from storage import tables
 from storage.database import Database
 from storage.errors import Damaged, LimitReached, NoSuchMessage, Unavailable

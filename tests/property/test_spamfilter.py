@@ -23,10 +23,13 @@ from spamfilter.views import Views
 PIECES = st.sampled_from(
     [
         b"From: ", b"To: a@b.fr", b"Subject: ", b"Date: ", b"Reply-To: <", b"Message-ID: <x@y>", b"Content-Type: ",
-        b"multipart/mixed; boundary=b", b"text/html; charset=", b"text/plain", b"application/zip; name=a.zip", b"--b\r\n",
-        b"--b--\r\n", b"\r\n", b"\r\n\r\n", b"=?utf-8?b?", b"=?utf-8?q?=C3?=", b"?=", b"<a href=\"http://", b"\">www.x.fr</a>",
+        b"multipart/mixed; boundary=b",
+        b"text/html; charset=", b"text/plain", b"application/zip; name=a.zip", b"--b\r\n",
+        b"--b--\r\n", b"\r\n", b"\r\n\r\n", b"=?utf-8?b?", b"=?utf-8?q?=C3?=", b"?=",
+        b"<a href=\"http://", b"\">www.x.fr</a>",
         b"<form>", b"<img src=x>", b"http://xn--", b"http://[::1]:99999999/", b"@", b"<", b">", b"PK\x03\x04", b"MZ",
-        b"Content-Transfer-Encoding: base64\r\n", b"Content-Disposition: attachment; filename*=utf-8''%E2%80%AE.exe\r\n",
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Disposition: attachment; filename*=utf-8''%E2%80%AE.exe\r\n",
         b"votre mot de passe expire", b"In-Reply-To: <1@a>", b"\xe2\x80\x8b", b"\xff\xfe", b"\x00", b"List-Id: x\r\n",
     ]
 )  # fmt: skip

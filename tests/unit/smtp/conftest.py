@@ -202,6 +202,11 @@ class Client:
         """Code and enhanced code of the answer: ``b"250 2.0.0"``."""
         return b" ".join(self.say(command).replace(b"-", b" ", 1).split()[:2])
 
+    def chunk(self, argument: bytes, octets: bytes) -> bytes:
+        """Codes of the answer to a chunk."""
+        self.send(b"BDAT " + argument + b"\r\n" + octets)
+        return b" ".join(self.reply().split()[:2])
+
     def hello(self) -> Client:
         assert self.say(b"EHLO client.example").startswith(b"250-")
         return self

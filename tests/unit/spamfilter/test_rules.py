@@ -53,8 +53,8 @@ LONG = (
     "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
 )
 ENGLISH = (
-    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases training "
-    "sessions holiday planning library opening hours transport arrangements swimming lessons"
+    "quarterly budget meeting agenda includes several important topics regarding classroom equipment purchases "
+    "training sessions holiday planning library opening hours transport arrangements swimming lessons"
 )
 FRENCH = (
     "cliquez maintenant recevoir votre cadeau exclusif offert notre partenaire livraison rapide garantie satisfait "
@@ -157,7 +157,7 @@ CASES: dict[str, Case] = {
     "HTML_ONLY": ({"text": None} | html("<p>Bonjour</p>"), html("<p>Bonjour</p>")),
     "HTML_FORM": (html('<form action="https://a.net"><input name="p"></form>'), html("<p>formulaire</p>")),
     "HTML_HIDDEN_TEXT": (
-        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 12),
+        html("<p>Bonjour</p>" + '<div style="display:none">mot cache</div>' * 90),
         html('<p>Bonjour</p><div style="display:none">apercu</div>'),
     ),
     "IMAGE_ONLY": (

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +118,9 @@ def test_an_account_teaches_so_many_a_day(database: Database) -> None:
 
 def test_the_revision_rises_with_every_change(database: Database, trainer: Trainer) -> None:
     revisions = []
-    for step in (
-        lambda: trainer.learn(HAM, spam=False),
-        lambda: trainer.learn(SPAM, spam=True),
-        lambda: trainer.forget(HAM),
-    ):
-        step()
+    steps = [partial(trainer.learn, m, spam=m is SPAM) for m in (HAM, SPAM)] + [partial(trainer.forget, HAM)]
+    for step in steps:
+        assert step()
         with database.read() as connection:
             revisions.append(store.totals(connection).revision)
     assert revisions == sorted(set(revisions))

@@ -1,0 +1,92 @@
+"""Runs the dialogue files of ``imap/``: what a client says and what the server must answer, line by line.
+
+A C: a1 NOOP               connection A sends a line (A may be left out; connections open at their first use, and
+                           the greeting is read away)
+A S: a1 OK {any}           the next line must be this; {any} stands for anything, {number} for digits
+A S~ * 1 EXISTS            lines are read until this one
+A X                        the server closes
+@fill INBOX 3              three mails are put into the mailbox behind the server's back
+@deliver INBOX             a mail comes in
+@login                     connection A signs in as marie (B: @login B)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.imap_service import PASSWORD, Client, Service, service
+
+DIALOGUES = sorted((Path(__file__).parent / "imap").glob("*.txt"))
+_LINE = re.compile(r"(?:([A-Z]) )?(C:|S:|S~|X)(?: (.*))?")
+
+
+class Dialogue:
+    def __init__(self, running: Service) -> None:
+        self._service = running
+        self._clients: dict[str, Client] = {}
+
+    def client(self, name: str | None) -> Client:
+        name = name or "A"
+        if name not in self._clients:
+            self._clients[name] = Client(self._service.port)
+            assert self._clients[name].line().startswith(b"* OK ")
+        return self._clients[name]
+
+    def do(self, line: str) -> None:
+        if line.startswith("@"):
+            self._directive(*line[1:].split())
+            return
+        parsed = _LINE.fullmatch(line)
+        assert parsed, f"not a line of a dialogue: {line}"
+        client, text = self.client(parsed[1]), parsed[3] or ""
+        match parsed[2]:
+            case "C:":
+                client.send(text.encode() + b"\r\n")
+            case "S:":
+                said = client.line()
+                assert _pattern(text).fullmatch(said), f"expected {text!r}, got {said!r}"
+            case "S~":
+                skipped: list[bytes] = []
+                while not _pattern(text).fullmatch(said := client.line()):
+                    skipped.append(said)
+                    assert said, f"expected {text!r}, got {skipped}"
+            case "X":
+                assert client.ended()
+
+    def _directive(self, name: str, *arguments: str) -> None:
+        match name, arguments:
+            case "fill", (mailbox, count):
+                self._service.fill(mailbox, int(count))
+            case "deliver", (mailbox,):
+                self._service.deliver(mailbox)
+            case "login", _:
+                self.client(arguments[0] if arguments else None).ok(f'LOGIN marie "{PASSWORD}"')
+            case _:
+                raise AssertionError(f"no such directive: {name}")
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+
+def _pattern(text: str) -> re.Pattern[bytes]:
+    escaped = re.escape(text).replace(r"\{any\}", ".*").replace(r"\{number\}", "[0-9]+")
+    return re.compile(escaped.encode())
+
+
+@pytest.mark.parametrize("path", DIALOGUES, ids=lambda path: path.stem)
+def test_dialogue(path: Path, tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        dialogue = Dialogue(running)
+        try:
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                if line.strip() and not line.startswith("#"):
+                    try:
+                        dialogue.do(line)
+                    except AssertionError as error:
+                        raise AssertionError(f"{path.name}:{number}: {error}") from None
+        finally:
+            dialogue.close()

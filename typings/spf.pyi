@@ -1,0 +1,13 @@
+from collections.abc import Callable
+
+class TempError(Exception):
+    def __init__(self, msg: str, mech: str | None = None) -> None: ...
+
+class PermError(Exception):
+    def __init__(self, msg: str, mech: str | None = None) -> None: ...
+
+DNSLookup: Callable[[str, str, bool, float], list[tuple[tuple[str, str], object]]]
+
+class query:
+    def __init__(self, i: str, s: str, h: str, *, receiver: str | None = None, strict: bool = True) -> None: ...
+    def check(self) -> tuple[str, int, str]: ...
