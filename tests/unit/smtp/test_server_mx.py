@@ -21,7 +21,9 @@ END = b".\r\n"
 def test_one_message_and_what_delivery_is_given(server):
     client = server.connect().hello()
     assert client.code(b"MAIL FROM:<a@Far.Example> SIZE=100 BODY=8BITMIME RET=HDRS ENVID=QQ+2B1") == b"250 2.1.0"
-    assert client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    assert (
+        client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    )
     assert client.code(b"RCPT TO:<Jean@ECOLE.example>") == b"250 2.1.5"
     assert client.code(b"RCPT TO:<marie@ecole.example>") == b"250 2.1.5"
     reply = client.data(MESSAGE + b"..dot\r\n" + END)
@@ -190,7 +192,8 @@ def test_commands(server, state, command, code):
 
 
 @pytest.mark.parametrize(
-    "line", [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"]
+    "line",
+    [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"],
 )
 def test_browsers_are_sent_away_at_once(server, line):
     client = server.connect()
@@ -209,7 +212,8 @@ def test_bare_line_feeds_end_no_command(server):
 
 
 @pytest.mark.parametrize(
-    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"]
+    "end",
+    [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"],
 )
 def test_smuggling(server, end):
     client = server.connect().hello().start()
