@@ -316,7 +316,7 @@ def test_neomutt_reads_a_mailbox(stack: Any, need: Callable[[str, str], str], tm
         f"""
 set imap_user="marc.garnier" imap_pass="{person["password"]}" ssl_ca_certificates_file="{stack.facts["ca_file"]}"
 set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no confirmappend=no confirmcreate=no delete=no move=no copy=no
-set header_cache="" message_cachedir="" mbox_type=mbox
+set auto_tag=yes header_cache="" message_cachedir="" mbox_type=mbox
 """
     )
     # It wants a terminal to read mail; without one it would compose.
@@ -324,7 +324,7 @@ set header_cache="" message_cachedir="" mbox_type=mbox
     done = subprocess.Popen(
         [
             *(neomutt, "-n", "-F", str(rc), "-f", f"imaps://localhost:{stack.facts['imaps_port']}/INBOX"),
-            *("-e", f"push '<tag-pattern>~A<enter><tag-prefix><copy-message>{out}<enter><exit>'"),
+            *("-e", f"push '<tag-pattern>~A<enter><copy-message>{out}<enter><exit>'"),
         ],
         stdin=end, stdout=end, stderr=end, start_new_session=True,
         env={"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
