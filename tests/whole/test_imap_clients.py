@@ -53,7 +53,7 @@ def test_curl(running: Service, need: Need, tmp_path: Path) -> None:
         return subprocess.run([*base, *arguments], check=True, capture_output=True, text=True, timeout=30).stdout
 
     assert "Subject: Message 2" in run(f"{address}/INBOX;MAILINDEX=2")
-    assert run(f"{address}/INBOX?SUBJECT%20%22Message%201%22") .strip() == "* SEARCH 1"
+    assert run(f"{address}/INBOX?SUBJECT%20%22Message%201%22").strip() == "* SEARCH 1"
     (tmp_path / "letter.eml").write_bytes(letter("par curl"))
     run("-T", str(tmp_path / "letter.eml"), f"{address}/INBOX")
     assert "Subject: par curl" in run("--ssl-reqd", f"imap://localhost:{running.port}/INBOX;UID=3")
