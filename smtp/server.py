@@ -165,6 +165,8 @@ class SmtpServer(SMTP):
             return
         self._counted = True
         self._listener.sessions.add(self)
+        if self._listener.implicit_tls:
+            self._stream.hold()
         super().connection_made(transport)
 
     def _identify(self, transport: asyncio.Transport) -> Peer | None:
@@ -424,7 +426,6 @@ class SmtpServer(SMTP):
             return TLS_ALREADY
         if self._listener.tls_context() is None:
             return NO_TLS
-        self._stream.discard()
         self._send(READY_FOR_TLS)
         await self._flush()
         self._midway = True
@@ -493,6 +494,7 @@ class SmtpServer(SMTP):
             log.info(
                 "smtp.sender_refused", sender=transaction.sender, reply=error.reply.code, status=error.reply.status
             )
+            unbind_contextvars("id")
             raise
         self._transaction = transaction
         self._phase = Phase.MAIL

@@ -144,8 +144,10 @@ class SmtpRelay:
         )
         try:
             await transact(connection, item, octets, results, str(target))
-        finally:
-            await connection.close()
+        except BaseException:
+            connection.abort()
+            raise
+        await connection.close()
 
 
 def host_and_port(text: str, default: int) -> tuple[str, int]:

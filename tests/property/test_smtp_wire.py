@@ -10,7 +10,9 @@ from smtp.wire.extensions import parse_offer
 from smtp.wire.params import parse_mail, parse_rcpt, to_xtext, xtext
 from smtp.wire.reply import LINE, Refused, Reply, parse_status
 
-WIRE = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\r\n.\r\n", b"\0", b".."]), max_size=40).map(b"".join)
+WIRE = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\r\n.\r\n", b"\0", b".."]), max_size=40).map(
+    b"".join
+)
 ARGUMENT = st.one_of(
     st.binary(max_size=300),
     st.lists(

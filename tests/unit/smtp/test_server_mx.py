@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -21,7 +22,9 @@ END = b".\r\n"
 def test_one_message_and_what_delivery_is_given(server):
     client = server.connect().hello()
     assert client.code(b"MAIL FROM:<a@Far.Example> SIZE=100 BODY=8BITMIME RET=HDRS ENVID=QQ+2B1") == b"250 2.1.0"
-    assert client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    assert (
+        client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    )
     assert client.code(b"RCPT TO:<Jean@ECOLE.example>") == b"250 2.1.5"
     assert client.code(b"RCPT TO:<marie@ecole.example>") == b"250 2.1.5"
     reply = client.data(MESSAGE + b"..dot\r\n" + END)
@@ -190,7 +193,8 @@ def test_commands(server, state, command, code):
 
 
 @pytest.mark.parametrize(
-    "line", [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"]
+    "line",
+    [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"],
 )
 def test_browsers_are_sent_away_at_once(server, line):
     client = server.connect()
@@ -209,7 +213,8 @@ def test_bare_line_feeds_end_no_command(server):
 
 
 @pytest.mark.parametrize(
-    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"]
+    "end",
+    [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"],
 )
 def test_smuggling(server, end):
     client = server.connect().hello().start()
@@ -663,6 +668,38 @@ def test_starttls_forgets_all_that_was_said_in_clear(server):
     client.hello().start()
     assert client.data(MESSAGE + END).startswith(b"250")
     assert server.rooms.inbound.kept[0][0].client.tls.startswith("TLSv1.")
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("name", ["mx", "submissions"])
+def test_a_command_in_one_segment_with_the_end_of_the_handshake(make_server, loop_factory, name):
+    server = make_server(loop_factory=loop_factory)
+    client = server.connect(name, greet=False)
+    if name == "mx":
+        client.reply()
+        client.hello()
+        client.say(b"STARTTLS")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            client.send(outgoing.read())
+            incoming.write(client.socket.recv(65536))
+    tls.write(b"EHLO x\r\nQUIT\r\n")
+    client.send(outgoing.read())
+    left = b""
+    while b"221 2.0.0" not in left:
+        try:
+            left += tls.read(65536)
+        except ssl.SSLWantReadError:
+            incoming.write(client.socket.recv(65536))
+    assert b"250-SIZE" in left
 
 
 def test_garbage_instead_of_a_handshake(server):
