@@ -36,9 +36,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One recipient of a report. ``status`` is an enhanced status code (RFC 3463), ``remote`` the server that spoke.
+    """One recipient of a report. ``status`` is an enhanced status code (RFC 3463).
 
-    ``code`` is that server's SMTP reply code, None when the words are our own.
+    ``code`` and ``text`` are an SMTP reply, ``remote`` the server that gave it; None and empty where there was none.
     """
 
     address: str
@@ -138,8 +138,8 @@ def notice_of(
 def _reported(one: QueuedRecipient, action: Action) -> Reported:
     status = one.status or "4.0.0"
     if one.state is State.EXPIRED:
-        # It was a temporary failure that lasted: the class says that it is over, the rest why (RFC 3463 section 3.5).
-        status = "5.4.7" if one.status is None else "5" + one.status[1:]
+        # A failure that lasted is for good now: for its own reason where it told one (RFC 3463 section 3.5).
+        status = "5.4.7" if status.endswith(".0.0") else "5" + status[1:]
     return Reported(one.address, one.original, action, status, one.text, one.remote, one.code)
 
 
@@ -211,6 +211,47 @@ _ENGLISH = {
 }
 
 
+#: What a status means and what to do, by its subject and detail (RFC 3463 section 3), in French and English.
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "1.1": (
+        "Cette adresse n'existe pas : vérifiez son orthographe.",
+        "This address does not exist: check its spelling.",
+    ),
+    "1.2": (
+        "Ce domaine n'existe pas : vérifiez ce qui suit le signe @.",
+        "This domain does not exist: check what follows the @ sign.",
+    ),
+    "1.10": (
+        "Ce domaine ne reçoit pas de courrier : vérifiez l'adresse.",
+        "This domain takes no mail: check the address.",
+    ),
+    "2.2": (
+        "La boîte du destinataire est pleine : joignez-le autrement ou réessayez plus tard.",
+        "The recipient's mailbox is full: reach its owner by other means or try again later.",
+    ),
+    "3.4": (
+        "Le message est trop volumineux : réduisez les pièces jointes ou partagez-les autrement.",
+        "The message is too big: make its attachments smaller or share them by other means.",
+    ),
+    "4.1": (
+        "Le serveur du destinataire ne répond pas.",
+        "The recipient's server does not answer.",
+    ),
+    "4.6": (
+        "Le message tourne en boucle entre des serveurs : prévenez l'assistance.",
+        "The message goes round between servers: tell support.",
+    ),
+    "4.7": (
+        "Le délai de remise est dépassé : vérifiez l'adresse, puis renvoyez le message.",
+        "The time for delivery is over: check the address, then send the message again.",
+    ),
+    "7.1": (
+        "Le serveur du destinataire refuse ce message : joignez le destinataire autrement.",
+        "The recipient's server refuses this message: reach the recipient by other means.",
+    ),
+}
+
+
 def _subject(recipients: Sequence[Reported], language: str) -> str:
     """The gravest news make the subject."""
     present = {one.action for one in recipients}
@@ -219,24 +260,27 @@ def _subject(recipients: Sequence[Reported], language: str) -> str:
 
 def _text(recipients: Sequence[Reported], site: Site) -> str:
     """The part for people: French and English, the site's language first."""
-    texts = [_paragraphs(recipients, _FRENCH), _paragraphs(recipients, _ENGLISH)]
+    texts = [_paragraphs(recipients, _FRENCH, 0), _paragraphs(recipients, _ENGLISH, 1)]
     if site.language == "en":
         texts.reverse()
     return "\n\n----\n\n".join(texts) + f"\n\n{site.hostname}\n"
 
 
-def _paragraphs(recipients: Sequence[Reported], sentences: dict[Action, str]) -> str:
+def _paragraphs(recipients: Sequence[Reported], sentences: dict[Action, str], tongue: int) -> str:
     paragraphs = []
     for action, sentence in sentences.items():
-        lines = [_line(one) for one in recipients if one.action is action]
+        lines = [_line(one, tongue) for one in recipients if one.action is action]
         if lines:
             paragraphs.append("\n".join((sentence, "", *lines)))
     return "\n\n".join(paragraphs)
 
 
-def _line(one: Reported) -> str:
-    reason = " ".join(
-        part for part in (str(one.code) if one.code is not None else "", one.status, _clean(one.text)) if part
-    )
-    place = f" ({_clean(one.remote)})" if one.remote else ""
-    return f"  <{_clean(one.address)}>\n    {reason}{place}"
+def _line(one: Reported, tongue: int) -> str:
+    lines = [f"  <{_clean(one.address)}>"]
+    meaning = _MEANINGS.get(one.status.partition(".")[2])
+    if meaning is not None:
+        lines.append(f"    {meaning[tongue]}")
+    if one.code is not None:
+        place = f" ({_clean(one.remote)})" if one.remote else ""
+        lines.append(f"    {one.code} {_clean(one.status)} {_clean(one.text)}{place}")
+    return "\n".join(lines)

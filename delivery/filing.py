@@ -194,7 +194,7 @@ def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: 
             forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
         disposition = _disposition(one, bool(have_room), letter.junk, language)
         dispositions.append(disposition)
-        notices.extend(_notices(one, disposition, len(have_room) < len(wanted), letter.junk, language))
+        notices.extend(_notices(one, disposition, len(have_room) < len(wanted)))
     return _Plan(tuple(filings.values()), tuple(forwards.values()), tuple(dispositions), tuple(notices))
 
 
@@ -218,12 +218,14 @@ def _disposition(one: Route, filed: bool, junk: bool, language: str) -> Disposit
     return Disposition(one.recipient.address, Fate.LATER, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language))
 
 
-def _notices(one: Route, disposition: Disposition, some_full: bool, junk: bool, language: str) -> list[Reported]:
+def _notices(one: Route, disposition: Disposition, some_full: bool) -> list[Reported]:
     """What the sender is told of a recipient when others were kept: one SMTP answer can't say it."""
     recipient = one.recipient
-    if (disposition.fate is not Fate.KEPT or some_full) and wants_failure(recipient.notify):
-        reason = Reason.OVER_QUOTA if some_full else disposition.reason
-        return [Reported(recipient.address, recipient.original, Action.FAILED, _STATUS[reason], say(reason, language))]
+    if disposition.fate is not Fate.KEPT or some_full:
+        if not wants_failure(recipient.notify):
+            return []
+        status = _STATUS[Reason.OVER_QUOTA if some_full else disposition.reason]
+        return [Reported(recipient.address, recipient.original, Action.FAILED, status)]
     if disposition.reason is Reason.DELIVERED and not one.elsewhere and Notify.SUCCESS in recipient.notify:
         return [Reported(recipient.address, recipient.original, Action.DELIVERED, "2.0.0")]
     return []

@@ -83,7 +83,7 @@ pyspf.DNSLookup = _dns_lookup
 
 
 def evaluate(envelope: Envelope, resolver: Resolver, deadline: float) -> SpfResult:
-    """The result for the MAIL FROM identity or, for the null sender, for HELO (section 2.4). Bounded by ``deadline``."""
+    """The result for MAIL FROM or, for the null sender, for HELO (section 2.4). Look-ups end by ``deadline``."""
     local, domain, scope = _identity(envelope)
     if not _DOMAIN.fullmatch(domain):
         return SpfResult(Outcome.NONE, "", scope)

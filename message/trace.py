@@ -27,11 +27,11 @@ def rfc5322_date(timestamp: float) -> str:
 def received(envelope: Envelope, hostname: str, protocol: str) -> bytes:
     """The Received field of a message that came in by ``protocol`` (``ESMTPS`` and so on, RFC 3848), with its CRLF.
 
-    The recipient is named only when there is one, so that a blind copy stays blind (RFC 5321 section 7.2). Mail of our
-    own users does not tell where they sit: its field has no FROM clause.
+    The recipient is named only when there is one, so that a blind copy stays blind (RFC 5321 section 7.2). Without a
+    client address there is no FROM clause: so mail of our own users does not tell where they sit.
     """
     client = envelope.client
-    source = f"from {_client(client)}\r\n\t" if client.account is None else ""
+    source = f"from {_client(client)}\r\n\t" if client.address else ""
     tls = f" ({_COMMENT_BREAKING.sub('', printable(client.tls))})" if client.tls else ""
     target = f"\r\n\tfor <{_path(envelope.recipients[0].address)}>" if len(envelope.recipients) == 1 else ""
     by = f"by {_name(hostname)} with {_name(protocol)}{tls}\r\n\tid {_name(envelope.id)}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 import delivery.queue.tables
 import directory.tables
@@ -18,6 +19,13 @@ from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.store import Store
+
+# The default logger draws tracebacks with all local values: pretty, and slow enough to upset tests of time limits.
+structlog.configure(
+    processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+    logger_factory=structlog.ReturnLoggerFactory(),
+    cache_logger_on_first_use=False,
+)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from itertools import islice
 
 import structlog
 
-from imap.commands.sections import Body, listed_fields, partial_of, served_by_fields
+from imap.commands.sections import Body, is_whole, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
@@ -68,8 +68,9 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             columns |= Columns.FIELDS
             sees |= item.sees
         else:
-            columns |= Columns.PARTS
             opens = True
+            if not is_whole(item):
+                columns |= Columns.PARTS
             sees |= isinstance(item, c.Section) and item.sees
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 
@@ -163,7 +164,7 @@ def _contents(
             block, seen_now = _see(context, box, block)
         numbers = {row.uid: (number, row) for number, row in block}
         found = 0
-        for content in context.store.contents(context.number, box.id, list(numbers), plan.columns):
+        for content in _columns(context, box, list(numbers), plan.columns):
             found += 1
             number, row = numbers[content.uid]
             items = [render(row) for render in renders]
@@ -171,6 +172,13 @@ def _contents(
                 items += [render(row) for render in flags_too]
             yield from _message(context, box, plan, number, row, content, items, missing)
         missing.gone += len(block) - found
+
+
+def _columns(context: Context, box: SelectedMailbox, uids: list[int], columns: Columns) -> Iterable[ContentRow]:
+    """Content columns of the messages that are there; none are read when only whole bodies are sent."""
+    if not columns:
+        return [ContentRow(uid, b"", b"", b"", b"") for uid in uids]
+    return context.store.contents(context.number, box.id, uids, columns)
 
 
 def _see(context: Context, box: SelectedMailbox, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from types import TracebackType
 
-from imap.wire.commands import Section
+from imap.wire.commands import Datum, Section
 from message.content import Buffer, Content
 from message.headers import parse_headers
 from message.parts import Part, find, load
@@ -17,6 +17,11 @@ from message.summary import LIST_FIELDS
 def served_by_fields(section: Section) -> bool:
     """True when the column of list fields has all that the section asks for."""
     return section.text == "HEADER.FIELDS" and not section.numbers and LIST_FIELDS.issuperset(section.fields)
+
+
+def is_whole(item: Datum | Section) -> bool:
+    """True for the message from its first octet to its last, which takes no knowledge of its parts."""
+    return isinstance(item, Section) and not item.numbers and not item.text
 
 
 @lru_cache(maxsize=256)

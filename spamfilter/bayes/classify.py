@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from math import exp, log
 
 #: Strength of the assumption about a token never seen, in messages (Robinson's s), and the assumption itself (x).
-RARE_STRENGTH = 0.45
+RARE_STRENGTH = 1.0
 RARE_SHARE = 0.5
 #: The most decisive tokens that are combined, and how far from one half a token must be to count at all.
-DECISIVE_TOKENS = 150
-LEAST_DISTANCE = 0.1
+DECISIVE_TOKENS = 300
+LEAST_DISTANCE = 0.2
 #: No single token may be taken for certain, and no logarithm of zero may arise.
 FLOOR = 1e-4
 #: Fewer decisive tokens than this say nothing about a message.
@@ -49,8 +49,8 @@ def most_decisive(shares: Iterable[float], limit: int = DECISIVE_TOKENS) -> list
 def chi_square_tail(value: float, degrees: int) -> float:
     """Probability that a chi-square variable with an even number of degrees of freedom exceeds ``value``.
 
-    The first term underflows to zero from about ``value`` = 1490 on. With at most ``2 * DECISIVE_TOKENS`` degrees the
-    true tail is then below 1e-100, so zero is the right answer; rounding above one is cut off.
+    The first term underflows to zero from about ``value`` = 1490 on. With at most ``2 * DECISIVE_TOKENS`` degrees of
+    freedom the true tail is then below 1e-60, so zero is the right answer; rounding above one is cut off.
     """
     half = value / 2.0
     term = total = exp(-half)

@@ -128,6 +128,7 @@ def test_a_refusal_costs_one_argon2_whatever_the_reason(passwords: Passwords, ve
         pbkdf2_sha256.using(rounds=100).hash("x").replace("$100$", "$99999999$"),
         "$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
     ],
+    ids=range(8),
 )
 def test_hashes_not_accepted(passwords: Passwords, stored: str) -> None:
     with pytest.raises(UnusableHash):

@@ -42,7 +42,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_exposure_is_low(unit: Path) -> None:
     """At most 1.5 of 10."""
     done = run("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
-    assert done.returncode == 0, done.stdout.splitlines()[-1:] + [done.stderr]
+    assert done.returncode == 0, [*done.stdout.splitlines()[-1:], done.stderr]
 
 
 @needs_systemd

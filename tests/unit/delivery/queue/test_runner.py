@@ -118,7 +118,7 @@ def test_gives_up_after_its_time_and_says_so(office: PostOffice):
     assert b"Action: delayed" in delay
     assert b"Will-Retry-Until:" in delay
     assert b"Action: failed" in failure
-    assert b"Status: 5.0.0" in failure
+    assert b"Status: 5.4.7" in failure
     assert told_at[0] < DAY
     assert told_at[1] == 5 * DAY
 

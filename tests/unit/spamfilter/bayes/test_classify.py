@@ -13,14 +13,14 @@ def test_share_of_a_token_never_seen_is_neutral() -> None:
 
 
 def test_share_is_drawn_to_neutral_while_the_token_is_rare() -> None:
-    # By hand: raw share 1, once: (0.45 * 0.5 + 1 * 1) / (0.45 + 1); ten times: (0.225 + 10) / 10.45.
-    assert classify.share_of_spam(0, 1, 100, 100) == pytest.approx(1.225 / 1.45)
-    assert classify.share_of_spam(0, 10, 100, 100) == pytest.approx(10.225 / 10.45)
+    # By hand: raw share 1, once: (0.5 + 1 * 1) / (1 + 1); ten times: (0.5 + 10) / (1 + 10).
+    assert classify.share_of_spam(0, 1, 100, 100) == pytest.approx(0.75)
+    assert classify.share_of_spam(0, 10, 100, 100) == pytest.approx(10.5 / 11)
 
 
 def test_share_compares_frequencies() -> None:
     # 10 of 1000 ham and 10 of 100 spam: 0.1 / (0.1 + 0.01) = 10/11, drawn by 20 sightings.
-    assert classify.share_of_spam(10, 10, 1000, 100) == pytest.approx((0.225 + 20 * 10 / 11) / 20.45)
+    assert classify.share_of_spam(10, 10, 1000, 100) == pytest.approx((0.5 + 20 * 10 / 11) / 21)
 
 
 def test_no_share_is_certain() -> None:

@@ -118,11 +118,7 @@ def test_an_account_teaches_so_many_a_day(database: Database) -> None:
 
 def test_the_revision_rises_with_every_change(database: Database, trainer: Trainer) -> None:
     revisions = []
-    steps = [
-        partial(trainer.learn, HAM, spam=False),
-        partial(trainer.learn, SPAM, spam=True),
-        partial(trainer.forget, HAM),
-    ]
+    steps = [partial(trainer.learn, m, spam=m is SPAM) for m in (HAM, SPAM)] + [partial(trainer.forget, HAM)]
     for step in steps:
         assert step()
         with database.read() as connection:
