@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from config.settings import Auth
 
 WORDS = [
-    b"EHLO x\r\n", b"HELO x\r\n", b"MAIL FROM:<a@far.example>\r\n", b"MAIL FROM:<>", b"RCPT TO:<marie@ecole.example>\r\n",
+    b"EHLO x\r\n", b"HELO x\r\n", b"MAIL FROM:<a@far.example>\r\n", b"MAIL FROM:<>",
+    b"RCPT TO:<marie@ecole.example>\r\n",
     b"DATA\r\n", b"DATA", b".\r\n", b"\r\n.\r\n", b"\r\n", b"\n", b"\r", b"\0", b"BDAT 3\r\n", b"BDAT 10 LAST\r\n",
     b"BDAT 99999999999999999999\r\n", b"RSET\r\n", b"NOOP\r\n", b"AUTH PLAIN AGEAYg==\r\n", b"AUTH LOGIN\r\n", b"*\r\n",
     b"STARTTLS", b"VRFY x\r\n", b"FOO\r\n", b"\xff\xfe", "é".encode(), b"x" * 3000, b" ", b"SIZE=1", b"\x16\x03\x01",

@@ -15,7 +15,7 @@ import pytest
 
 from config.settings import Queue, Site
 from delivery.queue.model import QueuedMessage, QueuedRecipient, State
-from mailauth.exchangers import Exchanger, LookupFailed, NoSuchDomain, NullMx
+from mailauth.exchangers import Exchanger, LookupFailed, NoExchanger, NoSuchDomain, NullMx
 from message.content import MemoryContent
 from message.envelope import Notify
 from smtp.relay.deliver import SmtpRelay, host_and_port
@@ -61,7 +61,8 @@ def relay():
 class Script:
     """A server that gives these answers, whatever it is told; ``said`` is what it was told.
 
-    An answer is octets, or a function of the connection. After DATA it reads to the final dot. One connection at a time.
+    An answer is octets, or a function of the connection. After DATA it reads to the final dot. One connection at a
+    time.
     """
 
     def __init__(self, *answers, connections=1):
@@ -95,7 +96,7 @@ class Script:
                 answer(connection)
             elif answer:
                 connection.sendall(answer)
-            if answer.startswith(b"354") if isinstance(answer, bytes) else False:
+            if isinstance(answer, bytes) and answer.startswith(b"354"):
                 while (line := lines.readline()) not in (b".\r\n", b""):
                     self.said.append(line)
                 connection.sendall(self.answers[number + 1])
@@ -193,7 +194,7 @@ def test_to_postfix_smtp_sink(relay, need, tmp_path):
         (NullMx("x"), 556, "5.1.10"),
         (NoSuchDomain("x"), 550, "5.1.2"),
         (LookupFailed("x"), 450, "4.4.3"),
-        (None, 554, "5.4.6"),
+        (NoExchanger("x"), 554, "5.4.6"),
     ],
 )
 def test_domains_without_servers(relay, error, code, status):
