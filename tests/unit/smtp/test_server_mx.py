@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -68,7 +69,8 @@ def test_what_is_offered(server):
     client = server.connect()
     words = {line[4:] for line in client.say(b"EHLO x").split(b"\r\n")[1:] if line}
     assert words == {
-        b"SIZE 20971520", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"DSN", b"STARTTLS",
+        b"SIZE 20971520", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"DSN",
+        b"STARTTLS",
     }  # fmt: skip
     assert client.code(b"STARTTLS") == b"220 2.0.0"
     client.tls()
@@ -343,8 +345,7 @@ def test_size_while_reading(make_server):
     client.start()
     assert client.say(b"DATA").startswith(b"354")
     with pytest.raises(OSError):
-        for _ in range(100):
-            client.send(line * 1000)
+        client.keep_sending(line * 1000, times=100)
     assert server.idle()
     assert len(server.rooms.inbound.kept) == 1
     assert not list((server.settings.site.data / "spool").iterdir())
@@ -487,9 +488,7 @@ def test_one_octet_at_a_time_does_not_stretch_the_time_of_a_command(make_server)
     server = make_server(command_timeout=1.0)
     client = server.connect()
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for _ in range(100):
-            client.send(b"x")
-            time.sleep(0.1)
+        client.keep_sending(b"x", times=100, pause=0.1)
 
 
 def test_the_whole_of_data_has_a_limit(make_server):
@@ -497,9 +496,7 @@ def test_the_whole_of_data_has_a_limit(make_server):
     client = server.connect().hello().start()
     client.say(b"DATA")
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for _ in range(100):
-            client.send(b"x" * 1000)
-            time.sleep(0.1)
+        client.keep_sending(b"x" * 1000, times=100, pause=0.1)
     assert server.idle()
     assert not server.rooms.inbound.kept
 
@@ -525,14 +522,8 @@ def test_a_client_that_never_reads_is_bounded_and_cut(make_server):
     client = server.connect()
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.socket.settimeout(0.5)
-    sent = 0
-    block = b"HELP\r\n" * 10_000
     with pytest.raises(OSError):
-        for _ in range(3000):
-            client.socket.sendall(block)
-            sent += len(block)
-    client.socket.settimeout(15)
-    assert sent < 50_000_000
+        client.keep_sending(b"HELP\r\n" * 10_000, times=1000)
     assert wait_until(lambda: not server.listener().sessions)
 
 
@@ -667,6 +658,38 @@ def test_starttls_forgets_all_that_was_said_in_clear(server):
     client.hello().start()
     assert client.data(MESSAGE + END).startswith(b"250")
     assert server.rooms.inbound.kept[0][0].client.tls.startswith("TLSv1.")
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("name", ["mx", "submissions"])
+def test_a_command_in_one_segment_with_the_end_of_the_handshake(make_server, loop_factory, name):
+    server = make_server(loop_factory=loop_factory)
+    client = server.connect(name, greet=False)
+    if name == "mx":
+        client.reply()
+        client.hello()
+        client.say(b"STARTTLS")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            client.send(outgoing.read())
+            incoming.write(client.socket.recv(65536))
+    tls.write(b"EHLO x\r\nQUIT\r\n")
+    client.send(outgoing.read())
+    left = b""
+    while b"221 2.0.0" not in left:
+        try:
+            left += tls.read(65536)
+        except ssl.SSLWantReadError:
+            incoming.write(client.socket.recv(65536))
+    assert b"250-SIZE" in left
 
 
 def test_garbage_instead_of_a_handshake(server):
