@@ -33,7 +33,7 @@ from imap.stream import Portion, pull
 from imap.tls import ServerContext
 from imap.wire import encoder
 from imap.wire.errors import BadName, ParseError
-from imap.wire.framing import Announced, Complete, Framer, Overlong
+from imap.wire.framing import Announced, Complete, Framer, Literal, Overlong
 from imap.wire.parser import Limits, parse
 from imap.wire.responses import Kind, Status
 from storage.api import MailStore
@@ -51,10 +51,16 @@ _APPEND_OCTETS = 4
 #: Announced octets from which on the quota is asked before they are sent.
 _ASK_QUOTA_FROM = 64 * 1024
 
+#: Commands that are answered in one turn of the reactor.
+_IN_ONE_TURN = 32
+
+#: Seconds between signs of life during IDLE. Phones sleep between them.
+_STILL_HERE = 120.0
+
 #: Seconds that the peer has to take the last words.
 _LAST_WORDS = 10.0
 
-_MESSAGE_ARGUMENT = re.compile(rb"[^ ]+ APPEND (?:[^ ]|$)", re.IGNORECASE)
+_APPEND = re.compile(rb"[^ ]+ APPEND (.*)", re.IGNORECASE | re.DOTALL)
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
 
 
@@ -151,7 +157,9 @@ class ImapConnection(Protocol):
         self._signed_in = False
         self._closing = False
         self._lost = False
-        self._bad = 0
+        self._literals: tuple[Literal, ...] = ()
+        self._still_here = 0.0
+        self._bye: tuple[str, bytes | None] | None = None
         self._active = 0.0
         self._timer: IDelayedCall | None = None
         self._handshake: IDelayedCall | None = None
@@ -207,6 +215,7 @@ class ImapConnection(Protocol):
             if steps is not None:
                 steps.close()
         self._news = self._steps = None
+        self._release_literals()
         self.context.close()
         if self._counted:
             self._counted = False
@@ -221,8 +230,6 @@ class ImapConnection(Protocol):
             return
         self._write(encoder.status(Status(Kind.BYE, text, code)))
         self._hang_up()
-
-    _bye: tuple[str, bytes | None] | None = None
 
     def _hang_up(self) -> None:
         if self._closing:
@@ -297,6 +304,7 @@ class ImapConnection(Protocol):
     # ---------------------------------------------------------------- one thing after the other
 
     def _go(self) -> None:
+        turns = 0
         while not (self._busy or self._paused or self._closing):
             if self._news is not None:
                 self._pull(self._news, None, self._after_news)
@@ -306,8 +314,14 @@ class ImapConnection(Protocol):
             elif self._steps is not None:
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
+            elif turns == _IN_ONE_TURN:
+                # A flood of small commands: the others have their turn.
+                self._busy = True
+                self._shared.reactor.callLater(0, self._continue)
             elif not self._take_command():
                 break
+            else:
+                turns += 1
         if not self._closing:
             self._regulate_reading()
 
@@ -363,6 +377,7 @@ class ImapConnection(Protocol):
                 self._write(encoder.continuation(text))
                 self._await = wish
                 if news:
+                    self._still_here = time.monotonic()
                     self._watch_out()
                     self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
             case Pause(seconds=seconds):
@@ -384,7 +399,15 @@ class ImapConnection(Protocol):
         else:
             self._go()
 
+    def _release_literals(self) -> None:
+        """Give back what messages were spooled in, whatever became of the command."""
+        for literal in self._literals:
+            if not isinstance(literal, bytes):
+                literal.close()
+        self._literals = ()
+
     def _command_ended(self) -> None:
+        self._release_literals()
         context = self.context
         if not self._signed_in and context.account is not None:
             self._signed_in = True
@@ -421,7 +444,8 @@ class ImapConnection(Protocol):
         if self._await is None or self._closing:
             return
         self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
-        if not self._paused:
+        if not self._paused and time.monotonic() - self._still_here >= _STILL_HERE:
+            self._still_here = time.monotonic()
             self._write(encoder.status(Status(Kind.OK, "Still here")))
         self._bell()
 
@@ -439,6 +463,7 @@ class ImapConnection(Protocol):
             self._look = None
         self._await = None
         self._value = line
+        self._command_blocks = self._command_blocks or self.context.may_have_news
         return True
 
     # ---------------------------------------------------------------- commands
@@ -460,12 +485,12 @@ class ImapConnection(Protocol):
         return True
 
     def _command(self, event: Complete) -> None:
+        self._literals = event.literals
         settings = self._shared.settings
         depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
             request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
         except ParseError as error:
-            _release(event)
             if not self._signed_in and _HTTP.match(event.texts[0]):
                 # A web page that was made to talk to us (checklist 8): it learns nothing.
                 self._abort()
@@ -475,8 +500,8 @@ class ImapConnection(Protocol):
             self._command_ended()
             return
         except BadName as error:
-            _release(event)
             self._answer(error.tag, Kind.NO, error.text, b"CANNOT")
+            self._command_ended()
             return
         self._command_blocks = self._session.blocks(request)
         self._steps = self._session.run(request)
@@ -489,9 +514,7 @@ class ImapConnection(Protocol):
     def _literal(self, event: Announced) -> None:
         """Take a literal within the limits, else refuse it before it is sent (RFC 7888 section 4)."""
         settings = self._shared.settings
-        message = self._signed_in and bool(event.literals or _MESSAGE_ARGUMENT.match(event.texts[0]))
-        message = message and _is_append(event.texts[0])
-        if message:
+        if self._signed_in and _is_message(event):
             spooled = [one for one in event.literals if isinstance(one, Spool)]
             octets = sum(one.size for one in spooled)
             too_big = event.size > settings.append_limit
@@ -551,19 +574,15 @@ class ImapConnection(Protocol):
             self._end_silence("The literal is too big")
 
 
-def _is_append(text: bytes) -> bool:
-    return text.split(b" ", 2)[1:2] != [] and text.split(b" ", 2)[1].upper() == b"APPEND"
+def _is_message(event: Announced) -> bool:
+    """True for a literal of APPEND other than the mailbox name."""
+    found = _APPEND.match(event.texts[0])
+    return found is not None and bool(event.literals or found[1])
 
 
 def _tag_of(text: bytes) -> bytes:
     tag = text.partition(b" ")[0]
     return tag if re.fullmatch(rb"[A-Za-z0-9.\-_$#]{1,64}", tag) else b"*"
-
-
-def _release(event: Complete) -> None:
-    for literal in event.literals:
-        if not isinstance(literal, bytes):
-            literal.close()
 
 
 def _cancel(timer: IDelayedCall | None) -> None:

@@ -38,7 +38,14 @@ DEFAULT = Path("/etc/mailserver/mailserver.toml")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="MAILSERVER_CONFIG", help=f"Configuration file; {DEFAULT} if it is there."),
+    # Not checked for being readable here: access(2) does not know of capabilities, opening it does.
+    typer.Option(
+        "--config",
+        "-c",
+        readable=False,
+        envvar="MAILSERVER_CONFIG",
+        help=f"Configuration file; {DEFAULT} if it is there.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -126,7 +133,7 @@ def serve(
 
 @app.command()
 def demo(
-    data: Annotated[Path, typer.Option(help="Folder of the demo académie; kept between runs.")],
+    data: Annotated[Path, typer.Option(readable=False, help="Folder of the demo académie; kept between runs.")],
     port_base: Annotated[int, typer.Option(help="First of eight ports.", min=1, max=65500)] = 2500,
     ready: Annotated[
         Path | None,

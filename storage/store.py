@@ -4,6 +4,7 @@ bodies are durable before rows name them, and rows are gone before bodies are.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -58,6 +59,7 @@ class Store:
         self._views = Views(database, settings.views)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
+        self._folders: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -226,8 +228,16 @@ class Store:
     def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
         name = BodyName(row.blob, row.size, row.system)
         key = self._key(account)
+        known = self._folders.get((account, mailbox))
+        if known is not None:
+            # Names of bodies are unique: one that is found under a remembered folder is the right one.
+            with contextlib.suppress(Damaged):
+                return self._blobs.open(Place(key, known), name)
         with self._database.read() as connection:
             folder, was = mailboxes.folder_of(connection, account, mailbox)
+        if len(self._folders) >= self._settings.views:
+            self._folders.clear()
+        self._folders[account, mailbox] = folder
         try:
             return self._blobs.open(Place(key, folder), name)
         except Damaged:

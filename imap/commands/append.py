@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.steps import CommandSteps
@@ -18,13 +16,11 @@ from storage.model import Mailbox, NewMessage
 
 
 def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
-    """All messages or none."""
-    try:
-        messages = [_new(one) for one in command.messages]
-        mailbox = target(context, command.mailbox)
-        uids = context.store.append(context.number, mailbox.id, messages)
-    finally:
-        _release(command.messages)
+    """All messages or none. The connection gives back what they were spooled in."""
+    messages = [_new(one) for one in command.messages]
+    mailbox = target(context, command.mailbox)
+    uids = context.store.append(context.number, mailbox.id, messages)
+    context.look_again()
     code = b"APPENDUID %d %b" % (mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
 
@@ -49,9 +45,3 @@ def _new(one: c.Appended) -> NewMessage:
     if empty:
         raise Refused("There is no message")
     return NewMessage(content, one.system, one.keywords, one.date, one.zone)
-
-
-def _release(messages: Sequence[c.Appended]) -> None:
-    for one in messages:
-        if not isinstance(one.content, bytes):
-            one.content.close()

@@ -20,6 +20,7 @@ def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
     to = target(context, command.mailbox)
     if uids:
         result = context.store.copy(context.number, box.id, uids, to.id)
+        context.look_again()
         yield Status(Kind.OK, "Copied", _copyuid(result), tag)
 
 
@@ -32,6 +33,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
         raise Refused("The messages are in that mailbox already", b"CANNOT")
     if uids:
         result = context.store.move(context.number, box.id, uids, to.id)
+        context.look_again()
         if result.source:
             yield ok("Moved", _copyuid(result))
 
@@ -59,4 +61,5 @@ def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     else:
         uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
         context.store.expunge(context.number, box.id, uids)
+    context.look_again()
     yield from ()

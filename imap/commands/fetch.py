@@ -157,7 +157,9 @@ def _contents(
     context: Context, box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], missing: _Missing
 ) -> Iterator[bytes]:
     renders = _renders(box, plan.light)
-    flags_too = _renders(box, (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,))
+    # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
+    also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
+    flags_too = _renders(box, [item for item in also if item not in plan.light])
     while block := list(islice(rows, _BLOCK)):
         seen_now: set[int] = set()
         if plan.sees and not box.read_only:
@@ -168,7 +170,7 @@ def _contents(
             found += 1
             number, row = numbers[content.uid]
             items = [render(row) for render in renders]
-            if row.uid in seen_now and c.Datum.FLAGS not in plan.light:
+            if row.uid in seen_now:
                 items += [render(row) for render in flags_too]
             yield from _message(context, box, plan, number, row, content, items, missing)
         missing.gone += len(block) - found
@@ -188,6 +190,7 @@ def _see(context: Context, box: SelectedMailbox, block: list[Numbered]) -> tuple
         return block, set()
     result = context.store.store_flags(context.number, box.id, unseen, FlagChange.ADD, _SEEN, ())
     box.tell(result.rows)
+    context.look_again()
     after = {row.uid: row for row in result.rows}
     return [(number, after.get(row.uid, row)) for number, row in block], set(after)
 

@@ -24,8 +24,9 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     box = context.box()
     if command.modseq:
         context.enabled.add("CONDSTORE")
-    uids = [uid for uid in _found(context, box, _resolved(command.key, box)) if box.number(uid) is not None]
-    numbers = uids if command.uid else [number for uid in uids if (number := box.number(uid)) is not None]
+    found = box.numbered(_found(context, box, _resolved(command.key, box)))
+    uids = [uid for _, uid in found]
+    numbers = uids if command.uid else [number for number, _ in found]
     if command.returns is None:
         yield SearchResult(tuple(numbers), _highest_modseq(box, uids) if command.modseq and uids else None)
     else:

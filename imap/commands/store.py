@@ -28,6 +28,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         command.unchanged_since,
     )
     box.tell(result.rows)
+    context.look_again()
     new_keywords = {keyword for row in result.rows for keyword in row.keywords} - box.keywords
     if new_keywords:
         box.keywords |= new_keywords

@@ -147,6 +147,11 @@ class Context:
             return False
         return self.watch.rung or self.selected.has_gone or time.monotonic() - self.looked > LOOK_AGAIN
 
+    def look_again(self) -> None:
+        """Have ``news`` look at the mailbox, for instance after a change of our own."""
+        if self.watch is not None:
+            self.watch.rung = True
+
     def news(self, *, expunge: bool) -> Iterator[Response]:
         """What happened in the selected mailbox and may be told now. Raises MailboxGone."""
         box, watch = self.selected, self.watch

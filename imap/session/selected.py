@@ -71,6 +71,13 @@ class SelectedMailbox:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else None
 
+    def numbered(self, uids: Sequence[int]) -> list[tuple[int, int]]:
+        """Message numbers and UIDs of those UIDs that are numbered here."""
+        if len(uids) < 100:
+            return [(number, uid) for uid in uids if (number := self.number(uid)) is not None]
+        numbers = {uid: number for number, uid in enumerate(self.uids, 1)}
+        return [(numbers[uid], uid) for uid in uids if uid in numbers]
+
     def places(self, numbers: NumberSet, *, uid: bool) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.
 

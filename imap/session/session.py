@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import structlog
+
 from imap import errors
 from imap.commands.basic import capability_names
 from imap.session.context import Context, MailboxGone
@@ -13,6 +15,8 @@ from imap.session.table import TABLE, News, Row
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
 from imap.wire.responses import Kind, Status
+
+log = structlog.get_logger()
 
 
 class Session:
@@ -67,9 +71,18 @@ class Session:
         return answer or Answer(Status(Kind.OK, "Done", None, tag))
 
     def news(self, *, expunge: bool) -> Generator[bytes, None, None]:
-        """What others did, as far as it may be told now. Raises MailboxGone."""
-        for response in self.context.news(expunge=expunge):
-            yield encode(response)
+        """What others did, as far as it may be told now. Raises MailboxGone.
+
+        When the store can't tell, the command is answered all the same, and the next one looks again.
+        """
+        try:
+            for response in self.context.news(expunge=expunge):
+                yield encode(response)
+        except MailboxGone:
+            raise
+        except Exception:
+            log.exception("imap.no_news", account=self.context.number)
+            self.context.look_again()
 
     def idle_news(self) -> Steps:
         """The same, while the client waits in IDLE."""

@@ -25,6 +25,9 @@ _SECTION = re.compile(
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
+#: Items of one FETCH, and header fields of one section.
+_MOST_NAMED = 200
+
 #: Part numbers of a section that are read; deeper ones name nothing that a message could have.
 _SECTION_DEPTH = 200
 
@@ -209,7 +212,7 @@ def _list(p: Parser) -> c.Command:
         if "RECURSIVEMATCH" in select and not select & {"SUBSCRIBED", "SPECIAL-USE"}:
             raise ParseError("RECURSIVEMATCH needs another selection option")
         p.space()
-    reference = _reference(p)
+    reference = p.mailbox()
     p.space()
     if p.next == b"(":
         extended = True
@@ -250,13 +253,9 @@ def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
     return give, status
 
 
-def _reference(p: Parser) -> str:
-    return p.mailbox() if p.next != b'"' or not p.text.startswith(b'""', p.place) else p.string().decode("ascii")
-
-
 def _lsub(p: Parser) -> c.Command:
     p.space()
-    reference = _reference(p)
+    reference = p.mailbox()
     p.space()
     return c.Lsub(reference, p.list_mailbox())
 
@@ -375,6 +374,8 @@ def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
             if p.take_word(macro):
                 return data
         items = [_fetch_item(p)]
+    if len(items) > _MOST_NAMED:
+        raise ParseError(f"FETCH takes {_MOST_NAMED} items")
     return tuple(dict.fromkeys(items))
 
 
@@ -402,7 +403,9 @@ def _section(p: Parser, sees: bool) -> c.Section:
     fields: list[bytes] = []
     if text.startswith("HEADER.FIELDS"):
         p.space()
-        fields = p.listed(p.astring)
+        fields = list(dict.fromkeys(p.listed(p.astring)))
+        if len(fields) > _MOST_NAMED:
+            raise ParseError(f"a section may name {_MOST_NAMED} header fields")
         label += b" (" + b" ".join(map(_field_label, fields)) + b")"
     p.expect(b"]")
     partial: tuple[int, int] | None = None

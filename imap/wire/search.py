@@ -67,7 +67,7 @@ class _Frame:
     def result(self) -> tuple[c.Key, int]:
         if self.kind == "NOT":
             inner = self.keys[0]
-            return (inner.key, self.depth) if isinstance(inner, c.Inverse) else (c.Inverse(inner), self.depth + 1)
+            return (inner.key, self.depth - 1) if isinstance(inner, c.Inverse) else (c.Inverse(inner), self.depth + 1)
         if self.kind == "OR":
             # OR in OR lies flat, so that long chains of them are not deep.
             flat: list[c.Key] = []
