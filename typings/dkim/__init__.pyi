@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from dkim.canonicalization import CanonicalizationPolicy
 
@@ -8,7 +9,7 @@ class MessageFormatError(DKIMException): ...
 class ValidationError(DKIMException): ...
 class KeyFormatError(DKIMException): ...
 
-class HashThrough:
+class HashThrough(Protocol):
     name: str
     def digest(self) -> bytes: ...
 

@@ -109,6 +109,7 @@ class NameServer:
                 rrset = response.get_rrset(
                     response.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind), create=True
                 )
+                assert rrset is not None
                 rrset.update(dns.rrset.from_text(owner, self.ttl, "IN", kind, data))
                 rrset.update_ttl(self.ttl)
 

@@ -14,7 +14,7 @@ from mailauth.dkim_sign import Signer, UnusableKey
 MESSAGE = b"From: a@example.org\r\nTo: b@example.org\r\nTo: c@example.org\r\nSender: a@example.org\r\n\r\nx\r\n"
 
 
-def pem(key, encryption=None) -> bytes:
+def pem(key, encryption=None):
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 

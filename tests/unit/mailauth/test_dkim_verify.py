@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mailauth import dkim_verify
 from mailauth.dkim_sign import Signer
 from mailauth.resolver import DnsResolver
-from mailauth.results import Outcome
+from mailauth.results import DkimResult, Outcome
 from message.headers import parse_headers
 
 # RFC 8463 appendix A.
@@ -98,7 +98,7 @@ def verify(settings, deadline):
     return verify
 
 
-def outcomes(results):
+def outcomes(results: tuple[DkimResult, ...]) -> list[Outcome]:
     return [result.outcome for result in results]
 
 
