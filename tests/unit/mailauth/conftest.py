@@ -13,6 +13,8 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import pytest
@@ -110,8 +112,7 @@ class NameServer:
                     response.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind), create=True
                 )
                 assert rrset is not None
-                rrset.update(dns.rrset.from_text(owner, self.ttl, "IN", kind, data))
-                rrset.update_ttl(self.ttl)
+                rrset.add(dns.rdata.from_text("IN", kind, data), self.ttl)
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -14,7 +15,7 @@ from mailauth.dkim_sign import Signer, UnusableKey
 MESSAGE = b"From: a@example.org\r\nTo: b@example.org\r\nTo: c@example.org\r\nSender: a@example.org\r\n\r\nx\r\n"
 
 
-def pem(key, encryption=None):
+def pem(key: Any, encryption: Any = None) -> Any:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
