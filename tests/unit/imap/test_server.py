@@ -236,6 +236,55 @@ def test_octet_by_octet(start: Start) -> None:
     assert client.line().startswith(b"a OK")
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"a LOGIN ((((((((((((((((((((((((((((\r\n",
+        b"a LOGIN \xff\xfe \x80\r\n",
+        b"a LOGIN {1}x\r\n",
+        b"a AUTHENTICATE \r\n",
+        b"\0\r\n",
+        b"a\0b NOOP\r\n",
+        b"* NOOP\r\n",
+        b"+ NOOP\r\n",
+        b"\r\n",
+        b"a {5}\r\n",
+        b"a LOGIN {-1}\r\n",
+        b'a LOGIN "' + b"\\" * 999 + b"\r\n",
+        b"a LOGIN {0}\r\n {0}\r\n\r\n",
+    ],
+    ids=repr,
+)
+def test_rubbish_before_sign_in_gets_bad_and_the_session_goes_on(start: Start, octets: bytes) -> None:
+    client = Client(start().port)
+    client.line()
+    client.send(octets + b"z NOOP\r\n" * 2)
+    # The first NOOP may be taken for the octets of a literal.
+    answers = [client.line() for _ in range(2)]
+    while not answers[-1].startswith(b"z OK"):
+        assert answers[-1]
+        answers.append(client.line())
+    assert len(answers) <= 4
+
+
+def test_a_flood_of_small_commands_leaves_others_their_turn(start: Start) -> None:
+    service = start()
+    flood, other = signed_in(service), signed_in(service, login="paul")
+    flood.send(b"a NOOP\r\n" * 20_000)
+    assert other.ok("NOOP") == []
+    for _ in range(20_000):
+        assert flood.line().startswith(b"a OK")
+
+
+def test_a_hostile_search_is_refused_soon(start: Start) -> None:
+    service = start()
+    service.fill("INBOX", 1)
+    client = signed_in(service, "INBOX")
+    for keys in ("NOT " * 10_000, "(" * 10_000, "OR " * 10_000, "1," * 20_000 + "1", "SUBJECT x " * 5000):
+        assert client.command(f"SEARCH {keys}")[-1].split(b" ")[1] == b"BAD"
+    assert client.ok("UID FETCH 1:4294967295,4294967295:1 (UID)") == [b"* 1 FETCH (UID 1)"]
+
+
 # ---------------------------------------------------------------- APPEND
 
 
