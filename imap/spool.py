@@ -13,7 +13,11 @@ MEMORY = 1024 * 1024
 
 
 class Spool:
-    """A sink for a message literal; gives it as ``Content``. ``close`` removes the file."""
+    """A sink for a message literal; gives it as ``Content``. ``close`` removes the file.
+
+    ``write`` never raises: the octets of a literal come whether there is room for them or not, and the command is to be
+    answered after them. What was wrong is kept in ``failure``, and ``content`` may not be asked for then.
+    """
 
     def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
         """``folder`` is where messages above ``memory`` octets go; None means the machine's for temporary files."""
@@ -24,10 +28,20 @@ class Spool:
         self._path = ""
         self.size = 0
         self.has_nul = False
+        self.failure: OSError | None = None
 
     def write(self, octets: bytes) -> None:
         self.size += len(octets)
         self.has_nul = self.has_nul or b"\0" in octets
+        if self.failure is not None:
+            return
+        try:
+            self._keep(octets)
+        except OSError as error:
+            self.close()
+            self.failure = error
+
+    def _keep(self, octets: bytes) -> None:
         if self._file is None:
             self._memory += octets
             if len(self._memory) <= self._limit:

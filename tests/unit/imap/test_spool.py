@@ -37,3 +37,12 @@ def test_nul_is_noticed() -> None:
     assert not spool.has_nul
     spool.write(b"\0")
     assert spool.has_nul
+
+
+def test_no_room_is_told_after_the_octets(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "gone", memory=10)
+    for _ in range(3):
+        spool.write(b"12345678")
+    assert isinstance(spool.failure, OSError)
+    assert spool.size == 24
+    spool.close()
