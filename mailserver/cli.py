@@ -204,6 +204,14 @@ def _password(given: bool) -> str:
 PasswordOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
+def _ours(rooms: Rooms, addresses: list[str]) -> None:
+    """Fail for an address to which no mail would ever come."""
+    for address in addresses:
+        domain = address.rpartition("@")[2]
+        if "@" in address and not rooms.directory.is_local_domain(domain):
+            raise Failure(f"{address}: no mail for {domain} comes here; add the domain to site.domains first")
+
+
 @account_app.command("add")
 def account_add(
     login: Annotated[str, typer.Argument(help="Name typed at sign-in.")],
@@ -211,7 +219,7 @@ def account_add(
     address: Annotated[list[str], typer.Option(help="Mail address; the first is the primary one.")],
     role: Annotated[str, typer.Option(help="teacher, staff, head, inspector, student, ops, support.")] = "staff",
     school: Annotated[str, typer.Option(help="School code (UAI).")] = "",
-    quota: Annotated[int, typer.Option(help="Octets; 0 means the site's default.")] = 0,
+    quota: Annotated[int, typer.Option(help="Octets; 0: no limit; -1: the site's default.", min=-1)] = -1,
     password_stdin: PasswordOption = False,
     config: ConfigOption = None,
     assignments: SetOption = None,
@@ -224,6 +232,7 @@ def account_add(
         raise Failure(f"there is no role {role!r}: choose {', '.join(one.value for one in Role)}")
     password = _password(password_stdin)
     with _rooms(config, assignments) as rooms:
+        _ours(rooms, address)
         account = rooms.accounts.add(
             NewAccount(
                 login=login,
@@ -232,11 +241,11 @@ def account_add(
                 school=school or None,
                 addresses=tuple(address),
                 password=password,
-                quota_bytes=quota or None,
+                quota_bytes=None if quota < 0 else quota,
             )
         )
         number = rooms.store.open_account(account.key)
-        if quota:
+        if quota >= 0:
             rooms.store.set_quota(number, quota, None)
         print(f"Added {account.login} <{account.addresses[0]}>.")
 
@@ -354,6 +363,7 @@ def alias_add(
 ) -> None:
     """Make an address lead to accounts, groups or addresses elsewhere."""
     with _rooms(config, assignments) as rooms:
+        _ours(rooms, [address])
         rooms.accounts.add_alias(address, tuple(targets))
         print(f"{address} leads to {', '.join(targets)}.")
 

@@ -32,6 +32,7 @@ from spamfilter.filter import SpamFilter
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
+from storage.errors import Unavailable
 from storage.migrate import upgrade
 from storage.store import Store
 
@@ -52,8 +53,13 @@ class Rooms:
         return Database(url)
 
     def migrate(self) -> None:
-        """Make the data folder and bring the database to this release's schema."""
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the data folder and bring the database to this release's schema. Raises Unavailable, DiskFull."""
+        try:
+            self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Unavailable(
+                f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
+            ) from error
         upgrade(self.database)
 
     @cached_property

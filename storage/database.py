@@ -63,13 +63,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and writes nothing."""
-        with _own_errors(), self.engine.connect() as connection, connection.begin():
+        with own_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: committed and durable when the block ends, rolled back when it raises."""
-        with _own_errors():
+        with own_errors():
             if self._turn is None:
                 with self.engine.connect() as connection, connection.begin():
                     yield connection
@@ -143,7 +143,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def own_errors() -> Iterator[None]:
+    """What the database or the disk raises in here comes out as Unavailable or DiskFull."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage.database import Database
+from storage.database import Database, own_errors
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -22,8 +22,12 @@ def _config(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Apply the steps that are missing; safe to call at every start, by one process at a time."""
-    command.upgrade(_config(database), "head")
+    """Apply the steps that are missing; safe to call at every start, by one process at a time.
+
+    Raises Unavailable, DiskFull.
+    """
+    with own_errors():
+        command.upgrade(_config(database), "head")
 
 
 def is_current(database: Database) -> bool:

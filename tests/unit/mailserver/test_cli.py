@@ -1,0 +1,82 @@
+"""Commands of the operator, each in a process of its own on a data folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that another user may enter: commands of root become the server's user."""
+    path = Path(tempfile.mkdtemp(prefix="mailserver-cli-"))
+    path.chmod(0o755)
+    (path / "data").mkdir(mode=0o755)
+    if os.geteuid() == 0:
+        os.chown(path / "data", 65534, 65534)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def run(folder: Path):
+    config = folder / "mailserver.toml"
+    config.write_text(
+        f'[site]\nhostname = "mx.ac.test"\ndomains = ["ac.test"]\ndata = "{folder / "data"}"\n'
+        "[smtp]\nsubmissions_port = 0\n[imap]\ntls_port = 0\n[store]\nquota_bytes = 4096\n",
+        "utf-8",
+    )
+
+    def command(*arguments: str, given: str = "") -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mailserver", *arguments, "--config", str(config)],
+            cwd=ROOT,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return command
+
+
+def add(run, login: str, *more: str) -> tuple[int, str]:
+    address = f"{login}@ac.test"
+    arguments = ("--name", login, "--address", address, "--password-stdin", *more)
+    return run("account", "add", login, *arguments, given="Radium-1898-Polonium\n")
+
+
+def test_quotas_mean_the_same_at_every_command(run):
+    for login, more, shown in (("a", (), "of 4096 octets"), ("b", ("--quota", "0"), "no limit")):
+        assert add(run, login, *more)[0] == 0
+        assert shown in run("account", "show", login)[1]
+    assert add(run, "c", "--quota", "-5")[0] == 2
+
+
+def test_addresses_of_domains_that_are_not_here_are_refused(run):
+    code, text = add(run, "d", "--address", "d@elsewhere.example")
+    assert code == 1
+    assert "elsewhere.example" in text
+    assert "site.domains" in text
+    assert run("account", "show", "d")[0] == 1
+    assert run("alias", "add", "x@elsewhere.example", "a@far.example")[0] == 1
+    assert run("alias", "add", "x@ac.test", "a@far.example")[0] == 0
+
+
+def test_a_database_that_can_not_be_opened_is_one_line(run, folder):
+    (folder / "data" / "mailserver.db").mkdir()
+    code, text = run("account", "list")
+    assert code == 1
+    assert text.startswith("mailserver: the database is away: ")
+    assert len(text.splitlines()) == 1
