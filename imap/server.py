@@ -99,7 +99,7 @@ class Shared:
         deferToThreadPool(self.reactor, self.pool, work).addCallbacks(done, failed)
 
     def check_accounts(self) -> None:
-        """End the sessions of accounts that may no longer sign in (checklist 10)."""
+        """End the sessions of accounts that may no longer sign in within a minute."""
         sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
         if sessions:
             self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
@@ -492,8 +492,8 @@ class ImapConnection(Protocol):
             request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
-                # A web page that was made to talk to us (checklist 8): it learns nothing.
-                self._abort()
+                # A web page that was made to talk to us: it learns nothing.
+                self._hang_up()
                 return
             self._session.bad += 1
             self._answer(error.tag or b"*", Kind.BAD, error.text)

@@ -54,8 +54,9 @@ class MailboxGone(Exception):
 class Context:
     """State of one session, used by one command at a time.
 
-    ``secure`` is true under TLS, or where the client's network may sign in without. ``wake`` is called from any thread
-    when there may be news while the session waits for them.
+    ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
+    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` the
+    ``time.monotonic`` of the last look for news.
     """
 
     services: Services
