@@ -24,6 +24,8 @@ PublicKey = RSAPublicKey | Ed25519PublicKey
 # The value of b= with the blanks about it, up to the next tag (RFC 6376 section 3.7).
 _SIGNATURE_VALUE = re.compile(rb"((?:\A|;)\s*+b\s*+=)[^;]*+")
 _TRAILING_BLANKS = re.compile(rb"(?<![\t ])[\t ]++\r\n")
+# Single spaces, nearly all blanks of a text, are left as they are.
+_BLANKS = re.compile(rb"\t[\t ]*+| [\t ]++")
 _LINE_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")
 
 
@@ -48,7 +50,14 @@ def verify(digest: dkim.HashThrough, signature: bytes, key: PublicKey) -> bool:
 
 def strip_trailing_blanks(body: bytes) -> bytes:
     """Remove blanks at the ends of lines (RFC 6376 section 3.4.4)."""
+    if b" \r\n" not in body and b"\t\r\n" not in body:
+        return body
     return _TRAILING_BLANKS.sub(b"\r\n", body)
+
+
+def compress_blanks(text: bytes) -> bytes:
+    """Make one space of each run of blanks (RFC 6376 sections 3.4.2 and 3.4.4)."""
+    return _BLANKS.sub(b" ", text)
 
 
 def strip_trailing_lines(body: bytes) -> bytes:
@@ -63,4 +72,5 @@ dkim.RSASSA_PKCS1_v1_5_sign = sign
 dkim.RSASSA_PKCS1_v1_5_verify = verify
 dkim.RE_BTAG = _SIGNATURE_VALUE
 dkim.canonicalization.strip_trailing_whitespace = strip_trailing_blanks
+dkim.canonicalization.compress_whitespace = compress_blanks
 dkim.canonicalization.strip_trailing_lines = strip_trailing_lines

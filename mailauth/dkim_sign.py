@@ -59,7 +59,8 @@ class Signer:
             return b""
         headers = parse_headers(octets)
         algorithm = b"ed25519-sha256" if isinstance(self._key, Ed25519PrivateKey) else b"rsa-sha256"
-        message = dkim.DKIM(signature_algorithm=algorithm)
+        # For dkimpy it is always RSA: the one function that dkim_arithmetic has put there signs with either key.
+        message = dkim.DKIM()
         message.headers = [[field.name, octets[field.value_start : field.end]] for field in headers.fields]
         message.hasher = hashlib.sha256
         policy = CanonicalizationPolicy.from_c_value(_CANONICAL)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dkim
@@ -72,14 +74,40 @@ class _Key:
 
 
 def evaluate(
-    buffer: Buffer, headers: HeaderBlock, resolver: Resolver, deadline: float, limit: int
+    buffer: Buffer,
+    headers: HeaderBlock,
+    resolver: Resolver,
+    deadline: float,
+    limit: int,
+    authors: Sequence[str] = (),
 ) -> tuple[DkimResult, ...]:
-    """One result for each of the first ``limit`` signatures. What the deadline leaves out is a temporary error."""
+    """One result for each of the first ``limit`` signatures, in message order.
+
+    What the deadline leaves out is a temporary error. The signatures nearest to the domains of the ``authors`` are
+    looked at first: else a forger could put keys at silent name servers before the one that decides.
+    """
     fields = headers.named(b"DKIM-Signature")[:limit]
     if not fields:
         return ()
     message = _message(buffer, headers)
-    return tuple(_result(message, buffer, field, resolver, deadline) for field in fields)
+    read = [_read(buffer, field) for field in fields]
+    results = dict.fromkeys(range(len(read)), DkimResult(Outcome.NONE))
+    for index in sorted(results, key=lambda index: -_nearness(read[index], authors)):
+        signature = read[index]
+        results[index] = (
+            signature if isinstance(signature, DkimResult) else _result(message, buffer, signature, resolver, deadline)
+        )
+    return tuple(results.values())
+
+
+def _nearness(signature: _Signature | DkimResult, authors: Sequence[str]) -> int:
+    """How many labels at the end the signer's domain has in common with an author's."""
+    return max((_common_labels(signature.domain, author) for author in authors), default=0)
+
+
+def _common_labels(one: str, other: str) -> int:
+    pairs = zip(reversed(one.split(".")), reversed(other.split(".")), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _message(buffer: Buffer, headers: HeaderBlock) -> dkim.DKIM:
@@ -90,22 +118,28 @@ def _message(buffer: Buffer, headers: HeaderBlock) -> dkim.DKIM:
     return message
 
 
-def _result(message: dkim.DKIM, buffer: Buffer, field: HeaderField, resolver: Resolver, deadline: float) -> DkimResult:
-    domain = selector = ""
-    whole = True
+def _result(
+    message: dkim.DKIM, buffer: Buffer, signature: _Signature, resolver: Resolver, deadline: float
+) -> DkimResult:
+    whole = b"l" not in signature.tags
     try:
-        signature = _read(buffer, field)
-        domain, selector = signature.domain, signature.selector
-        whole = b"l" not in signature.tags
         _check(signature)
-        key = _fetch_key(signature, resolver, deadline)
-        _verify(message, buffer, signature, key)
+        _verify(message, buffer, signature, _fetch_key(signature, resolver, deadline))
     except _Refused as refusal:
-        return DkimResult(refusal.outcome, domain, selector, refusal.reason, whole)
-    return DkimResult(Outcome.PASS, domain, selector, "" if whole else "covers a part of the body only", whole)
+        return DkimResult(refusal.outcome, signature.domain, signature.selector, refusal.reason, whole)
+    reason = "" if whole else "covers a part of the body only"
+    return DkimResult(Outcome.PASS, signature.domain, signature.selector, reason, whole)
 
 
-def _read(buffer: Buffer, field: HeaderField) -> _Signature:
+def _read(buffer: Buffer, field: HeaderField) -> _Signature | DkimResult:
+    """The signature in a field; for one that cannot be read, its result."""
+    try:
+        return _parse(buffer, field)
+    except _Refused as refusal:
+        return DkimResult(refusal.outcome, reason=refusal.reason)
+
+
+def _parse(buffer: Buffer, field: HeaderField) -> _Signature:
     if field.end - field.value_start > _LONGEST_FIELD:
         raise _Refused(Outcome.PERMERROR, "signature field too long")
     tags = _tags(buffer[field.value_start : field.end], "signature")
@@ -134,6 +168,7 @@ def _check(signature: _Signature) -> None:
         raise _Refused(Outcome.PERMERROR, "no v= tag")
     if any(name in tags and not _NUMBER.fullmatch(tags[name]) for name in (b"l", b"t", b"x")):
         raise _Refused(Outcome.PERMERROR, "l=, t= or x= is no number")
+    _check_times(tags)
     if b"from" not in signature.names:
         raise _Refused(Outcome.PERMERROR, "From is not signed")
     if len(signature.names) > _SIGNED_NAMES:
@@ -144,7 +179,6 @@ def _check(signature: _Signature) -> None:
         dkim.validate_signature_fields(tags)
     except dkim.DKIMException as error:
         raise _Refused(Outcome.PERMERROR, str(error)) from None
-    _check_times(tags)
 
 
 def _check_times(tags: dict[bytes, bytes]) -> None:

@@ -6,6 +6,7 @@ Policies and organizational domains are found by walking up the DNS tree; there 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mailauth.resolver import LookupFailed, NotFound, Resolver
@@ -17,7 +18,7 @@ _POLICIES = ("none", "quarantine", "reject")
 _TREE_QUERIES = 8
 _LONGEST_RECORD = 4096
 # A message with more domains in From, or a longer field, wants to hide one of them: it is judged as failed.
-_AUTHORS = 10
+_AUTHORS = 3
 _LONGEST_FIELD = 32 * 1024
 _BADNESS = (Outcome.PASS, Outcome.NONE, Outcome.PERMERROR, Outcome.TEMPERROR, Outcome.FAIL)
 
@@ -72,7 +73,7 @@ def evaluate(
 ) -> DmarcResult:
     """The result for the author's domain; with several domains in From, the worst of all of theirs (section 4.4.1)."""
     fields = headers.named(b"From")
-    domains = _author_domains(headers)
+    domains = author_domains(headers)
     if not domains:
         return DmarcResult(Outcome.PERMERROR if fields else Outcome.NONE)
     if len(domains) > _AUTHORS or any(field.end - field.value_start > _LONGEST_FIELD for field in fields):
@@ -86,12 +87,24 @@ def _badness(result: DmarcResult) -> tuple[int, int]:
     return _POLICIES.index(result.policy) if failed else -1, _BADNESS.index(result.outcome)
 
 
-def _author_domains(headers: HeaderBlock) -> list[str]:
-    """The different domains of all addresses in all From fields."""
+def author_domains(headers: HeaderBlock) -> list[str]:
+    """The different domains of all addresses in all From fields, in A-labels."""
     domains = (
         ascii_domain(address.domain).rstrip(".") for value in headers.all(b"From") for address in parse_addresses(value)
     )
     return list(dict.fromkeys(filter(None, domains)))
+
+
+def look_ahead(authors: list[str], resolver: Resolver, deadline: float) -> None:
+    """Bring the policies of the authors into the resolver's memory.
+
+    To be done first: names that a sender chooses (SPF, DKIM keys) must not use up the time for them, or silent name
+    servers of his own would save him from the policy of the domain that he forges.
+    """
+    walks = _Walks(resolver, deadline)
+    for domain in authors[:_AUTHORS]:
+        with suppress(LookupFailed):
+            walks.of(domain)
 
 
 class _Walks:

@@ -33,27 +33,34 @@ class Evaluator:
         if not self._settings.enabled:
             return results.unchecked("checks are switched off")
         deadline = time.monotonic() + self._settings.total_timeout
-        dkim_results = self._dkim(envelope, buffer, headers, deadline)
         if _is_loopback(envelope.client.address):
-            return self._from_this_machine(envelope, headers, dkim_results, deadline)
+            return self._from_this_machine(envelope, buffer, headers, deadline)
+        self._look_ahead(envelope, headers, deadline)
         spf_result = self._spf(envelope, deadline)
-        return AuthenticationResults(
-            spf_result, dkim_results, self._dmarc(envelope, headers, spf_result, dkim_results, deadline)
-        )
+        dkim_results = self._dkim(envelope, buffer, headers, deadline)
+        dmarc_result = self._dmarc(envelope, headers, spf_result, dkim_results, deadline)
+        return AuthenticationResults(spf_result, dkim_results, dmarc_result)
 
     def _from_this_machine(
-        self, envelope: Envelope, headers: HeaderBlock, dkim_results: tuple[DkimResult, ...], deadline: float
+        self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock, deadline: float
     ) -> AuthenticationResults:
         """Results for a client on loopback: a script, a proxy, a scanner in front of us.
 
         It has no address that a domain could list, so SPF would be wrong whatever it said: RFC 7208 section 2.5 has
         the check made where mail enters the organization. Without SPF, DMARC can find a pass but no failure.
         """
+        dkim_results = self._dkim(envelope, buffer, headers, deadline)
         dmarc_result = DmarcResult(Outcome.NONE)
         if any(signature.outcome is Outcome.PASS for signature in dkim_results):
             found = self._dmarc(envelope, headers, SpfResult(Outcome.NONE), dkim_results, deadline)
             dmarc_result = found if found.outcome is Outcome.PASS else dmarc_result
         return AuthenticationResults(SpfResult(Outcome.NONE), dkim_results, dmarc_result, "client on this machine")
+
+    def _look_ahead(self, envelope: Envelope, headers: HeaderBlock, deadline: float) -> None:
+        try:
+            dmarc.look_ahead(dmarc.author_domains(headers), self._resolver, deadline)
+        except Exception:
+            log.exception("mailauth.dmarc.failed", message=envelope.id)
 
     def _spf(self, envelope: Envelope, deadline: float) -> SpfResult:
         try:
@@ -66,7 +73,9 @@ class Evaluator:
         self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock, deadline: float
     ) -> tuple[DkimResult, ...]:
         try:
-            return dkim_verify.evaluate(buffer, headers, self._resolver, deadline, self._settings.dkim_signatures)
+            authors = dmarc.author_domains(headers)
+            limit = self._settings.dkim_signatures
+            return dkim_verify.evaluate(buffer, headers, self._resolver, deadline, limit, authors)
         except Exception:
             log.exception("mailauth.dkim.failed", message=envelope.id)
             return (DkimResult(Outcome.TEMPERROR, reason="internal error"),)

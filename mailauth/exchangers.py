@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from config.settings import MailAuth
 from mailauth.resolver import LookupFailed, NotFound, Resolver
@@ -18,6 +18,9 @@ _MOST_EXCHANGERS = 20
 _MOST_ADDRESSES = 10
 # A domain may have many exchangers, and delivery has more time than the checks of a message that is coming in.
 _PATIENCE = 5
+
+_GLOBAL_UNICAST = ip_network("2000::/3")  # all that IANA has given out (RFC 4291 section 2.4)
+_NAT64 = ip_network("64:ff9b::/96")  # what a DNS64 makes of IPv4 addresses (RFC 6052)
 
 
 class NullMx(Exception):
@@ -118,11 +121,12 @@ class Exchangers:
 
 
 def _is_public(address: str) -> bool:
-    """A unicast address in the Internet (RFC 6890), looking into IPv4 wrapped in IPv6."""
+    """A unicast address in the Internet (RFC 6890), looking into IPv4 that is wrapped in IPv6."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is not None and not inner.is_global:
+        if ip in _NAT64:
+            return IPv4Address(int(ip) & 0xFFFFFFFF).is_global
+        if ip not in _GLOBAL_UNICAST or (ip.sixtofour is not None and not ip.sixtofour.is_global):
             return False
     return ip.is_global and not ip.is_multicast
 

@@ -286,11 +286,13 @@ def _read(response: dns.message.Message, read: Callable[[Any], Any]) -> _Answer 
 
 
 def _name(name: str) -> dns.name.Name:
-    ascii_name = ascii_domain(name.rstrip("."))
     try:
-        return dns.name.from_text(ascii_name.encode("ascii").decode("ascii")).canonicalize()
+        found = dns.name.from_text(ascii_domain(name.rstrip(".")).encode("ascii").decode("ascii")).canonicalize()
     except (dns.exception.DNSException, UnicodeError, ValueError):
-        raise NotFound(f"{name!r} is no name of the DNS") from None
+        found = dns.name.root
+    if found == dns.name.root:
+        raise NotFound(f"{name!r} is no name of the DNS")
+    return found
 
 
 def _text(name: dns.name.Name) -> str:
@@ -299,10 +301,13 @@ def _text(name: dns.name.Name) -> str:
 
 def _endpoint(text: str) -> tuple[str, int]:
     """``ADDRESS``, ``ADDRESS:PORT`` or ``[IPV6]:PORT``. Raises ValueError."""
-    address, colon, port = text.rpartition(":")
-    if colon and (address.startswith("[") or ":" not in address):
-        return str(ip_address(address.strip("[]"))), int(port)
-    return str(ip_address(text.strip("[]"))), 53
+    if text.startswith("["):
+        address, _, port = text[1:].partition("]")
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    else:
+        address, port = text, ""
+    return str(ip_address(address)), int(port.removeprefix(":") or 53)
 
 
 def _system_servers() -> list[str]:

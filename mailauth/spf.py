@@ -85,11 +85,12 @@ pyspf.DNSLookup = _dns_lookup
 def evaluate(envelope: Envelope, resolver: Resolver, deadline: float) -> SpfResult:
     """The result for MAIL FROM or, for the null sender, for HELO (section 2.4). Look-ups end by ``deadline``."""
     local, domain, scope = _identity(envelope)
-    if not _DOMAIN.fullmatch(domain):
+    address = _client_address(envelope)
+    if address is None or not _DOMAIN.fullmatch(domain):
         return SpfResult(Outcome.NONE, "", scope)
     with _asking(resolver, deadline):
         word, _, explanation = pyspf.query(
-            i=_client_address(envelope), s=f"{local}@{domain}", h=ascii_domain(envelope.client.helo)
+            i=address, s=f"{local}@{domain}", h=ascii_domain(envelope.client.helo)
         ).check()
     outcome = Outcome(word)
     return SpfResult(outcome, domain, scope, explanation[:200] if outcome in _EXPLAINED else "")
@@ -103,9 +104,12 @@ def _identity(envelope: Envelope) -> tuple[str, str, str]:
     return "postmaster", ascii_domain(envelope.client.helo).rstrip("."), "helo"
 
 
-def _client_address(envelope: Envelope) -> str:
+def _client_address(envelope: Envelope) -> str | None:
     """The client's address; one mapped into IPv6 counts as the IPv4 address that it is (section 5)."""
-    address = ip_address(envelope.client.address.partition("%")[0])
+    try:
+        address = ip_address(envelope.client.address.partition("%")[0])
+    except ValueError:
+        return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(address)

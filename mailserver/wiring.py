@@ -101,7 +101,10 @@ class Rooms:
     def spam_filter(self) -> SpamFilter | None:
         if not self.settings.spam.enabled:
             return None
-        return SpamFilter(self.settings.spam, BayesModel(self.database))
+        model = BayesModel(self.database)
+        # Now, not at the first message: a large model takes seconds to read.
+        model.load()
+        return SpamFilter(self.settings.spam, model)
 
     # ---------------------------------------------------------------- delivery
 

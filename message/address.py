@@ -29,6 +29,7 @@ _TOKEN = re.compile(
 )
 _QUOTED, _ANGLE, _SEPARATOR, _COMMENT, _SPACE, _ATOM = range(1, 7)
 _COMMENT_MARK = re.compile(rb"\\.?|[()]", re.DOTALL)
+_QUOTED_STRING = re.compile(rb'"((?:[^"\\]++|\\.?)*+)"?', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _WHITE = re.compile(rb"\s+")
 _DOMAIN_LENGTH = 255  # RFC 1035 section 2.3.4; longer ones are not worth an IDNA look
@@ -187,7 +188,7 @@ def _bare(element: _Element) -> Entry:
 
 
 def _unquote(local: bytes) -> bytes:
-    return _unescape(local.replace(b'"', b"")) if b'"' in local else local
+    return _QUOTED_STRING.sub(lambda quoted: _unescape(quoted[1]), local) if b'"' in local else local
 
 
 def _unescape(text: bytes) -> bytes:

@@ -14,6 +14,7 @@ from message.address import Entry, entries
 from message.content import Buffer
 from message.headers import HeaderBlock, parse_headers
 from message.parts import Part, RawParameters
+from message.words import joined_parameters
 
 #: Addresses shown in one ENVELOPE; the octets of the message keep the others.
 ADDRESS_LIMIT = 10_000
@@ -127,8 +128,8 @@ def _trailer(part: Part) -> bytes:
 
 
 def _parameters(raw: RawParameters) -> bytes:
-    """Parameters as the message has them, RFC 2231 marks included, which mail programs decode; never ``()``."""
-    return _list(octets for pair in raw for octets in pair)
+    """Parameters as the message has them, which mail programs decode, continued ones in one piece; never ``()``."""
+    return _list(octets for pair in joined_parameters(raw) for octets in pair)
 
 
 def _language(value: bytes | None) -> bytes:

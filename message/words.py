@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote, unquote_to_bytes
 
 #: Octets of one field that are looked at; what follows is ignored.
 FIELD_LIMIT = 64 * 1024
@@ -79,6 +79,7 @@ _WORD = re.compile(rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*+)\
 _PARAMETER = re.compile(rb';\s*+([^\s=;"()]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.?)*+)"?|([^;]*+))', re.DOTALL)
 _COMMENT = re.compile(rb"\s\(")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_NUMBERED = re.compile(rb"([^*]+)\*(\d{1,3})(\*)?")
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
@@ -110,8 +111,9 @@ def decode_raw(octets: bytes) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError as error:
-        if len(octets) - error.start < 4 and error.reason == "unexpected end of data":
-            return octets.decode("utf-8", "replace")  # cut by a size limit in the middle of a character
+        # A size limit may have cut UTF-8 in the middle of its last character.
+        if error.reason == "unexpected end of data" and not octets[: error.start].isascii():
+            return octets.decode("utf-8", "replace")
         return octets.decode(_FALLBACK, "replace")
 
 
@@ -188,6 +190,40 @@ def raw_parameters(value: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(found)
 
 
+def joined_parameters(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Parameters as written, but the pieces of a continued one joined (RFC 2231 section 3).
+
+    One that has extended pieces is named ``name*`` and percent-encoded throughout, so that a reader needs to know
+    section 4 only. Pieces after a missing one are left out.
+    """
+    if not any(b"*" in name for name, _ in raw):
+        return tuple(raw)
+    joined: dict[bytes, bytes] = {}
+    pieces: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
+    for name, value in raw:
+        match = _NUMBERED.fullmatch(name)
+        if match is None:
+            joined.setdefault(name, value)
+        else:
+            numbered = pieces.setdefault(match[1].lower(), {})
+            numbered.setdefault(int(match[2]), (value, match[3] is not None))
+    for name, numbered in pieces.items():
+        row = list(_in_order(numbered))
+        if any(extended for _, extended in row):
+            values = (value if extended else quote(value).encode("ascii") for value, extended in row)
+            joined.setdefault(name + b"*", b"".join(values))
+        elif row:
+            joined.setdefault(name, b"".join(value for value, _ in row))
+    return tuple(joined.items())
+
+
+def _in_order(numbered: dict[int, tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
+    for number in range(len(numbered)):
+        if number not in numbered:
+            return
+        yield numbered[number]
+
+
 def decode_parameters(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     """Parameters as text: continuations joined, charsets decoded (RFC 2231), names in lower case, first of a name wins.
 
@@ -211,10 +247,7 @@ def decode_parameters(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, st
 def _join_pieces(numbered: dict[int, tuple[bytes, bool]]) -> str:
     charset = "utf-8"
     octets: list[bytes] = []
-    for number in range(len(numbered)):
-        if number not in numbered:
-            break
-        value, extended = numbered[number]
+    for number, (value, extended) in enumerate(_in_order(numbered)):
         if extended:
             if number == 0 and value.count(b"'") >= 2:
                 label, _, value = value.split(b"'", 2)

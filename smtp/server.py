@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import contextvars
 import logging
 import os
@@ -165,6 +166,8 @@ class SmtpServer(SMTP):
             return
         self._counted = True
         self._listener.sessions.add(self)
+        if self._listener.implicit_tls:
+            self._stream.hold()
         super().connection_made(transport)
 
     def _identify(self, transport: asyncio.Transport) -> Peer | None:
@@ -319,6 +322,9 @@ class SmtpServer(SMTP):
         """Count and send a reply, if there is one; True when the session is over."""
         if reply is None:
             return False
+        if reply.code >= 400 and (verb is None or verb.name not in _LOGGED):
+            # The words of the client are left out: a command gone wrong may hold a password.
+            log.info("smtp.refused", verb=verb.name if verb else None, reply=reply.code, text=reply.text)
         if reply.code >= 500 or reply.code == 421:
             self._conduct.error()
         elif reply is TOO_MANY_RECIPIENTS or (verb is not None and verb.junk):
@@ -332,8 +338,6 @@ class SmtpServer(SMTP):
         self._send(reply)
         if self._stream.full:
             await self._flush()
-        if reply.code == 421:
-            log.info("smtp.cut_off", reply=reply.text, errors=self._conduct.errors)
         return reply.closing
 
     def _send(self, reply: Reply) -> None:
@@ -424,7 +428,6 @@ class SmtpServer(SMTP):
             return TLS_ALREADY
         if self._listener.tls_context() is None:
             return NO_TLS
-        self._stream.discard()
         self._send(READY_FOR_TLS)
         await self._flush()
         self._midway = True
@@ -476,27 +479,33 @@ class SmtpServer(SMTP):
 
     async def smtp_MAIL(self, argument: bytes) -> Reply:
         """RFC 5321 section 4.1.1.2."""
+        try:
+            await self._begin(argument)
+        except Refused as error:
+            self._log_refusal("smtp.sender_refused", argument, error.reply)
+            raise
+        return SENDER_OK
+
+    async def _begin(self, argument: bytes) -> None:
+        """Open a transaction. Raises Refused."""
         mail = parse_mail(argument, auth=bool(self._service.mechanisms))
         if mail.size is not None and mail.size > self._service.size:
-            return TOO_BIG
+            raise Refused(TOO_BIG)
         if self._messages >= self._settings.messages_per_connection:
-            return TOO_MANY_MESSAGES
+            raise Refused(TOO_MANY_MESSAGES)
         if not self._has_space():
             log.error("smtp.no_space", folder=str(self._listener.spool))
-            return NO_SPACE
+            raise Refused(NO_SPACE)
         now = time.time()
         transaction = Transaction(id=new_id(now), mail=mail, received_at=now)
+        await self._service.sender(self._peer, transaction.sender, self._work)
         bind_contextvars(id=transaction.id)
-        try:
-            await self._service.sender(self._peer, transaction.sender, self._work)
-        except Refused as error:
-            log.info(
-                "smtp.sender_refused", sender=transaction.sender, reply=error.reply.code, status=error.reply.status
-            )
-            raise
         self._transaction = transaction
         self._phase = Phase.MAIL
-        return SENDER_OK
+
+    def _log_refusal(self, event: str, argument: bytes, reply: Reply) -> None:
+        words = argument[:320].decode("utf-8", "backslashreplace")
+        log.info(event, argument=words, reply=reply.code, status=reply.status, text=reply.text)
 
     def _has_space(self) -> bool:
         """True when a message of the largest size fits one and a half times."""
@@ -513,13 +522,7 @@ class SmtpServer(SMTP):
             rcpt = parse_rcpt(argument, smtputf8=transaction.mail.smtputf8)
             recipient = await self._service.recipient(self._peer, rcpt, self._work)
         except Refused as error:
-            log.info(
-                "smtp.recipient_refused",
-                sender=transaction.sender,
-                argument=argument[:320].decode("utf-8", "backslashreplace"),
-                reply=error.reply.code,
-                status=error.reply.status,
-            )
+            self._log_refusal("smtp.recipient_refused", argument, error.reply)
             raise
         transaction.recipients.setdefault(recipient.address, recipient)
         self._phase = Phase.RCPT
@@ -580,16 +583,15 @@ class SmtpServer(SMTP):
     async def _finish(self, transaction: Transaction, spool: Spool) -> Reply:
         """Hand the message over; the answer after its end. Whatever happens, the transaction is over."""
         self._messages += 1
-        size = spool.size
-        try:
-            reply = spool.end()
-            if reply is None and spool.failure is not None:
-                raise spool.failure
-            if reply is None:
-                envelope = transaction.envelope(self._peer.info())
-                reply = await self._work(self._deliver, envelope, spool)
-        except Exception as error:
-            reply = failure_reply(error)
+        reply = spool.end()
+        if reply is None and spool.failure is not None:
+            reply = failure_reply(spool.failure)
+        if reply is None:
+            transaction.spool = None  # from now on the worker's, whatever becomes of this session
+            try:
+                reply = await self._work(self._deliver, transaction.envelope(self._peer.info()), spool)
+            except Exception as error:
+                reply = failure_reply(error)
         if reply.positive:
             self._conduct.useful()
             self._service.kept(self._peer)
@@ -597,7 +599,7 @@ class SmtpServer(SMTP):
             "smtp.message",
             sender=transaction.sender,
             recipients=len(transaction.recipients),
-            size=size,
+            size=spool.size,
             reply=reply.code,
             status=reply.status,
             text=reply.text,
@@ -607,15 +609,14 @@ class SmtpServer(SMTP):
 
     def _deliver(self, envelope: Envelope, spool: Spool) -> Reply:
         """In a worker thread: the last checks, then delivery."""
-        content = spool.finish()
+        settings = self._settings
         try:
-            settings = self._settings
-            refused = header_refusal(content, size=settings.header_size, received=settings.received_fields)
-            if refused is not None:
-                return refused
-            return final_reply(self._service.accept(self._peer, envelope, content), envelope.id)
+            with contextlib.closing(spool.finish()) as content:
+                refused = header_refusal(content, size=settings.header_size, received=settings.received_fields)
+                if refused is not None:
+                    return refused
+                return final_reply(self._service.accept(self._peer, envelope, content), envelope.id)
         finally:
-            content.close()
             spool.discard()
 
     def _open_transaction(self) -> Transaction:
@@ -651,7 +652,8 @@ class SmtpServer(SMTP):
         unbind_contextvars("id")
         spool = transaction.spool
         if spool is not None and spool.in_file:
-            self._listener.pool.submit(spool.discard)
+            with contextlib.suppress(RuntimeError):  # the pool is closed already: the next start sweeps the folder
+                self._listener.pool.submit(spool.discard)
 
 
 def _unbase64(word: bytes) -> bytes:
@@ -671,6 +673,9 @@ def _chunk(argument: bytes) -> tuple[int, bool]:
         raise Refused(BDAT_ARGUMENT)
     return int(found[1]), found[2] is not None
 
+
+_LOGGED = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "AUTH"})
+"""Verbs whose methods log their refusals themselves."""
 
 Method = Callable[[SmtpServer, bytes], Awaitable[Reply | None]]
 

@@ -109,9 +109,9 @@ class ClientStream:
         if self.between_lines and self._reader is not None and not self._reader.done():
             self._reader.set_exception(error)
 
-    def discard(self) -> None:
-        """Forget what was sent and not yet read."""
-        self._in.clear()
+    def hold(self) -> None:
+        """Read nothing until ``start_tls``: the first octets of the client belong to the handshake."""
+        self.transport.pause_reading()
 
     async def line(self, limit: int, seconds: float) -> bytes:
         """The next line, without its CR LF, of at most ``limit`` octets with it, within ``seconds`` as a whole.
@@ -234,6 +234,9 @@ class ClientStream:
 
         Raises HandshakeFailed, also when the handshake takes longer than ``seconds``.
         """
+        # Before the call, which takes the transport over without letting the loop run. After it would be too late: the
+        # client's first command may come in one segment with the end of its handshake.
+        self._in.clear()
         try:
             transport = await self._loop.start_tls(
                 self.transport,
@@ -248,7 +251,6 @@ class ClientStream:
         if transport is None:
             raise HandshakeFailed("connection lost")
         self.transport = transport
-        self._in.clear()
         self._reading_paused = self._writing_paused = False
 
     # Time

@@ -18,7 +18,7 @@ from message.text import Html, decoded, part_text, read_html
 from spamfilter.domains import site
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
-from spamfilter.words import BLOCK, folded, readable, splits_words
+from spamfilter.words import BLOCK, folded, readable, splits_words, word_starts
 
 MAX_PARTS = 200
 MAX_ATTACHMENTS = 30
@@ -199,6 +199,11 @@ class Views:
     def folded(self) -> str:
         """Subject and the first 16 KiB of text, for looking up phrases."""
         return self.folded_subject + folded(self.body[:BLOCK])
+
+    @cached_property
+    def word_starts(self) -> frozenset[str]:
+        """The beginnings of the words of ``folded``."""
+        return word_starts(self.folded)
 
     @cached_property
     def links(self) -> tuple[Link, ...]:

@@ -31,6 +31,9 @@ log = structlog.get_logger()
 #: Requests in one transaction at most, so that nobody waits long for others.
 BATCH = 256
 
+#: Targets whose places are remembered.
+KNOWN_TARGETS = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -84,7 +87,8 @@ class Committer:
         self._blobs = blobs
         self._doorbell = doorbell
         self._limits = limits
-        self._keys: dict[int, str] = {}
+        # Where targets led last time; a wrong answer is found in the transaction, and asked for again.
+        self._known: dict[Target, tuple[int, Place]] = {}
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -161,6 +165,8 @@ class Committer:
                     results, rings = self._write(connection, placed)
             except _Moved:
                 self._undo(placed)
+                for target in places:
+                    self._known.pop(target, None)
                 continue
             except BaseException:
                 self._undo(placed)
@@ -184,24 +190,33 @@ class Committer:
 
     def _resolve(self, batch: Iterable[Request]) -> dict[Target, tuple[int, Place] | StoreError]:
         """Mailbox number and place of each target."""
-        targets = {entry.target for request in batch for entry in request.entries}
         places: dict[Target, tuple[int, Place] | StoreError] = {}
-        if not targets:
-            return places
-        with self._database.read() as connection:
-            known: dict[int, dict[int, tuple[str, str, str | None]]] = {}
-            for target in targets:
-                try:
-                    key = self._keys.get(target.account)
-                    if key is None:
-                        key = self._keys[target.account] = mailboxes.account_key(connection, target.account)
-                    if target.account not in known:
-                        known[target.account] = mailboxes.folders(connection, target.account)
-                    number, folder = _choose(target, known[target.account])
-                    places[target] = number, Place(key, folder)
-                except (NoSuchAccount, NoSuchMailbox) as error:
-                    places[target] = error
+        unknown: list[Target] = []
+        for target in {entry.target for request in batch for entry in request.entries}:
+            found = self._known.get(target)
+            if found is None:
+                unknown.append(target)
+            else:
+                places[target] = found
+        if unknown:
+            if len(self._known) > KNOWN_TARGETS:
+                self._known.clear()
+            with self._database.read() as connection:
+                for target in unknown:
+                    places[target] = self._look_up(connection, target)
         return places
+
+    def _look_up(self, connection: Connection, target: Target) -> tuple[int, Place] | StoreError:
+        try:
+            key = mailboxes.account_key(connection, target.account)
+            number, folder, exact = _choose(target, mailboxes.folders(connection, target.account))
+        except (NoSuchAccount, NoSuchMailbox) as error:
+            return error
+        found = number, Place(key, folder)
+        if exact:
+            # A fallback is not remembered: the mailbox that was meant may be made at any time.
+            self._known[target] = found
+        return found
 
     def _place(self, request: Request, places: dict[Target, tuple[int, Place] | StoreError]) -> _Placed:
         placed = _Placed(request)
@@ -279,16 +294,18 @@ def _enter(
     return account, number, uid
 
 
-def _choose(target: Target, folders: dict[int, tuple[str, str, str | None]]) -> tuple[int, str]:
+def _choose(target: Target, folders: dict[int, tuple[str, str, str | None]]) -> tuple[int, str, bool]:
+    """Number and folder of the mailbox meant, and whether it is that one and not INBOX in its place."""
     if target.mailbox is not None:
         if target.mailbox not in folders:
             raise NoSuchMailbox("the mailbox is gone")
-        return target.mailbox, folders[target.mailbox][1]
-    for wanted in (target.use, None):
-        for number, (name, folder, use) in folders.items():
-            if (wanted is not None and use == wanted.value) or (wanted is None and name == target.name):
-                return number, folder
-    for number, (name, folder, _) in folders.items():
+        return target.mailbox, folders[target.mailbox][1], True
+    inbox: tuple[int, str] | None = None
+    for number, (name, folder, use) in folders.items():
+        if use == target.use.value if target.use is not None else name == target.name:
+            return number, folder, True
         if name == INBOX:
-            return number, folder
-    raise NoSuchMailbox("the account has no INBOX")
+            inbox = number, folder
+    if inbox is None:
+        raise NoSuchMailbox("the account has no INBOX")
+    return *inbox, False

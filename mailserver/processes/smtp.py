@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 
 import structlog
 
@@ -16,6 +17,9 @@ from smtp import listeners
 
 log = structlog.get_logger()
 
+#: Seconds after which a thread that computes gives the interpreter to another that wants it.
+SWITCH_INTERVAL = 0.0005
+
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM; returns the exit status."""
@@ -23,6 +27,8 @@ def run(settings: Settings) -> int:
     lifecycle.drop_rights(settings.site.user, settings.site.data)
     logs.set_up(settings.log, "smtp")
     rooms = Rooms(settings)
+    # The loop shares the interpreter with threads that compute: it must not wait 5 ms for each of its turns.
+    sys.setswitchinterval(SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(settings, rooms, sockets))
 

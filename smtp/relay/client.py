@@ -21,20 +21,15 @@ class Results:
         self.recipients = [one for one in item.recipients if one.state is State.WAITING]
         self._attempts: dict[str, Attempt] = {}
 
-    def set(self, recipient: QueuedRecipient, reply: FarReply, remote: str) -> None:
-        """The result of one recipient."""
-        attempt = Attempt(recipient.address, reply.code, reply.status, reply.text, remote)
+    def set(self, recipient: QueuedRecipient, reply: FarReply, remote: str, *, dsn: bool = False) -> None:
+        """The result of one recipient; ``dsn``: the server offers DSN, so that success is reported by its side."""
+        attempt = Attempt(recipient.address, reply.code, reply.status, reply.text, remote, dsn and reply.positive)
         self._attempts.setdefault(recipient.address, attempt)
 
-    def set_rest(self, reply: FarReply, remote: str) -> None:
+    def set_rest(self, reply: FarReply, remote: str, *, dsn: bool = False) -> None:
         """The result of all recipients that have none yet."""
         for recipient in self.recipients:
-            self.set(recipient, reply, remote)
-
-    @property
-    def begun(self) -> bool:
-        """True once the far side has had its say about a recipient."""
-        return bool(self._attempts)
+            self.set(recipient, reply, remote, dsn=dsn)
 
     def all(self) -> tuple[Attempt, ...]:
         """In the order of the item's recipients."""
@@ -123,7 +118,8 @@ async def transact(connection: Connection, item: QueuedMessage, octets: bytes, r
                     results.set_rest(reply, remote)
                     return
         if accepted:
-            results.set_rest(await connection.data(octets, DATA_TIME), remote)
+            reply = await connection.data(octets, DATA_TIME)
+            results.set_rest(reply, remote, dsn="DSN" in connection.offer)
     except HostFailed as error:
         results.set_rest(error.reply, remote)
 

@@ -131,6 +131,10 @@ class Connection:
             raise HostFailed(451, "4.4.2", f"connection lost: {ascii_text(str(error))[:TEXT_LIMIT]}") from error
         return far_reply(response.code, response.message)
 
+    def abort(self) -> None:
+        """Close without a word."""
+        self._client.close()
+
     async def close(self) -> None:
         """QUIT, if the far side still listens, and close."""
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError, asyncio.TimeoutError):

@@ -14,7 +14,7 @@ import structlog
 
 from config.settings import Queue, Site
 from delivery.queue.model import Attempt, QueuedMessage
-from mailauth.exchangers import Exchanger, LookupFailed, NoSuchDomain, NullMx
+from mailauth.exchangers import Exchanger, LookupFailed, NoExchanger, NoSuchDomain, NullMx
 from smtp.relay.client import Results, transact
 from smtp.relay.connection import FarReply, HostFailed, Target, TlsFailed, TlsUse, connect
 
@@ -29,7 +29,7 @@ class ExchangerSource(Protocol):
     """Where mail for a domain goes."""
 
     def of(self, domain: str) -> tuple[Exchanger, ...]:
-        """In order of preference. Raises NullMx, NoSuchDomain, LookupFailed. Blocks."""
+        """In order of preference, one at least. Raises NullMx, NoExchanger, NoSuchDomain, LookupFailed. Blocks."""
         ...
 
 
@@ -62,6 +62,8 @@ class SmtpRelay:
             targets = self._targets(item.destination)
         except NullMx:
             results.set_rest(FarReply(556, "5.1.10", "the domain takes no mail (null MX)"), "")
+        except NoExchanger:
+            results.set_rest(FarReply(554, "5.4.6", "the domain's mail servers have no public address"), "")
         except NoSuchDomain:
             results.set_rest(FarReply(550, "5.1.2", "the domain does not exist or has no mail server"), "")
         except LookupFailed as error:
@@ -99,9 +101,6 @@ class SmtpRelay:
     # The attempt, in the relay's event loop
 
     async def _deliver(self, item: QueuedMessage, octets: bytes, targets: list[Target], results: Results) -> None:
-        if not targets:
-            results.set_rest(FarReply(554, "5.4.6", "the domain's mail servers are not reachable addresses"), "")
-            return
         last, remote = FarReply(450, "4.4.1", "no server answered"), ""
         try:
             async with asyncio.timeout(self._total):
@@ -144,8 +143,10 @@ class SmtpRelay:
         )
         try:
             await transact(connection, item, octets, results, str(target))
-        finally:
-            await connection.close()
+        except BaseException:
+            connection.abort()
+            raise
+        await connection.close()
 
 
 def host_and_port(text: str, default: int) -> tuple[str, int]:

@@ -9,6 +9,7 @@ both sides, or for none, ends near one half: that is the band in which the class
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import exp, log
 
 #: Strength of the assumption about a token never seen, in messages (Robinson's s), and the assumption itself (x).
@@ -23,6 +24,7 @@ FLOOR = 1e-4
 FEWEST_TOKENS = 5
 
 
+@lru_cache(maxsize=1 << 14)
 def share_of_spam(ham: int, spam: int, ham_messages: int, spam_messages: int) -> float:
     """Robinson's f(w) in ``FLOOR``..1-``FLOOR``: how much a token speaks for spam, 0.5 when nothing is known.
 

@@ -57,7 +57,7 @@ class Limits:
     messages: int | None
 
 
-_ACCOUNT = select(tables.account).where(tables.account.c.id == bindparam("account"))
+_ACCOUNT = select(tables.account).where(tables.account.c.id == bindparam("account")).with_for_update()
 _MAILBOX = select(tables.mailbox).where(
     tables.mailbox.c.account_id == bindparam("account"), tables.mailbox.c.id == bindparam("mailbox")
 )
@@ -103,7 +103,7 @@ class Ledger:
     def __init__(self, connection: Connection, account: int, defaults: Limits) -> None:
         self._connection = connection
         self.account = account
-        row = connection.execute(_ACCOUNT.with_for_update(), {"account": account}).mappings().first()
+        row = connection.execute(_ACCOUNT, {"account": account}).mappings().first()
         if row is None:
             raise NoSuchAccount(f"no account number {account}")
         self.key: str = row["key"]

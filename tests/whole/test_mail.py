@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
+import os
 import re
+import select
 import smtplib
 import subprocess
 import tarfile
@@ -312,18 +315,31 @@ def test_neomutt_reads_a_mailbox(stack: Any, need: Callable[[str, str], str], tm
     rc.write_text(
         f"""
 set imap_user="marc.garnier" imap_pass="{person["password"]}" ssl_ca_certificates_file="{stack.facts["ca_file"]}"
-set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no confirmappend=no delete=no move=no copy=no
-set header_cache="" message_cachedir="" mbox_type=mbox
+set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no confirmappend=no confirmcreate=no delete=no move=no copy=no
+set auto_tag=yes header_cache="" message_cachedir="" mbox_type=mbox
 """
     )
-    done = subprocess.run(
+    # It wants a terminal to read mail; without one it would compose.
+    terminal, end = os.openpty()
+    done = subprocess.Popen(
         [
             *(neomutt, "-n", "-F", str(rc), "-f", f"imaps://localhost:{stack.facts['imaps_port']}/INBOX"),
-            *("-e", f"push '<tag-pattern>~A<enter><tag-prefix><copy-message>{out}<enter><exit>'"),
+            *("-e", f"push '<tag-pattern>~A<enter><copy-message>{out}<enter><exit>'"),
         ],
-        capture_output=True, timeout=60, env={"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        stdin=end, stdout=end, stderr=end, start_new_session=True,
+        env={"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
-    assert out.exists(), done.stderr.decode() + done.stdout.decode()[-500:]
+    os.close(end)
+    screen = b""
+    end_time = time.monotonic() + 60
+    while done.poll() is None and time.monotonic() < end_time:
+        if select.select([terminal], [], [], 0.2)[0]:
+            with contextlib.suppress(OSError):
+                screen += os.read(terminal, 65536)
+    done.kill()
+    done.wait()
+    os.close(terminal)
+    assert out.exists(), screen[-2000:]
     assert out.read_bytes().count(b"\nSubject:") >= stack.count("marc.garnier")
 
 

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from dkim.canonicalization import CanonicalizationPolicy
 
@@ -8,20 +9,19 @@ class MessageFormatError(DKIMException): ...
 class ValidationError(DKIMException): ...
 class KeyFormatError(DKIMException): ...
 
-class HashThrough:
+class HashThrough(Protocol):
     name: str
     def digest(self) -> bytes: ...
 
 class DKIM:
     headers: list[list[bytes]]
     body: bytes
-    signature_algorithm: bytes
     hasher: Callable[..., object]
     pk: object
     ktag: bytes
     keysize: int
     minkey: int
-    def __init__(self, message: bytes | None = None, *, signature_algorithm: bytes = b"rsa-sha256") -> None: ...
+    def __init__(self, message: bytes | None = None) -> None: ...
     def gen_header(
         self,
         fields: list[tuple[bytes, bytes]],

@@ -13,6 +13,8 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import pytest
@@ -37,10 +39,8 @@ class NameServer:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = _sockets()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
         self.threads = [threading.Thread(target=self._serve_udp), threading.Thread(target=self._serve_tcp)]
         for thread in self.threads:
             thread.start()
@@ -102,7 +102,8 @@ class NameServer:
             record_kind, _, data = line.partition(" ")
             if record_kind == "CNAME":
                 response.answer.append(dns.rrset.from_text(owner, self.ttl, "IN", "CNAME", f"{data}."))
-                self._fill(response, dns.name.from_text(data), data, kind)
+                if data != name:
+                    self._fill(response, dns.name.from_text(data), data, kind)
             elif record_kind == kind:
                 if kind == "TXT" and not data.startswith('"'):
                     pieces = [data[i : i + 255] for i in range(0, len(data), 255)] or [""]
@@ -110,8 +111,19 @@ class NameServer:
                 rrset = response.get_rrset(
                     response.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind), create=True
                 )
-                rrset.update(dns.rrset.from_text(owner, self.ttl, "IN", kind, data))
-                rrset.update_ttl(self.ttl)
+                assert rrset is not None
+                rrset.add(dns.rdata.from_text("IN", kind, data), self.ttl)
+
+
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on the same free port."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(("127.0.0.1", udp.getsockname()[1]))
+        except OSError:
+            udp.close()
 
 
 @pytest.fixture

@@ -39,8 +39,7 @@ def test_aliases_are_followed(server, resolver, deadline):
 
 
 def test_an_alias_loop_is_a_failed_look_up(server, resolver, deadline):
-    server.zone = {"loop.example": ["TXT x"]}
-    server.broken.add("loop.example")
+    server.zone = {"loop.example": ["CNAME loop.example"]}
     with pytest.raises(LookupFailed):
         resolver.a("loop.example", deadline)
 
@@ -64,7 +63,7 @@ def test_names_that_the_dns_cannot_hold_are_not_asked_for(server, resolver, dead
 
 
 def test_names_with_accents_go_as_a_labels(server, resolver, deadline):
-    server.zone = {"xn--acadmie-dya.example": ["A 192.0.2.3"]}
+    server.zone = {"xn--acadmie-eya.example": ["A 192.0.2.3"]}
     assert resolver.a("académie.example", deadline) == ("192.0.2.3",)
 
 
@@ -121,34 +120,32 @@ def test_silence_is_waited_for_twice_then_the_server_rests(server, impatient):
     assert [kind for _, kind in server.asked] == ["A", "A", "NS"]
 
 
-def test_silent_domains_do_not_put_a_live_server_to_rest(server, impatient):
-    server.silent_for = {f"n{i}.attacker.example" for i in range(4)}
+def test_silent_domains_do_not_put_a_live_server_to_rest(server, settings):
+    server.silent_for = {f"n{i}.attacker.example" for i in range(3)}
     server.zone = {"example.org": ["A 192.0.2.1"]}
-    resolver = DnsResolver(impatient)
+    resolver = DnsResolver(replace(settings, query_timeout=0.5))
     for name in server.silent_for:
         with pytest.raises(LookupFailed):
             resolver.a(name, soon())
     assert resolver.a("example.org", soon()) == ("192.0.2.1",)
 
 
-def test_after_the_rest_one_look_up_goes_first(server, impatient, monkeypatch):
-    monkeypatch.setattr(resolver_module, "_REST", 0.3)
+def test_after_the_rest_one_look_up_goes_first(server, settings):
     server.silent = True
     server.zone = {"example.org": ["A 192.0.2.1"]}
-    resolver = DnsResolver(impatient)
+    resolver = DnsResolver(replace(settings, query_timeout=0.4))
+    (resting,) = resolver._servers
     for name in ("a.example", "b.example", "c.example"):
         with pytest.raises(LookupFailed):
             resolver.a(name, soon())
-    assert len(server.asked) == 3
-    time.sleep(0.35)
-    with pytest.raises(LookupFailed):
-        resolver.a("d.example", soon())
-    asked = len(server.asked)
-    with pytest.raises(LookupFailed):
-        resolver.a("e.example", soon())
-    assert len(server.asked) == asked
+    assert [name for name, _ in server.asked] == ["a.example", "b.example", "."]
+    resting._rests_until = time.monotonic() - 1  # time passes
+    for name in ("d.example", "e.example"):
+        with pytest.raises(LookupFailed):
+            resolver.a(name, soon())
+    assert [name for name, _ in server.asked[3:]] == ["d.example", "."]
     server.silent = False
-    time.sleep(0.35)
+    resting._rests_until = time.monotonic() - 1
     assert resolver.a("example.org", soon()) == ("192.0.2.1",)
     with pytest.raises(NotFound):
         resolver.a("f.example", soon())
@@ -171,7 +168,7 @@ def test_the_second_server_is_asked_when_the_first_does_not_know(server, setting
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         first = f"127.0.0.1:{silent.getsockname()[1]}"
-        resolver = DnsResolver(replace(settings, nameservers=(first, *settings.nameservers), query_timeout=0.2))
+        resolver = DnsResolver(replace(settings, nameservers=(first, *settings.nameservers), query_timeout=1.0))
         assert resolver.a("example.org", deadline) == ("192.0.2.1",)
 
 

@@ -29,9 +29,8 @@ MARIE = Account("a1", "marie", "Marie Curie", Role.TEACHER, "0750001A", ("marie@
 class Directory:
     """``ecole.example`` with marie, jean and postmaster; ``away`` makes it unavailable."""
 
-    known = {"marie@ecole.example", "jean@ecole.example", "postmaster@ecole.example"}
-
     def __init__(self) -> None:
+        self.known = {"marie@ecole.example", "jean@ecole.example", "postmaster@ecole.example"}
         self.away = False
         self.asked: list[str] = []
         self.error: Exception | None = None
@@ -174,6 +173,11 @@ class Client:
 
     def send(self, octets: bytes) -> None:
         self.socket.sendall(octets)
+
+    def keep_sending(self, octets: bytes, *, times: int, pause: float = 0.0) -> None:
+        for _ in range(times):
+            self.send(octets)
+            time.sleep(pause)
 
     def _fill(self) -> bool:
         octets = self.socket.recv(65536)

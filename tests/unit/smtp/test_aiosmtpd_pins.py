@@ -30,7 +30,14 @@ def test_all_that_reads_or_answers_is_replaced():
     assert verbs <= {name.decode() for name in VERBS}
     for name in _METHODS:
         assert f"smtp_{name}" in vars(SmtpServer)
-    for name in ("connection_lost", "eof_received", "connection_made", "data_received", "pause_writing", "resume_writing"):
+    for name in (
+        "connection_lost",
+        "eof_received",
+        "connection_made",
+        "data_received",
+        "pause_writing",
+        "resume_writing",
+    ):
         assert name in vars(SmtpServer)
 
 

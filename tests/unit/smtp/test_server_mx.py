@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -21,7 +22,9 @@ END = b".\r\n"
 def test_one_message_and_what_delivery_is_given(server):
     client = server.connect().hello()
     assert client.code(b"MAIL FROM:<a@Far.Example> SIZE=100 BODY=8BITMIME RET=HDRS ENVID=QQ+2B1") == b"250 2.1.0"
-    assert client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    assert (
+        client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;m+2Bx@c.example") == b"250 2.1.5"
+    )
     assert client.code(b"RCPT TO:<Jean@ECOLE.example>") == b"250 2.1.5"
     assert client.code(b"RCPT TO:<marie@ecole.example>") == b"250 2.1.5"
     reply = client.data(MESSAGE + b"..dot\r\n" + END)
@@ -66,7 +69,8 @@ def test_what_is_offered(server):
     client = server.connect()
     words = {line[4:] for line in client.say(b"EHLO x").split(b"\r\n")[1:] if line}
     assert words == {
-        b"SIZE 20971520", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"DSN", b"STARTTLS",
+        b"SIZE 20971520", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"ENHANCEDSTATUSCODES", b"CHUNKING", b"DSN",
+        b"STARTTLS",
     }  # fmt: skip
     assert client.code(b"STARTTLS") == b"220 2.0.0"
     client.tls()
@@ -190,7 +194,8 @@ def test_commands(server, state, command, code):
 
 
 @pytest.mark.parametrize(
-    "line", [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"]
+    "line",
+    [b"GET / HTTP/1.1", b"POST /mail HTTP/1.1", b"CONNECT mail:25 HTTP/1.1", b"get /", b"PRI * HTTP/2.0", b"Host: x"],
 )
 def test_browsers_are_sent_away_at_once(server, line):
     client = server.connect()
@@ -209,7 +214,8 @@ def test_bare_line_feeds_end_no_command(server):
 
 
 @pytest.mark.parametrize(
-    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"]
+    "end",
+    [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\r\n.\r\r\n", b"\0.\r\n"],
 )
 def test_smuggling(server, end):
     client = server.connect().hello().start()
@@ -339,8 +345,7 @@ def test_size_while_reading(make_server):
     client.start()
     assert client.say(b"DATA").startswith(b"354")
     with pytest.raises(OSError):
-        for _ in range(100):
-            client.send(line * 1000)
+        client.keep_sending(line * 1000, times=100)
     assert server.idle()
     assert len(server.rooms.inbound.kept) == 1
     assert not list((server.settings.site.data / "spool").iterdir())
@@ -483,9 +488,7 @@ def test_one_octet_at_a_time_does_not_stretch_the_time_of_a_command(make_server)
     server = make_server(command_timeout=1.0)
     client = server.connect()
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for _ in range(100):
-            client.send(b"x")
-            time.sleep(0.1)
+        client.keep_sending(b"x", times=100, pause=0.1)
 
 
 def test_the_whole_of_data_has_a_limit(make_server):
@@ -493,9 +496,7 @@ def test_the_whole_of_data_has_a_limit(make_server):
     client = server.connect().hello().start()
     client.say(b"DATA")
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for _ in range(100):
-            client.send(b"x" * 1000)
-            time.sleep(0.1)
+        client.keep_sending(b"x" * 1000, times=100, pause=0.1)
     assert server.idle()
     assert not server.rooms.inbound.kept
 
@@ -521,14 +522,8 @@ def test_a_client_that_never_reads_is_bounded_and_cut(make_server):
     client = server.connect()
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.socket.settimeout(0.5)
-    sent = 0
-    block = b"HELP\r\n" * 10_000
     with pytest.raises(OSError):
-        for _ in range(3000):
-            client.socket.sendall(block)
-            sent += len(block)
-    client.socket.settimeout(15)
-    assert sent < 50_000_000
+        client.keep_sending(b"HELP\r\n" * 10_000, times=1000)
     assert wait_until(lambda: not server.listener().sessions)
 
 
@@ -663,6 +658,38 @@ def test_starttls_forgets_all_that_was_said_in_clear(server):
     client.hello().start()
     assert client.data(MESSAGE + END).startswith(b"250")
     assert server.rooms.inbound.kept[0][0].client.tls.startswith("TLSv1.")
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("name", ["mx", "submissions"])
+def test_a_command_in_one_segment_with_the_end_of_the_handshake(make_server, loop_factory, name):
+    server = make_server(loop_factory=loop_factory)
+    client = server.connect(name, greet=False)
+    if name == "mx":
+        client.reply()
+        client.hello()
+        client.say(b"STARTTLS")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            client.send(outgoing.read())
+            incoming.write(client.socket.recv(65536))
+    tls.write(b"EHLO x\r\nQUIT\r\n")
+    client.send(outgoing.read())
+    left = b""
+    while b"221 2.0.0" not in left:
+        try:
+            left += tls.read(65536)
+        except ssl.SSLWantReadError:
+            incoming.write(client.socket.recv(65536))
+    assert b"250-SIZE" in left
 
 
 def test_garbage_instead_of_a_handshake(server):

@@ -65,7 +65,8 @@ def test_implicit_tls(server):
 
 
 @pytest.mark.parametrize(
-    "command", [b"AUTH PLAIN " + GOOD, b"AUTH LOGIN", b"MAIL FROM:<marie@ecole.example>", b"VRFY x", b"BDAT 4 LAST\r\nQUIT"]
+    "command",
+    [b"AUTH PLAIN " + GOOD, b"AUTH LOGIN", b"MAIL FROM:<marie@ecole.example>", b"VRFY x", b"BDAT 4 LAST\r\nQUIT"],
 )
 def test_nothing_before_tls(server, command):
     client = server.connect("submission")
