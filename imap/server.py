@@ -241,8 +241,9 @@ class ImapConnection(Protocol):
         self.transport.loseConnection()
 
     def _abort(self) -> None:
-        self._timer = self._handshake = None
         self._closing = True
+        for timer in (self._timer, self._handshake):
+            _cancel(timer)
         self.transport.abortConnection()
 
     # ---------------------------------------------------------------- time limits
@@ -345,7 +346,9 @@ class ImapConnection(Protocol):
                 self._steps = self._news = None
                 self._end_silence("Internal error")
 
-        start = lambda: self._shared.in_thread(lambda: pull(steps, value), done, failed)  # noqa: E731
+        def start() -> None:
+            self._shared.in_thread(lambda: pull(steps, value), done, failed)
+
         self._shared.turns.take(account, start)
 
     def _released(self, account: int) -> None:
@@ -408,6 +411,8 @@ class ImapConnection(Protocol):
 
     def _command_ended(self) -> None:
         self._release_literals()
+        if self._closing:
+            return
         context = self.context
         if not self._signed_in and context.account is not None:
             self._signed_in = True

@@ -23,6 +23,9 @@ from storage.model import Mailbox, MessageRow
 #: Seconds after which a session looks for news though no bell rang.
 LOOK_AGAIN = 60.0
 
+#: Seconds to wait before asking a store again that could not tell the news.
+RETRY = 1.0
+
 
 class Admission(Protocol):
     """Counts sessions of an account; safe from any thread."""
@@ -55,8 +58,8 @@ class Context:
     """State of one session, used by one command at a time.
 
     ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
-    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` the
-    ``time.monotonic`` of the last look for news.
+    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` and
+    ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
     """
 
     services: Services
@@ -72,6 +75,7 @@ class Context:
     selected: SelectedMailbox | None = None
     watch: Watch | None = None
     looked: float = 0.0
+    not_before: float = 0.0
 
     @property
     def store(self) -> MailStore:
@@ -144,14 +148,15 @@ class Context:
     @property
     def may_have_news(self) -> bool:
         """False when nothing is known that the client would have to be told; free of I/O."""
-        if self.selected is None or self.watch is None:
+        if self.selected is None or self.watch is None or time.monotonic() < self.not_before:
             return False
         return self.watch.rung or self.selected.has_gone or time.monotonic() - self.looked > LOOK_AGAIN
 
-    def look_again(self) -> None:
-        """Have ``news`` look at the mailbox, for instance after a change of our own."""
+    def look_again(self, after: float = 0.0) -> None:
+        """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
         if self.watch is not None:
             self.watch.rung = True
+        self.not_before = time.monotonic() + after
 
     def news(self, *, expunge: bool) -> Iterator[Response]:
         """What happened in the selected mailbox and may be told now. Raises MailboxGone."""

@@ -17,7 +17,7 @@ from storage.api import MailboxView
 from storage.model import MessageRow
 
 #: Half-open ranges of places in the numbering; place 0 is message 1.
-Places = list[tuple[int, int]]
+Places = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
