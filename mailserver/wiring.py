@@ -134,10 +134,13 @@ class Rooms:
         return ReportWriter(self.settings.site, self.settings.queue)
 
     @cached_property
+    def relay(self) -> SmtpRelay:
+        return SmtpRelay(self.settings.queue, self.settings.site, Exchangers(self.resolver, self.settings.mailauth))
+
+    @cached_property
     def runner(self) -> QueueRunner:
         filer = Filer(self.store, self.queue, self.reports, self.settings.site, self.ring_queue)
-        relay = SmtpRelay(self.settings.queue, self.settings.site, Exchangers(self.resolver, self.settings.mailauth))
-        return QueueRunner(self.queue, relay, filer, self.directory, self.reports, self.settings.queue)
+        return QueueRunner(self.queue, self.relay, filer, self.directory, self.reports, self.settings.queue)
 
     @cached_property
     def learning(self) -> Learning:
@@ -145,6 +148,6 @@ class Rooms:
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""
-        for name in ("store", "doorbell", "database"):
+        for name in ("relay", "store", "doorbell", "database"):
             if name in self.__dict__:
                 self.__dict__[name].close()

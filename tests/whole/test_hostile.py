@@ -108,9 +108,9 @@ def test_hostile_messages_are_kept_or_refused_and_readable(stack: Any, name: str
 
 
 def talk(port: int, octets: bytes, patience: float = 20) -> bytes:
-    """Send octets at once and read until the other side ends or says no more for a second."""
+    """Send octets after the greeting and read until the other side ends or says no more for a second."""
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as one:
-        got = b""
+        got = one.recv(65536)
         one.settimeout(1)
         try:
             one.sendall(octets)
