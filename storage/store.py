@@ -201,16 +201,17 @@ class Store:
     def view(self, account: int, mailbox: int) -> View:
         return self._views.look(account, mailbox)
 
-    def claim_recent(self, account: int, mailbox: int) -> int:
+    def claim_recent(self, account: int, mailbox: int) -> range:
         box = self.view(account, mailbox).mailbox
         if box.first_recent >= box.uidnext:
-            return box.uidnext
+            return range(box.uidnext, box.uidnext)
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
-            first, state.first_recent, state.changed = state.first_recent, state.uidnext, True
+            claimed = range(state.first_recent, state.uidnext)
+            state.first_recent, state.changed = state.uidnext, True
             ledger.close()
-        return first
+        return claimed
 
     def changes(self, account: int, mailbox: int, since: int) -> Changes:
         with self._database.read() as connection:
