@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage
 DATA ?= demo-data
-PORT_BASE ?= 2000
+PORT_BASE ?= 2500
 
 .PHONY: install run test check format bench lock debian clean
 
