@@ -457,6 +457,8 @@ class Store:
         """
         with self._database.read() as connection:
             places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
+            if not places:
+                places = mailboxes.after(connection, (0, 0), mailboxes_at_a_time)
         self._scrubbed = (places[-1][0], places[-1][1]) if places else (0, 0)
         return sum(self._scrub(account, number, place, now) for account, number, place in places)
 
