@@ -23,8 +23,12 @@ from mailserver import cli
 from smtp.wire.extensions import ehlo_reply
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ROOMS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["root_packages"]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "systemd/README.md")),
+    *(ROOT / room / "README.md" for room in ROOMS),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 #: Longest README of a room: a screen.
 SCREEN = 45
