@@ -113,27 +113,26 @@ class Context:
         watch = Watch(self.store, self.number, mailbox.id, self.wake)
         try:
             view = self.store.view(self.number, mailbox.id)
-            if not read_only:
-                first, view = self._claim(view)
-            else:
-                first = view.mailbox.first_recent
+            recent = self._recent(view, read_only)
+            if recent.stop > view.mailbox.uidnext:
+                # More came between the look and the claim.
+                view = self.store.view(self.number, mailbox.id)
         except BaseException:
             watch.close()
             raise
         self.watch = watch
         self.selected = box = SelectedMailbox(view, read_only=read_only)
-        box.add_recent(first, (view.mailbox.uidnext if read_only else view.mailbox.first_recent) - 1)
+        box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
         self.state = State.SELECTED
         return box
 
-    def _claim(self, view: MailboxView) -> tuple[int, MailboxView]:
-        r"""Take the messages that no session was told of; the view after it says up to where they are taken."""
+    def _recent(self, view: MailboxView, read_only: bool) -> range:
+        r"""UIDs that are \Recent here: those that no session was told of, which a read-write session takes."""
         box = view.mailbox
-        if box.first_recent >= box.uidnext:
-            return box.uidnext, view
-        first = self.store.claim_recent(box.account, box.id)
-        return first, self.store.view(box.account, box.id)
+        if read_only or box.first_recent >= box.uidnext:
+            return range(box.first_recent, box.uidnext)
+        return self.store.claim_recent(box.account, box.id)
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if there is one."""
@@ -176,11 +175,8 @@ class Context:
     def _look(self, box: SelectedMailbox) -> MailboxView:
         try:
             view = self.store.view(self.number, box.id)
-            if box.read_only:
-                box.add_recent(view.mailbox.first_recent, view.mailbox.uidnext - 1)
-            else:
-                first, view = self._claim(view)
-                box.add_recent(first, view.mailbox.first_recent - 1)
+            recent = self._recent(view, box.read_only)
+            box.add_recent(recent.start, recent.stop - 1)
         except NoSuchMailbox:
             raise MailboxGone from None
         if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity:

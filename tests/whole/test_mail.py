@@ -315,7 +315,8 @@ def test_neomutt_reads_a_mailbox(stack: Any, need: Callable[[str, str], str], tm
     rc.write_text(
         f"""
 set imap_user="marc.garnier" imap_pass="{person["password"]}" ssl_ca_certificates_file="{stack.facts["ca_file"]}"
-set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no confirmappend=no confirmcreate=no delete=no move=no copy=no
+set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no
+set confirmappend=no confirmcreate=no delete=no move=no copy=no
 set auto_tag=yes header_cache="" message_cachedir="" mbox_type=mbox
 """
     )
