@@ -20,6 +20,7 @@ from config.settings import Imap, Settings
 from imap.commands.basic import capability_names
 from imap.session.states import State
 from mailserver import cli
+from mailserver.demo import PORTS
 from smtp.wire.extensions import ehlo_reply
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,14 @@ def test_the_picture_counts_the_extensions() -> None:
     base = re.compile(r"IMAP4rev1|STARTTLS|LOGINDISABLED|AUTH=.*|QUOTA=.*")
     count = sum(not base.fullmatch(name) for name in advertised_by_imap())
     assert f"IMAP4rev1 + {count} ext" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_ports_of_the_demo_are_told_as_they_are() -> None:
+    base = re.search(r"^PORT_BASE \?= (\d+)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert base is not None
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert f"ports from {base[1]} on" in text
+    assert f"imaps://localhost:{int(base[1]) + PORTS.index('imaps')}/" in text
 
 
 # -------------------------------------------------------------------- settings and commands
