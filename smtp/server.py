@@ -166,8 +166,6 @@ class SmtpServer(SMTP):
             return
         self._counted = True
         self._listener.sessions.add(self)
-        if self._listener.implicit_tls:
-            self._stream.hold()
         super().connection_made(transport)
 
     def _identify(self, transport: asyncio.Transport) -> Peer | None:
@@ -443,7 +441,8 @@ class SmtpServer(SMTP):
         context = self._listener.tls_context()
         if context is None:
             raise HandshakeFailed("no certificate")
-        await self._stream.start_tls(self, context, self._listener.handshake_timeout)
+        begin = self._stream.begin_in_tls if self._listener.implicit_tls else self._stream.start_tls
+        await begin(self, context, self._listener.handshake_timeout)
         self.transport = self._stream.transport
         tls = self._stream.transport.get_extra_info("ssl_object")
         self._peer.tls = f"{tls.version()} {tls.cipher()[0]}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
+from typing import cast
 
 READ_AHEAD = 256 * 1024
 WRITE_AHEAD = 16 * 1024
@@ -108,10 +110,6 @@ class ClientStream:
         """Make a ``line`` that waits for its first octet raise ``error``."""
         if self.between_lines and self._reader is not None and not self._reader.done():
             self._reader.set_exception(error)
-
-    def hold(self) -> None:
-        """Read nothing until ``start_tls``: the first octets of the client belong to the handshake."""
-        self.transport.pause_reading()
 
     async def line(self, limit: int, seconds: float) -> bytes:
         """The next line, without its CR LF, of at most ``limit`` octets with it, within ``seconds`` as a whole.
@@ -237,15 +235,50 @@ class ClientStream:
         # Before the call, which takes the transport over without letting the loop run. After it would be too late: the
         # client's first command may come in one segment with the end of its handshake.
         self._in.clear()
+        await self._shake_hands(self._take_over(protocol, context, seconds))
+
+    async def begin_in_tls(self, protocol: asyncio.Protocol, context: ssl.SSLContext, seconds: float) -> None:
+        """TLS from the first octet on (RFC 8314 section 3); what has come already is part of the handshake.
+
+        Raises HandshakeFailed as ``start_tls`` does.
+        """
+        # Reading can't be paused before something arrives: uvloop begins to read after ``connection_made``, whatever
+        # was asked for in there. The task's first step puts the TLS layer in our place and pauses reading; it queues
+        # the layer's own start, and behind that comes what has arrived, in the same turn of the loop and so before any
+        # later octet.
+        taking_over = self._loop.create_task(self._take_over(protocol, context, seconds))
+        self._loop.call_soon(self._loop.call_soon, self._pass_on)
+        await self._shake_hands(taking_over)
+
+    def _pass_on(self) -> None:
+        """Give what was read to the layer that has taken our place."""
+        layer = cast(asyncio.BufferedProtocol, self.transport.get_protocol())
+        octets = bytes(self._in)
+        self._in.clear()
+        while octets and not self.transport.is_closing():
+            room = memoryview(layer.get_buffer(len(octets)))
+            size = min(len(room), len(octets))
+            room[:size] = octets[:size]
+            layer.buffer_updated(size)
+            octets = octets[size:]
+        if self._ended:
+            self.transport.abort()
+
+    async def _take_over(
+        self, protocol: asyncio.Protocol, context: ssl.SSLContext, seconds: float
+    ) -> asyncio.Transport | None:
+        return await self._loop.start_tls(
+            self.transport,
+            protocol,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=seconds,
+            ssl_shutdown_timeout=LINGER,
+        )
+
+    async def _shake_hands(self, taking_over: Awaitable[asyncio.Transport | None]) -> None:
         try:
-            transport = await self._loop.start_tls(
-                self.transport,
-                protocol,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=LINGER,
-            )
+            transport = await taking_over
         except (OSError, RuntimeError) as error:  # RuntimeError: the connection closed just before
             raise HandshakeFailed(str(error)[:200]) from error
         if transport is None:

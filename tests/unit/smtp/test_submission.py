@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import dataclasses
+import socket
+import ssl
 
 import pytest
+import uvloop
 
 from config.settings import Auth, Tls
 from delivery.outcome import Disposition, Fate, Reason
@@ -62,6 +67,37 @@ def test_implicit_tls(server):
     assert client.code(b"AUTH PLAIN " + GOOD) == b"235 2.7.0"
     client.start(b"u@far.example", sender=b"marie@ecole.example")
     assert client.data(MESSAGE).startswith(b"250")
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_handshake_that_begins_before_the_session(make_server, loop_factory):
+    server = make_server(loop_factory=loop_factory)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    for _ in range(20):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        hello = outgoing.read()
+        client = server.connect("submissions", greet=False)
+        client.send(hello[:7])
+        client.send(hello[7:])
+        banner = b""
+        while not banner:
+            incoming.write(client.socket.recv(65536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+                client.send(outgoing.read())
+                banner = tls.read(100)
+        assert banner.startswith(b"220 ")
+        client.socket.close()
+    gone = server.connect("submissions", greet=False)
+    gone.send(hello[:7])
+    gone.socket.shutdown(socket.SHUT_WR)
+    gone.closed()
+    assert server.idle()
 
 
 @pytest.mark.parametrize(
