@@ -326,7 +326,7 @@ set header_cache="" message_cachedir="" mbox_type=mbox
     done = subprocess.Popen(
         [
             *(neomutt, "-n", "-F", str(rc), "-f", f"imaps://localhost:{stack.facts['imaps_port']}/INBOX"),
-            *("-e", f"push '<copy-message>{out}<enter><exit>'"),
+            *("-e", f"push '<tag-pattern>~A<enter><copy-message>{out}<enter><exit>'"),
         ],
         stdin=end, stdout=end, stderr=end, start_new_session=True,
         env={"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
