@@ -335,7 +335,7 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
 
 @account_app.command("show")
 def account_show(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
-    """Show an account: addresses, quota, locks, last failures."""
+    """Show an account: addresses, quota, locks."""
     with _rooms(config, assignments) as rooms:
         account = rooms.accounts.show(login)
         quota = rooms.store.quota(rooms.store.open_account(account.key))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from imap.spool import Spool
+from storage.errors import Unavailable
 
 
 def test_small_messages_stay_in_memory(tmp_path: Path) -> None:
@@ -37,3 +40,14 @@ def test_nul_is_noticed() -> None:
     assert not spool.has_nul
     spool.write(b"\0")
     assert spool.has_nul
+
+
+def test_a_disk_that_fails_is_told_when_the_message_is_wanted(tmp_path):
+    """The literal goes on to its end: the command then fails with an answer, and the session goes on."""
+    spool = Spool(tmp_path / "missing", memory=10)
+    for _ in range(3):
+        spool.write(b"x" * 20)
+    assert spool.size == 60
+    with pytest.raises(Unavailable):
+        spool.content()
+    spool.close()
