@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from message.envelope import Envelope
@@ -17,15 +18,28 @@ def ours(headers: HeaderBlock) -> list[HeaderField]:
 
 
 def without_fields(headers: HeaderBlock, fields: Iterable[HeaderField]) -> bytes:
-    """The header up to the body, without ``fields``, everything else octet by octet."""
+    """The header up to the body, without ``fields``, everything else octet by octet.
+
+    Lines at its very start that continue no field are left out too: below our trace fields they would go on with the
+    last of those, and could add a result to our Authentication-Results.
+    """
     pieces = []
-    at = headers.start
+    at = _first_line(headers)
     for field in sorted(fields, key=lambda one: one.start):
         if field.start >= at:
             pieces.append(headers.buffer[at : field.start])
             at = field.end
     pieces.append(headers.buffer[at : headers.body_start])
     return b"".join(pieces)
+
+
+_CONTINUATIONS = re.compile(rb"(?:[ \t][^\n]*\n)*")
+
+
+def _first_line(headers: HeaderBlock) -> int:
+    """Where the first line begins that does not start with white space (RFC 5322 section 2.2.3)."""
+    found = _CONTINUATIONS.match(headers.buffer, headers.start, headers.body_start)
+    return found.end() if found else headers.start
 
 
 def protocol(envelope: Envelope) -> str:

@@ -40,9 +40,10 @@ class Decision:
 def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
     """The refusal that a header deserves by its form alone, or None.
 
-    One From field with at least one address, and a Sender when there are several: RFC 5322 section 3.6.2; several From
-    fields would let the one that is authenticated differ from the one that is shown (RFC 9989). A message that has
-    passed ``received_fields`` servers is in a loop (RFC 5321 section 6.3).
+    At most one From field, and a Sender when it has several addresses (RFC 5322 section 3.6.2): several would let the
+    author who is authenticated differ from the one that is shown (RFC 9989). A missing or empty From alone is no reason
+    to refuse (RFC 5321 section 3.3): the spam filter counts it. A message that has passed ``received_fields`` servers
+    is in a loop (RFC 5321 section 6.3).
     """
     if headers.body_start - headers.start > settings.header_size:
         return _bad("the header is too large")
@@ -51,14 +52,11 @@ def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
     if len(headers.named(b"Received")) > settings.received_fields:
         return Decision(Action.REFUSE, Reason.LOOP, "too many Received fields")
     authors = headers.all(b"From")
-    if len(authors) != 1:
-        return _bad("several From fields" if authors else "no From field")
+    if len(authors) > 1:
+        return _bad("several From fields")
     if any(field.end - field.start > AUTHOR_LIMIT for field in headers.named(b"From")):
         return _bad("From is too long")
-    addresses = parse_addresses(authors[0])
-    if not any(address.local and address.domain for address in addresses):
-        return _bad("no address in From")
-    if len(addresses) > 1 and not headers.all(b"Sender"):
+    if authors and len(parse_addresses(authors[0])) > 1 and not headers.all(b"Sender"):
         return _bad("several addresses in From and no Sender")
     return None
 

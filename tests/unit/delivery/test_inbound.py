@@ -177,9 +177,23 @@ def test_forged_fields_of_ours_are_cut_out_and_nothing_else(office: Office):
     assert b"Authentication-Results: mx.other.example; dmarc=pass\r\nX-Spamtrap: kept\r\nFrom: Anna" in kept
 
 
-@pytest.mark.parametrize("author", ["", "Anna <anna@far.example>\r\nFrom: b@far.example", "nobody"])
-def test_bad_from_is_refused(office: Office, author: str):
-    result = office.accept("marie@ici.example", content=letter(author=author))
+def test_lines_that_continue_nothing_do_not_go_on_with_our_fields(office: Office):
+    office.inbound = InboundPipeline(office.store, office.people, office.says, None, office.queue, office.settings)
+    content = MemoryContent(b" ;dkim=pass header.d=bank.example\r\n\t x\r\nFrom: a@far.example\r\n\r\n kept\r\n")
+    office.accept("marie@ici.example", content=content)
+    (kept,) = office.mail(MARIE)
+    assert b"bank.example" not in kept
+    assert kept.endswith(b"\r\nFrom: a@far.example\r\n\r\n kept\r\n")
+
+
+def test_a_letter_without_author_is_judged(office: Office):
+    result = office.accept("marie@ici.example", content=MemoryContent(b"Subject: scan\r\n\r\npage 1\r\n"))
+    assert outcomes(result.each) == [("marie@ici.example", "KEPT", "DELIVERED")]
+    assert office.says.asked
+
+
+def test_several_from_fields_are_refused(office: Office):
+    result = office.accept("marie@ici.example", content=letter(author="Anna <anna@far.example>\r\nFrom: b@far.example"))
     assert [one[1:] for one in outcomes(result.each)] == [("REFUSED", "BAD_HEADER")]
     assert office.says.asked == []
 

@@ -78,6 +78,10 @@ FROM = b"From: Anna <anna@far.example>\r\n"
         b"fRoM :\r\n anna@far.example\r\n",
         FROM + b"Received: x\r\n" * 50,
         FROM + b"X-Many: y\r\n" * 5000,
+        b"Subject: x\r\n",
+        b"From: \r\n",
+        b"From: MAILER-DAEMON\r\n",
+        b"From: undisclosed:;\r\n",
     ],
 )
 def test_headers_that_pass(head: bytes):
@@ -87,12 +91,8 @@ def test_headers_that_pass(head: bytes):
 @pytest.mark.parametrize(
     ("head", "reason"),
     [
-        (b"Subject: x\r\n", Reason.BAD_HEADER),
         (FROM + FROM, Reason.BAD_HEADER),
         (FROM + b"X-Many: y\r\n" * 1500 + b"From : other@far.example\r\n", Reason.BAD_HEADER),
-        (b"From: \r\n", Reason.BAD_HEADER),
-        (b"From: undisclosed:;\r\n", Reason.BAD_HEADER),
-        (b"From: nobody\r\n", Reason.BAD_HEADER),
         (b"From: " + b"x" * 40_000 + b" <a@x.example>\r\n", Reason.BAD_HEADER),
         (b"From: a@x.example, b@y.example\r\n", Reason.BAD_HEADER),
         (FROM + b"X-Big: " + b"y" * 300_000 + b"\r\n", Reason.BAD_HEADER),
