@@ -69,8 +69,10 @@ def load(
     for assignment in assignments:
         reader.assignment(assignment)
     settings = reader.settings()
-    for place, text in complaints(settings):
-        reader.complain(reader.origin(place), text)
+    if reader.complete:
+        for place, text in complaints(settings):
+            origin = reader.origin(place)
+            reader.complain(origin, text if origin == place else f"{place}: {text}")
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return settings
@@ -81,6 +83,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.complete = True
+        """False when a file could not be read: what it would have set is not known, so nothing is missed in it."""
         self._values: dict[str, dict[str, Any]] = {}
         self._origins: dict[str, str] = {}
         self._sections = typing.get_type_hints(Settings)
@@ -101,16 +105,15 @@ class _Reader:
     def file(self, path: Path) -> None:
         try:
             text = path.read_text("utf-8")
+            document = tomllib.loads(text)
         except FileNotFoundError:
-            self.complain(str(path), "there is no such file; systemd/README.md and config/examples show one")
+            self._unreadable(path, "there is no such file; mailserver check-config --example prints one")
+            return
+        except tomllib.TOMLDecodeError as error:
+            self._unreadable(path, f"is not TOML: {error}")
             return
         except (OSError, UnicodeDecodeError) as error:
-            self.complain(str(path), f"can't be read: {error}")
-            return
-        try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            self.complain(str(path), f"is not TOML: {error}")
+            self._unreadable(path, f"can't be read: {error}")
             return
         lines = _lines(text)
         for section, table in document.items():
@@ -122,6 +125,10 @@ class _Reader:
                 self._value(f"{path}:{lines.get((section, key), 1)}", section, key, value)
             if not table and section not in self._sections:
                 self._unknown_section(where, section)
+
+    def _unreadable(self, path: Path, why: str) -> None:
+        self.complete = False
+        self.complain(str(path), why)
 
     def assignment(self, text: str) -> None:
         place, equals, value = text.partition("=")

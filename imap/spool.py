@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from pathlib import Path
 
-import structlog
-
 from message.content import Content, FileContent, MemoryContent
-from storage.errors import DiskFull, Unavailable
-
-log = structlog.get_logger()
 
 #: Octets held in memory; more goes to a file.
 MEMORY = 1024 * 1024
 
 
 class Spool:
-    """A sink for a message literal; gives it as ``Content``. ``close`` removes the file."""
+    """A sink for a message literal; gives it as ``Content``. ``close`` removes the file.
+
+    ``write`` never raises: the octets of a literal come whether there is room for them or not, and the command is to be
+    answered after them. What was wrong is kept in ``failure``, and ``content`` may not be asked for then.
+    """
 
     def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
         """``folder`` is where messages above ``memory`` octets go; None means the machine's for temporary files."""
@@ -28,20 +26,20 @@ class Spool:
         self._memory = bytearray()
         self._file: int | None = None
         self._path = ""
-        self._fault: OSError | None = None
         self.size = 0
         self.has_nul = False
+        self.failure: OSError | None = None
 
     def write(self, octets: bytes) -> None:
-        """Take octets. A disk that fails is remembered: the literal is read to its end, and ``content`` raises."""
         self.size += len(octets)
         self.has_nul = self.has_nul or b"\0" in octets
-        if self._fault is None:
-            try:
-                self._keep(octets)
-            except OSError as fault:
-                log.error("imap.spool_failed", error=str(fault))
-                self._fault = fault
+        if self.failure is not None:
+            return
+        try:
+            self._keep(octets)
+        except OSError as error:
+            self.close()
+            self.failure = error
 
     def _keep(self, octets: bytes) -> None:
         if self._file is None:
@@ -55,10 +53,7 @@ class Spool:
             octets = octets[os.write(self._file, octets) :]
 
     def content(self) -> Content:
-        """What was written, valid until ``close``. Raises DiskFull, Unavailable."""
-        if self._fault is not None:
-            full = self._fault.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise DiskFull("no room for the message") if full else Unavailable(str(self._fault))
+        """What was written, valid until ``close``."""
         if self._file is None:
             return MemoryContent(bytes(self._memory))
         return FileContent(self._path, self.size)

@@ -11,6 +11,7 @@ from imap.wire.errors import ParseError
 from imap.wire.responses import Kind, Status
 from imap.wire.sets import write
 from message.content import MemoryContent
+from storage.database import disk_error
 from storage.errors import NoSuchMailbox
 from storage.model import Mailbox, NewMessage
 
@@ -35,6 +36,8 @@ def target(context: Context, name: str) -> Mailbox:
 
 def _new(one: c.Appended) -> NewMessage:
     if isinstance(one.content, Spool):
+        if one.content.failure is not None:
+            raise disk_error(one.content.failure)
         empty, has_nul, content = not one.content.size, one.content.has_nul, one.content.content()
     else:
         assert isinstance(one.content, bytes)

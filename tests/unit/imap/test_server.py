@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -335,6 +336,19 @@ def test_a_connection_cut_within_a_message_leaves_nothing(start: Start, tmp_path
     client.close()
     assert eventually(lambda: not list(tmp_path.glob("append-*")))
     assert signed_in(service).ok("STATUS INBOX (MESSAGES UIDNEXT)") == [b"* STATUS INBOX (MESSAGES 0 UIDNEXT 1)"]
+
+
+def test_no_room_for_a_message_is_a_no_after_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    client = signed_in(start())
+    monkeypatch.setattr("imap.spool.tempfile.mkstemp", full)
+    client.send(b"a APPEND INBOX {2000000}\r\n")
+    client.line()
+    client.send(b"x" * 2_000_000 + b"\r\n")
+    assert client.until(b"a")[-1].startswith(b"a NO [UNAVAILABLE] The disk is full")
+    assert client.ok("STATUS INBOX (MESSAGES UIDNEXT)") == [b"* STATUS INBOX (MESSAGES 0 UIDNEXT 1)"]
 
 
 # ---------------------------------------------------------------- faults and the end

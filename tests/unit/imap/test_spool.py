@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from imap.spool import Spool
-from storage.errors import Unavailable
 
 
 def test_small_messages_stay_in_memory(tmp_path: Path) -> None:
@@ -42,12 +39,10 @@ def test_nul_is_noticed() -> None:
     assert spool.has_nul
 
 
-def test_a_disk_that_fails_is_told_when_the_message_is_wanted(tmp_path):
-    """The literal goes on to its end: the command then fails with an answer, and the session goes on."""
-    spool = Spool(tmp_path / "missing", memory=10)
+def test_no_room_is_told_after_the_octets(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "gone", memory=10)
     for _ in range(3):
-        spool.write(b"x" * 20)
-    assert spool.size == 60
-    with pytest.raises(Unavailable):
-        spool.content()
+        spool.write(b"12345678")
+    assert isinstance(spool.failure, OSError)
+    assert spool.size == 24
     spool.close()

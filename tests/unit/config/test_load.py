@@ -1,0 +1,42 @@
+"""What the operator is told of a configuration that can't be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.load import ConfigurationError, load
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+    return str(caught.value).splitlines()
+
+
+def test_a_broken_rule_names_line_and_setting(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('[smtp]\nsubmissions_port = 0\n[imap]\ntls_port = 0\n[queue]\nsmarthost = "nohost"\n', "utf-8")
+    assert problems(path)[-1].strip() == f"{path}:6: queue.smarthost: must be HOST:PORT, not 'nohost'"
+
+
+def test_all_errors_at_once(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('[site]\nhostnam = "x"\nlanguage = "de"\n[smtp]\nmx_port = 99999\n', "utf-8")
+    text = "\n".join(problems(path))
+    assert f"{path}:2: " in text
+    assert "'hostname'" in text
+    assert f"{path}:3: site.language: " in text
+    assert f"{path}:5: smtp.mx_port: " in text
+    assert "imap.tls_port: needs tls.certificate" in text
+
+
+@pytest.mark.parametrize("octets", [None, b"[site\nx", b"\xff"])
+def test_a_file_that_can_not_be_read_is_the_only_complaint(tmp_path, octets):
+    path = tmp_path / "c.toml"
+    if octets is not None:
+        path.write_bytes(octets)
+    text = "\n".join(problems(path))
+    assert str(path) in text
+    assert "tls.certificate" not in text
