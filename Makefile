@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage
 DATA ?= demo-data
-PORT_BASE ?= 2000
+PORT_BASE ?= 2500
 
 .PHONY: install run test check format bench lock debian clean
 
@@ -25,7 +25,7 @@ debian:
 	@./tools/debian $$(sed 's/#.*//' tests/debian-packages.txt)
 
 test: install debian
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 format: install
 	$(BIN)/ruff format $(ROOMS) tests benchmarks

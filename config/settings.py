@@ -154,6 +154,9 @@ class Store:
     keep_removed: float = setting(
         300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
     )
+    keep_events: float = setting(
+        30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
+    )
     views: int = setting(2000, "Mailbox views kept in memory by a process.", low=10)
 
 

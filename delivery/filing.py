@@ -32,6 +32,9 @@ from storage.model import Filing, SpecialUse
 
 log = structlog.get_logger()
 
+#: Places and addresses of one message that the log names.
+LOGGED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -110,7 +113,7 @@ class Filer:
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
             along = self._along(staged, also(plan.dispositions) if also is not None else None)
             try:
-                self._store.deliver(plan.filings, letter.local, summary, letter.envelope.received_at, along)
+                kept = self._store.deliver(plan.filings, letter.local, summary, letter.envelope.received_at, along)
             except OverQuota as error:
                 # The one error after which it is certain that no row names the staged bodies. After any other the
                 # commit may have happened, and the sweep finds out.
@@ -121,7 +124,19 @@ class Filer:
                 continue
             if staged:
                 self._ring()
+            self._log(letter, numbers, kept, plan)
             return plan.dispositions
+
+    def _log(self, letter: Letter, numbers: Mapping[str, int], kept: list[tuple[int, int, int]], plan: _Plan) -> None:
+        """Where the message is from now on: the end of its way in the log."""
+        keys = {number: key for key, number in numbers.items()}
+        log.info(
+            "filing.kept",
+            id=letter.envelope.id,
+            filed=[f"{keys[account]}/{mailbox}/{uid}" for account, mailbox, uid in kept[:LOGGED]],
+            copies=len(kept),
+            queued=[recipient.address for recipient in plan.forwards[:LOGGED]],
+        )
 
     def _along(self, staged: list[Staged], extra: AlongWith | None) -> AlongWith | None:
         if not staged and extra is None:

@@ -34,6 +34,10 @@ class Recipients(Protocol):
         """
         ...
 
+    def remembers(self, address: str) -> bool:
+        """True when memory alone says that ``resolve`` would find targets; never blocks. False says nothing."""
+        ...
+
     def may_send_as(self, account: Account, address: str) -> bool:
         """True when ``address`` is one of the account's own (aliases to it alone and ``+detail`` included)."""
         ...

@@ -124,6 +124,10 @@ class SqlDirectory:
         self._kept.put(address, version, targets)
         return targets
 
+    def remembers(self, address: str) -> bool:
+        """See ``api.Recipients``."""
+        return time.monotonic() < self._version_due and self._kept.get(address, self._version)[1] is not None
+
     def may_send_as(self, account: Account, address: str) -> bool:
         """See ``api.Recipients``."""
         targets = self.resolve(address)

@@ -99,7 +99,7 @@ class Shared:
         deferToThreadPool(self.reactor, self.pool, work).addCallbacks(done, failed)
 
     def check_accounts(self) -> None:
-        """End the sessions of accounts that may no longer sign in (checklist 10)."""
+        """End the sessions of accounts that may no longer sign in within a minute."""
         sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
         if sessions:
             self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
@@ -241,8 +241,9 @@ class ImapConnection(Protocol):
         self.transport.loseConnection()
 
     def _abort(self) -> None:
-        self._timer = self._handshake = None
         self._closing = True
+        for timer in (self._timer, self._handshake):
+            _cancel(timer)
         self.transport.abortConnection()
 
     # ---------------------------------------------------------------- time limits
@@ -345,7 +346,9 @@ class ImapConnection(Protocol):
                 self._steps = self._news = None
                 self._end_silence("Internal error")
 
-        start = lambda: self._shared.in_thread(lambda: pull(steps, value), done, failed)  # noqa: E731
+        def start() -> None:
+            self._shared.in_thread(lambda: pull(steps, value), done, failed)
+
         self._shared.turns.take(account, start)
 
     def _released(self, account: int) -> None:
@@ -408,6 +411,8 @@ class ImapConnection(Protocol):
 
     def _command_ended(self) -> None:
         self._release_literals()
+        if self._closing:
+            return
         context = self.context
         if not self._signed_in and context.account is not None:
             self._signed_in = True
@@ -492,8 +497,8 @@ class ImapConnection(Protocol):
             request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
-                # A web page that was made to talk to us (checklist 8): it learns nothing.
-                self._abort()
+                # A web page that was made to talk to us: it learns nothing.
+                self._hang_up()
                 return
             self._session.bad += 1
             self._answer(error.tag or b"*", Kind.BAD, error.text)

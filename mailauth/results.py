@@ -152,7 +152,8 @@ def foreign(headers: HeaderBlock, authserv_id: str) -> list[HeaderField]:
     """The Authentication-Results fields of a message from outside that claim to be ours: to be removed.
 
     RFC 8601 section 5. The name is compared as a lax reader would see it: without case, comments, quotes and folding,
-    with or without a version. Where comments or quotes do not end, our name anywhere in the value is enough.
+    with or without a version. Where comments or quotes do not end, or nothing but a comment stands
+    there, our name anywhere in the value is enough.
     """
     ours = re.compile(
         r"\s*" + r"\s*\.\s*".join(map(re.escape, authserv_id.strip(".").split("."))) + r"\.?(?![A-Za-z0-9_.-])",
@@ -167,7 +168,7 @@ def foreign(headers: HeaderBlock, authserv_id: str) -> list[HeaderField]:
 
 def _claims(value: str, ours: re.Pattern[str]) -> bool:
     name, closed = _authserv_id(value)
-    return ours.match(name) is not None if closed else ours.search(value) is not None
+    return ours.match(name) is not None if closed and name.strip() else ours.search(value) is not None
 
 
 def _authserv_id(value: str) -> tuple[str, bool]:

@@ -318,10 +318,10 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
     from rich.console import Console
     from rich.table import Table
 
+    columns = ("login", "name", "role", "school", "address", "enabled")
     with _rooms(config, assignments) as rooms:
-        table = Table("login", "name", "role", "school", "address", "enabled", box=None)
-        for account in rooms.accounts.every():
-            table.add_row(
+        rows = [
+            (
                 account.login,
                 account.name,
                 account.role.value,
@@ -329,12 +329,22 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
                 account.addresses[0] if account.addresses else "",
                 "yes" if account.enabled else "no",
             )
+            for account in rooms.accounts.every()
+        ]
+    if sys.stdout.isatty():
+        table = Table(*columns, box=None)
+        for row in rows:
+            table.add_row(*row)
         Console().print(table)
+    else:
+        # For scripts: nothing cut, one tab between fields.
+        for row in (columns, *rows):
+            print("\t".join(row))
 
 
 @account_app.command("show")
 def account_show(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
-    """Show an account: addresses, quota, locks, last failures."""
+    """Show an account: addresses, quota, locks."""
     with _rooms(config, assignments) as rooms:
         account = rooms.accounts.show(login)
         quota = rooms.store.quota(rooms.store.open_account(account.key))

@@ -59,8 +59,9 @@ _LINKS = 10_000
 _URL_LENGTH = 8192
 _ANCHOR_LENGTH = 2000
 
-_SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
-_LINES = re.compile(r" ?\n[ \n]*")
+# All but single spaces, which most are and which may stay.
+_SPACES = re.compile(r" [ \t\r\f\v\xa0]++|[\t\r\f\v\xa0][ \t\r\f\v\xa0]*+")
+_LINES = re.compile(r"\n[ \n]++")
 _URL_SPACES = re.compile(r"[\t\r\n]+")
 
 
@@ -108,21 +109,21 @@ class _Reader:
     anchor_start: int = 0
 
     def read(self) -> Html:
-        position = 0
-        while match := _TOKEN.match(self.source, position):
-            position = match.end()
+        tokens = _TOKEN.finditer(self.source)
+        while match := next(tokens, None):
             kind = match.lastgroup
-            if kind == "attributes":
-                name = match["name"].lower()
-                if match["end"]:
+            if kind == "text" or kind == "stray":
+                self._text(match[0])
+            elif kind == "attributes":
+                closing, name, attributes = match.group("end", "name", "attributes")
+                name = name.lower()
+                if closing:
                     self._end(name)
                 else:
-                    self._start(name, match["attributes"])
+                    self._start(name, attributes)
                     if name in _SKIPPED:
-                        position = _after(name, self.source, position)
+                        tokens = _TOKEN.finditer(self.source, _after(name, self.source, match.end()))
                 self._space(name)
-            elif kind in ("text", "stray"):
-                self._text(match[0])
         self._end_link()
         text = _tidy("".join(self.out))
         return Html(text, tuple(self.links), self.forms, tuple(self.images), self.hidden)
@@ -213,4 +214,4 @@ def _url(written: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    return _LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+    return _LINES.sub("\n", _SPACES.sub(" ", text).replace(" \n", "\n")).strip()

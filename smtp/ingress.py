@@ -62,6 +62,8 @@ class Ingress:
         if mailbox.literal or mailbox.routed:
             raise Refused(RELAY_DENIED)
         address = self._address(mailbox)
+        if self._directory.remembers(address):
+            return Recipient(address, rcpt.original, rcpt.notify)
         refusal = await work(self._look_up, address, mailbox.domain)
         if refusal is UNKNOWN:
             await self._guessed(peer)

@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Protocol
 
 import structlog
@@ -75,36 +74,6 @@ class Certificates:
         return context
 
 
-def bind(settings: Settings) -> dict[str, list[socket.socket]]:
-    """Bind the ports that are switched on; several processes may share them (SO_REUSEPORT). Raises OSError."""
-    smtp = settings.smtp
-    ports = {"mx": smtp.mx_port, "submission": smtp.submission_port, "submissions": smtp.submissions_port}
-    with ExitStack() as undo:
-        bound = {
-            name: [undo.enter_context(_listen(address, port)) for address in smtp.listen]
-            for name, port in ports.items()
-            if port
-        }
-        undo.pop_all()
-    return bound
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # the IPv4 address has its own socket
-        listening.bind((address, port))
-        listening.listen(BACKLOG)
-    except OSError:
-        listening.close()
-        raise
-    return listening
-
-
 class Listeners:
     """The running listeners of one process."""
 
@@ -156,16 +125,12 @@ class Listeners:
             await asyncio.sleep(0.05)
 
 
-async def start(settings: Settings, rooms: Rooms, sockets: Sockets | None = None) -> Listeners:
-    """Serve the ports of the settings, on ``sockets`` or on sockets bound here.
-
-    Raises OSError or ssl.SSLError when a port or the certificate can't be had.
-    """
+async def start(settings: Settings, rooms: Rooms, sockets: Sockets) -> Listeners:
+    """Serve listening sockets. Raises OSError or ssl.SSLError when the certificate can't be had."""
     smtp = settings.smtp
     spool = settings.site.data / "spool"
     sweep(spool)
     certificates = Certificates(settings.tls)
-    bound = sockets or bind(settings)
     pool = ThreadPoolExecutor(smtp.threads, thread_name_prefix="smtp")
     occupancy = Occupancy(total=smtp.connections, per_origin=smtp.connections_per_address)
     listeners = Listeners(certificates, pool)
@@ -183,14 +148,14 @@ async def start(settings: Settings, rooms: Rooms, sockets: Sockets | None = None
             implicit_tls=implicit_tls,
         )
 
-    if "mx" in bound:
+    if "mx" in sockets:
         ingress = Ingress(settings.site, smtp, rooms.directory, rooms.inbound)
-        await listeners.open(listener(ingress), bound["mx"])
-    if "submission" in bound or "submissions" in bound:
+        await listeners.open(listener(ingress), sockets["mx"])
+    if "submission" in sockets or "submissions" in sockets:
         submission = Submission(settings.site, smtp, settings.auth, rooms.directory, rooms.door, rooms.submission)
         if certificates.current() is None:
             log.warning("smtp.no_certificate", effect="users can't sign in; the port for implicit TLS stays closed")
-        await listeners.open(listener(submission), bound.get("submission", ()))
+        await listeners.open(listener(submission), sockets.get("submission", ()))
         if certificates.current() is not None:
-            await listeners.open(listener(submission, implicit_tls=True), bound.get("submissions", ()))
+            await listeners.open(listener(submission, implicit_tls=True), sockets.get("submissions", ()))
     return listeners

@@ -19,7 +19,8 @@ _INVISIBLE = re.compile(
 )
 _MARKS = re.compile("[\u0300-\u036f]+")
 # Joiners and soft hyphens have honest uses, but not between two Latin letters of a word, nor do the others.
-_SPLIT_WORD = re.compile("(?<=[A-Za-zÀ-ÿ])[\u200b-\u200d\u2060\ufeff\u180e](?=[A-Za-zÀ-ÿ])")
+_SPLITTERS = "\u200b\u200c\u200d\u2060\ufeff\u180e"
+_SPLIT_WORD = re.compile(f"(?<=[A-Za-zÀ-ÿ])[{_SPLITTERS}](?=[A-Za-zÀ-ÿ])")
 _MIXED_SCRIPTS = re.compile("[\u0370-\u052f](?:(?=[A-Za-z])|(?<=[A-Za-z].))")
 _WORD_START = re.compile(r"\b\w{1,4}")
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\u0334-\u0338\U0001f130-\U0001f189]")
@@ -84,12 +85,15 @@ def skeleton(text: str) -> str:
 
 def splits_words(text: str) -> bool:
     """True when invisible characters stand inside Latin words, which hides the words from filters only."""
-    return not text.isascii() and any(_SPLIT_WORD.search(block) for block in blocks(text, 4 * BLOCK))
+    if not any(splitter in text for splitter in _SPLITTERS):
+        return False
+    return any(_SPLIT_WORD.search(block) for block in blocks(text, 4 * BLOCK))
 
 
 def word_starts(text: str) -> frozenset[str]:
     """The first four letters (or fewer) of all words: a quick look at what can't be in the text."""
-    return frozenset(start for block in blocks(text, len(text)) for start in _WORD_START.findall(block))
+    distinct = " ".join(set(text.split()))
+    return frozenset(start for block in blocks(distinct, len(distinct)) for start in _WORD_START.findall(block))
 
 
 def styled_letters(text: str) -> bool:

@@ -102,8 +102,8 @@ class MailStore(Protocol):
         """The mailbox as it is now. Raises NoSuchMailbox when it was deleted."""
         ...
 
-    def claim_recent(self, account: int, mailbox: int) -> int:
-        """For a read-write SELECT: returns the lowest UID that is \\Recent for this session and takes those."""
+    def claim_recent(self, account: int, mailbox: int) -> range:
+        """Take, for a read-write session, the UIDs that no other was told of: they are \\Recent there alone."""
         ...
 
     def changes(self, account: int, mailbox: int, since: int) -> Changes:

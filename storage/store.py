@@ -16,7 +16,6 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names, tables
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
-from storage.blobs.maildir import Maildir
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
@@ -59,6 +58,7 @@ class Store:
         self._views = Views(database, settings.views)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
+        self._scrubbed = (0, 0)
         self._folders: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
@@ -201,16 +201,17 @@ class Store:
     def view(self, account: int, mailbox: int) -> View:
         return self._views.look(account, mailbox)
 
-    def claim_recent(self, account: int, mailbox: int) -> int:
+    def claim_recent(self, account: int, mailbox: int) -> range:
         box = self.view(account, mailbox).mailbox
         if box.first_recent >= box.uidnext:
-            return box.uidnext
+            return range(box.uidnext, box.uidnext)
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
-            first, state.first_recent, state.changed = state.first_recent, state.uidnext, True
+            claimed = range(state.first_recent, state.uidnext)
+            state.first_recent, state.changed = state.uidnext, True
             ledger.close()
-        return first
+        return claimed
 
     def changes(self, account: int, mailbox: int, since: int) -> Changes:
         with self._database.read() as connection:
@@ -438,14 +439,59 @@ class Store:
     # ---------------------------------------------------------------- sweeping
 
     def sweep(self, now: float) -> int:
-        """Unlink bodies whose rows went away long enough ago, and what crashes left; returns how many.
+        """Unlink bodies whose rows went away long enough ago, and what crashes left staged; returns how many.
 
-        Called by one process now and then. ``now`` is seconds since the epoch.
+        Called by one process now and then. ``now`` is seconds since the epoch. Old events are forgotten with it.
         """
         count = self._sweep_removed(int(now - self._settings.keep_removed))
-        if isinstance(self._blobs, Maildir):
-            count += self._blobs.sweep_staging(now - self._settings.orphan_age)
+        count += self._blobs.sweep_staging(now - self._settings.orphan_age)
+        with self._database.write() as connection:
+            events.prune(connection, int(now - self._settings.keep_events))
         return count
+
+    def scrub(self, now: float, mailboxes_at_a_time: int) -> int:
+        """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
+
+        A crash between the links of a body and its commit leaves files that no row names: those older than
+        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it.
+        """
+        with self._database.read() as connection:
+            places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
+            if not places:
+                places = mailboxes.after(connection, (0, 0), mailboxes_at_a_time)
+        self._scrubbed = (places[-1][0], places[-1][1]) if places else (0, 0)
+        return sum(self._scrub(account, number, place, now) for account, number, place in places)
+
+    def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
+        # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
+        files = dict(self._blobs.bodies(place))
+        with self._database.read() as connection:
+            rows = {row.blob for row in messages.all_rows(connection, account, mailbox)}
+            removed = messages.removed_blobs(connection, account, mailbox)
+        old = now - self._settings.orphan_age
+        orphans = [
+            name for name, at in files.items() if at < old and name.blob not in rows and name.blob not in removed
+        ]
+        for name in orphans:
+            self._blobs.remove(place, name)
+        missing = rows - {name.blob for name in files}
+        if missing:
+            self._tell_missing(account, mailbox, missing)
+        if orphans:
+            log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
+        return len(orphans)
+
+    def _tell_missing(self, account: int, mailbox: int, blobs: set[str]) -> None:
+        """Log bodies that are missing still when looked at again: some were moved or renamed in between."""
+        with self._database.read() as connection:
+            rows = [row for row in messages.all_rows(connection, account, mailbox) if row.blob in blobs]
+        for row in rows:
+            try:
+                self.body(account, mailbox, row).close()
+            except NoSuchMessage:
+                continue
+            except Damaged as error:
+                log.error("store.body_missing", account=account, mailbox=mailbox, uid=row.uid, error=str(error))
 
     def _sweep_removed(self, before: int) -> int:
         r = tables.removed.c

@@ -12,7 +12,7 @@ from itertools import islice
 
 import structlog
 
-from imap.commands.sections import Body, is_whole, listed_fields, partial_of, served_by_fields
+from imap.commands.sections import Body, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
@@ -28,8 +28,8 @@ log = structlog.get_logger()
 _LIGHT_BLOCK = 500
 _BLOCK = 100
 
-#: Octets of one message's answer that are joined; more goes out in blocks.
-_JOIN = 64 * 1024
+#: Octets of a body that are taken at a time.
+_WRITE = 64 * 1024
 
 _SEEN = int(System.SEEN)
 
@@ -86,26 +86,15 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
-    missing = _Missing()
+    contents = _Contents(context, box, plan)
     if plan.content:
-        yield from _contents(context, box, plan, rows, missing)
+        yield from contents.answers(rows)
     else:
         yield from _light(box, plan, rows)
-    if missing.damaged:
+    if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
-    if not command.uid and (missing.gone or (box.has_gone and _has_gone(box, command))):
+    if not command.uid and (contents.gone or box.misses(places)):
         raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
-
-
-@dataclass(slots=True)
-class _Missing:
-    gone: int = 0
-    damaged: int = 0
-
-
-def _has_gone(box: SelectedMailbox, command: c.Fetch) -> bool:
-    places = box.places(command.numbers, uid=False)
-    return sum(1 for _ in box.rows(places)) < sum(end - start for start, end in places)
 
 
 # ---------------------------------------------------------------- items of the row
@@ -153,101 +142,102 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
 # ---------------------------------------------------------------- columns and bodies
 
 
-def _contents(
-    context: Context, box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], missing: _Missing
-) -> Iterator[bytes]:
-    renders = _renders(box, plan.light)
-    # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
-    also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
-    flags_too = _renders(box, [item for item in also if item not in plan.light])
-    while block := list(islice(rows, _BLOCK)):
-        seen_now: set[int] = set()
-        if plan.sees and not box.read_only:
-            block, seen_now = _see(context, box, block)
-        numbers = {row.uid: (number, row) for number, row in block}
-        found = 0
-        for content in _columns(context, box, list(numbers), plan.columns):
-            found += 1
-            number, row = numbers[content.uid]
-            items = [render(row) for render in renders]
-            if row.uid in seen_now:
-                items += [render(row) for render in flags_too]
-            yield from _message(context, box, plan, number, row, content, items, missing)
-        missing.gone += len(block) - found
+class _Contents:
+    """Answers that need more than the row. ``gone`` and ``damaged`` count messages that could not be answered."""
+
+    def __init__(self, context: Context, box: SelectedMailbox, plan: Plan) -> None:
+        self._context = context
+        self._box = box
+        self._plan = plan
+        self._renders = _renders(box, plan.light)
+        # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
+        also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
+        self._flags_too = _renders(box, [item for item in also if item not in plan.light])
+        self.gone = 0
+        self.damaged = 0
+
+    def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
+        while block := list(islice(rows, _BLOCK)):
+            seen_now: set[int] = set()
+            if self._plan.sees and not self._box.read_only:
+                block, seen_now = self._see(block)
+            numbers = {row.uid: (number, row) for number, row in block}
+            found = 0
+            for content in self._columns(list(numbers)):
+                found += 1
+                number, row = numbers[content.uid]
+                items = [render(row) for render in self._renders]
+                if row.uid in seen_now:
+                    items += [render(row) for render in self._flags_too]
+                start = b"* %d FETCH (" % number + b" ".join(items) + b" " * bool(items)
+                yield from self._message(start, row, content)
+            self.gone += len(block) - found
+
+    def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
+        """Set \\Seen where it isn't, before the answers go out; returns the rows as they are now, and the UIDs."""
+        unseen = [row.uid for _, row in block if not row.system & _SEEN]
+        if not unseen:
+            return block, set()
+        context = self._context
+        result = context.store.store_flags(context.number, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
+        self._box.tell(result.rows)
+        context.look_again()
+        after = {row.uid: row for row in result.rows}
+        return [(number, after.get(row.uid, row)) for number, row in block], set(after)
+
+    def _columns(self, uids: list[int]) -> Iterable[ContentRow]:
+        """Content columns of the messages that are there; none are read when only whole bodies are sent."""
+        if not self._plan.columns:
+            return [ContentRow(uid, b"", b"", b"", b"") for uid in uids]
+        return self._context.store.contents(self._context.number, self._box.id, uids, self._plan.columns)
+
+    def _message(self, start: bytes, row: MessageRow, content: ContentRow) -> Iterator[bytes]:
+        """One message's answer; nothing of it is sent before all of it is at hand."""
+        if not self._plan.opens:
+            yield start + b" ".join([_ready(item, content) for item in self._plan.content]) + b")\r\n"
+            return
+        body = self._opened(row, content)
+        if body is None:
+            return
+        with body:
+            yield start
+            for place, item in enumerate(self._plan.content):
+                if place:
+                    yield b" "
+                if isinstance(item, c.Section) and not served_by_fields(item):
+                    yield label(item)
+                    yield from _literal(body.section(item))
+                elif item is c.Datum.BODY:
+                    yield b"BODY " + body.plain_structure()
+                else:
+                    yield _ready(item, content)
+            yield b")\r\n"
+
+    def _opened(self, row: MessageRow, content: ContentRow) -> Body | None:
+        context = self._context
+        try:
+            return Body(context.store.body(context.number, self._box.id, row), content.parts)
+        except NoSuchMessage:
+            self.gone += 1
+        except Damaged as error:
+            log.error("imap.damaged", account=context.number, mailbox=self._box.id, uid=row.uid, error=str(error))
+            self.damaged += 1
+        return None
 
 
-def _columns(context: Context, box: SelectedMailbox, uids: list[int], columns: Columns) -> Iterable[ContentRow]:
-    """Content columns of the messages that are there; none are read when only whole bodies are sent."""
-    if not columns:
-        return [ContentRow(uid, b"", b"", b"", b"") for uid in uids]
-    return context.store.contents(context.number, box.id, uids, columns)
-
-
-def _see(context: Context, box: SelectedMailbox, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
-    """Set \\Seen where it isn't, before the answers go out (RFC 3501 section 6.4.5); returns the new rows and UIDs."""
-    unseen = [row.uid for _, row in block if not row.system & _SEEN]
-    if not unseen:
-        return block, set()
-    result = context.store.store_flags(context.number, box.id, unseen, FlagChange.ADD, _SEEN, ())
-    box.tell(result.rows)
-    context.look_again()
-    after = {row.uid: row for row in result.rows}
-    return [(number, after.get(row.uid, row)) for number, row in block], set(after)
-
-
-def _message(
-    context: Context,
-    box: SelectedMailbox,
-    plan: Plan,
-    number: int,
-    row: MessageRow,
-    content: ContentRow,
-    items: list[bytes],
-    missing: _Missing,
-) -> Iterator[bytes]:
-    """One message's answer; nothing of it is sent before all of it is at hand."""
-    start = b"* %d FETCH (" % number + b" ".join(items)
-    if not plan.opens:
-        pieces = [_from_columns(item, content) for item in plan.content]
-        yield start + b" " * bool(items) + b" ".join(pieces) + b")\r\n"
-        return
-    try:
-        body = Body(context.store.body(context.number, box.id, row), content.parts)
-    except NoSuchMessage:
-        missing.gone += 1
-        return
-    except Damaged as error:
-        log.error("imap.damaged", account=context.number, mailbox=box.id, uid=row.uid, error=str(error))
-        missing.damaged += 1
-        return
-    with body:
-        lead = start + b" " * bool(items)
-        for item in plan.content:
-            if isinstance(item, c.Section) and not served_by_fields(item):
-                lead, octets = lead + body.label(item), body.section(item)
-                yield from _literal(lead, octets)
-                lead = b" "
-            elif item is c.Datum.BODY:
-                lead += b"BODY " + body.plain_structure() + b" "
-            else:
-                lead += _from_columns(item, content) + b" "
-        yield (lead[:-1] if lead.endswith(b" ") else lead) + b")\r\n"
-
-
-def _literal(lead: bytes, octets: memoryview | None) -> Iterator[bytes]:
+def _literal(octets: memoryview | None) -> Iterator[bytes]:
+    """The octets in blocks; of a part that does not exist, NIL."""
     if octets is None:
-        yield lead + b"NIL"
+        yield b"NIL"
         return
     with octets:
-        if len(octets) <= _JOIN:
-            yield b"".join((lead, b"{%d}\r\n" % len(octets), octets))
-            return
-        yield b"%b{%d}\r\n" % (lead, len(octets))
-        for start in range(0, len(octets), _JOIN):
-            yield bytes(octets[start : start + _JOIN])
+        yield b"{%d}\r\n" % len(octets)
+        for start in range(0, len(octets), _WRITE):
+            yield bytes(octets[start : start + _WRITE])
 
 
-def _from_columns(item: c.Datum | c.Section, content: ContentRow) -> bytes:
+def _ready(item: c.Datum | c.Section, content: ContentRow) -> bytes:
+    """An item that a content column has."""
     if item is c.Datum.ENVELOPE:
         return b"ENVELOPE " + content.envelope
     if item is c.Datum.BODYSTRUCTURE:

@@ -71,8 +71,6 @@ class Body:
             self._root = load(self._parts)
         return self._root
 
-    label = staticmethod(label)
-
     def plain_structure(self) -> bytes:
         """BODY without extension data."""
         return bodystructure(self._buffer, self.root, extended=False)

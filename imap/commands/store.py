@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import FetchData, Kind, Status
@@ -41,7 +41,12 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
             yield context.flags_of(number, row, uid=command.uid)
         elif context.condstore and row.modseq != before[row.uid].modseq:
             yield _modseq_of(number, row, command.uid)
-    yield from _ending(box, tag, command, result.modified, gone=len(before) - len(result.rows) - len(result.modified))
+    if result.modified:
+        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
+        refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
+        yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(refused), tag)
+    elif not command.uid and (len(result.rows) < len(before) or box.misses(places)):
+        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
 
 
 def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> bool:
@@ -63,19 +68,3 @@ def _modseq_of(number: int, row: MessageRow, uid: bool) -> FetchData:
     """Told also with .SILENT once the client knows of mod-sequences (RFC 7162 section 3.1.3)."""
     modseq = b"MODSEQ (%d)" % row.modseq
     return FetchData(number, (b"UID %d" % row.uid, modseq) if uid else (modseq,))
-
-
-def _ending(box: SelectedMailbox, tag: bytes, command: c.Store, modified: tuple[int, ...], gone: int) -> CommandSteps:
-    if modified:
-        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
-        numbers = modified if command.uid else tuple(filter(None, map(box.number, modified)))
-        yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(numbers), tag)
-    elif not command.uid and (gone or _has_gone(box, command)):
-        yield Status(Kind.NO, "Some of the messages are gone", b"EXPUNGEISSUED", tag)
-
-
-def _has_gone(box: SelectedMailbox, command: c.Store) -> bool:
-    if not box.has_gone:
-        return False
-    places = box.places(command.numbers, uid=False)
-    return sum(1 for _ in box.rows(places)) < sum(end - start for start, end in places)

@@ -23,6 +23,9 @@ from storage.model import Mailbox, MessageRow
 #: Seconds after which a session looks for news though no bell rang.
 LOOK_AGAIN = 60.0
 
+#: Seconds to wait before asking a store again that could not tell the news.
+RETRY = 1.0
+
 
 class Admission(Protocol):
     """Counts sessions of an account; safe from any thread."""
@@ -54,8 +57,9 @@ class MailboxGone(Exception):
 class Context:
     """State of one session, used by one command at a time.
 
-    ``secure`` is true under TLS, or where the client's network may sign in without. ``wake`` is called from any thread
-    when there may be news while the session waits for them.
+    ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
+    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` and
+    ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
     """
 
     services: Services
@@ -71,6 +75,7 @@ class Context:
     selected: SelectedMailbox | None = None
     watch: Watch | None = None
     looked: float = 0.0
+    not_before: float = 0.0
 
     @property
     def store(self) -> MailStore:
@@ -108,27 +113,26 @@ class Context:
         watch = Watch(self.store, self.number, mailbox.id, self.wake)
         try:
             view = self.store.view(self.number, mailbox.id)
-            if not read_only:
-                first, view = self._claim(view)
-            else:
-                first = view.mailbox.first_recent
+            recent = self._recent(view, read_only)
+            if recent.stop > view.mailbox.uidnext:
+                # More came between the look and the claim.
+                view = self.store.view(self.number, mailbox.id)
         except BaseException:
             watch.close()
             raise
         self.watch = watch
         self.selected = box = SelectedMailbox(view, read_only=read_only)
-        box.add_recent(first, (view.mailbox.uidnext if read_only else view.mailbox.first_recent) - 1)
+        box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
         self.state = State.SELECTED
         return box
 
-    def _claim(self, view: MailboxView) -> tuple[int, MailboxView]:
-        r"""Take the messages that no session was told of; the view after it says up to where they are taken."""
+    def _recent(self, view: MailboxView, read_only: bool) -> range:
+        r"""UIDs that are \Recent here: those that no session was told of, which a read-write session takes."""
         box = view.mailbox
-        if box.first_recent >= box.uidnext:
-            return box.uidnext, view
-        first = self.store.claim_recent(box.account, box.id)
-        return first, self.store.view(box.account, box.id)
+        if read_only or box.first_recent >= box.uidnext:
+            return range(box.first_recent, box.uidnext)
+        return self.store.claim_recent(box.account, box.id)
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if there is one."""
@@ -143,14 +147,15 @@ class Context:
     @property
     def may_have_news(self) -> bool:
         """False when nothing is known that the client would have to be told; free of I/O."""
-        if self.selected is None or self.watch is None:
+        if self.selected is None or self.watch is None or time.monotonic() < self.not_before:
             return False
         return self.watch.rung or self.selected.has_gone or time.monotonic() - self.looked > LOOK_AGAIN
 
-    def look_again(self) -> None:
-        """Have ``news`` look at the mailbox, for instance after a change of our own."""
+    def look_again(self, after: float = 0.0) -> None:
+        """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
         if self.watch is not None:
             self.watch.rung = True
+        self.not_before = time.monotonic() + after
 
     def news(self, *, expunge: bool) -> Iterator[Response]:
         """What happened in the selected mailbox and may be told now. Raises MailboxGone."""
@@ -170,11 +175,8 @@ class Context:
     def _look(self, box: SelectedMailbox) -> MailboxView:
         try:
             view = self.store.view(self.number, box.id)
-            if box.read_only:
-                box.add_recent(view.mailbox.first_recent, view.mailbox.uidnext - 1)
-            else:
-                first, view = self._claim(view)
-                box.add_recent(first, view.mailbox.first_recent - 1)
+            recent = self._recent(view, box.read_only)
+            box.add_recent(recent.start, recent.stop - 1)
         except NoSuchMailbox:
             raise MailboxGone from None
         if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity:

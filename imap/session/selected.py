@@ -17,7 +17,7 @@ from storage.api import MailboxView
 from storage.model import MessageRow
 
 #: Half-open ranges of places in the numbering; place 0 is message 1.
-Places = list[tuple[int, int]]
+Places = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,9 @@ class SelectedMailbox:
                 if row is not None:
                     yield place + 1, row
 
-    def uids_at(self, places: Places) -> list[int]:
-        return [uid for start, end in places for uid in self.uids[start:end]]
+    def misses(self, places: Places) -> bool:
+        """True when some of the places are of messages that the store has no more."""
+        return bool(self._gone) and sum(1 for _ in self.rows(places)) < sum(end - start for start, end in places)
 
     # ---------------------------------------------------------------- \Recent
 

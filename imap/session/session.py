@@ -9,7 +9,7 @@ import structlog
 
 from imap import errors
 from imap.commands.basic import capability_names
-from imap.session.context import Context, MailboxGone
+from imap.session.context import RETRY, Context, MailboxGone
 from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, Wish
 from imap.session.table import TABLE, News, Row
 from imap.wire.commands import Command, Request
@@ -82,7 +82,7 @@ class Session:
             raise
         except Exception:
             log.exception("imap.no_news", account=self.context.number)
-            self.context.look_again()
+            self.context.look_again(RETRY)
 
     def idle_news(self) -> Steps:
         """The same, while the client waits in IDLE."""

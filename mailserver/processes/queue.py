@@ -22,6 +22,9 @@ log = structlog.get_logger()
 LEARN = 2.0
 SWEEP = 30.0
 
+#: Mailboxes whose files and rows are compared in one round of sweeping.
+SCRUB = 20
+
 
 def run(settings: Settings) -> int:
     """Work until SIGTERM; returns the exit status."""
@@ -68,5 +71,6 @@ def _sweep(rooms: Rooms) -> None:
     now = time.time()
     swept = rooms.store.sweep(now)
     swept += rooms.queue.sweep(now, rooms.settings.store.orphan_age)
+    swept += rooms.store.scrub(now, SCRUB)
     if swept:
         log.info("store.swept", bodies=swept)

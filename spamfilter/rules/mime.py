@@ -77,12 +77,19 @@ def alternatives_differ(views: Views) -> Finding:
     """The plain text speaks of other things than the HTML: it was written for filters."""
     if not views.html or not views.plain:
         return None
-    plain, html = _long_words(views.plain), _long_words(views.html_text)
+    plain, html = _words(views.plain), _words(views.html_text)
+    if len(_long(plain & html)) >= 0.1 * min(len(plain), len(html)):
+        return False  # already of all words, so of the long ones too: nearly all mail ends here
+    plain, html = _long(plain), _long(html)
     return min(len(plain), len(html)) >= 20 and len(plain & html) < 0.1 * min(len(plain), len(html))
 
 
-def _long_words(text: str) -> set[str]:
-    return {word for word in text[:4096].lower().split() if len(word) > 4 and word.isalpha()}
+def _words(text: str) -> set[str]:
+    return set(text[:4096].lower().split())
+
+
+def _long(words: set[str]) -> set[str]:
+    return {word for word in words if len(word) > 4 and word.isalpha()}
 
 
 @rule("SPLIT_WORDS")

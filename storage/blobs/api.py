@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,4 +80,12 @@ class BlobStore(Protocol):
 
     def remove_folder(self, account: str, folder: str) -> None:
         """Take a folder with all its bodies away."""
+        ...
+
+    def bodies(self, place: Place) -> Iterator[tuple[BodyName, float]]:
+        """Bodies in a place, with the time of their last change of any kind (seconds since the epoch)."""
+        ...
+
+    def sweep_staging(self, older_than: float) -> int:
+        """Forget staged octets that a crash left before ``older_than`` (seconds since the epoch); returns how many."""
         ...

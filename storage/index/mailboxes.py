@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, union, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, tuple_, union, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import names, tables
+from storage.blobs.api import Place
 from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.model import Mailbox, Quota, SpecialUse
 
@@ -125,6 +126,18 @@ def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, 
     if row is None:
         raise NoSuchMailbox("the mailbox is gone")
     return row.folder, row.folder_was
+
+
+def after(connection: Connection, place: tuple[int, int], limit: int) -> list[tuple[int, int, Place]]:
+    """The next mailboxes by (account, number) after a place in that order, with where their bodies are."""
+    query = (
+        select(_b.account_id, _b.id, _b.folder, _a.key)
+        .join(tables.account, _a.id == _b.account_id)
+        .where(tuple_(_b.account_id, _b.id) > place)
+        .order_by(_b.account_id, _b.id)
+        .limit(limit)
+    )
+    return [(row.account_id, row.id, Place(row.key, row.folder)) for row in connection.execute(query)]
 
 
 def create(connection: Connection, account: int, name: str, use: SpecialUse | None) -> int:

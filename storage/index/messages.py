@@ -81,6 +81,12 @@ def deleted_rows(connection: Connection, account: int, mailbox: int) -> list[Mes
     return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox})]
 
 
+def removed_blobs(connection: Connection, account: int, mailbox: int) -> set[str]:
+    """Bodies of expunged messages that still stand in the mailbox's folder."""
+    r = tables.removed.c
+    return set(connection.scalars(select(r.blob).where(r.account_id == account, r.mailbox_id == mailbox)))
+
+
 def changes(connection: Connection, account: int, mailbox: int, since: int, highest: int, uidnext: int) -> Changes:
     """Rows changed and UIDs gone after ``since``, in a mailbox whose counters are known."""
     if highest <= since:

@@ -106,7 +106,8 @@ class Service:
     def stop(self) -> None:
         if not self._stopped:
             self._stopped = True
-            blockingCallFromThread(reactor, self.listeners.stop)
+            stop: Any = self.listeners.stop
+            blockingCallFromThread(reactor, stop)
 
     def close(self) -> None:
         self.stop()

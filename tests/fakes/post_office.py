@@ -64,6 +64,9 @@ class People:
             raise DirectoryUnavailable("away")
         return self.targets.get(address.lower())
 
+    def remembers(self, address: str) -> bool:
+        return False
+
     def may_send_as(self, account: Account, address: str) -> bool:
         if self.away:
             raise DirectoryUnavailable("away")

@@ -104,7 +104,7 @@ def test_any_arguments_of_any_command(name: bytes, arguments: bytes) -> None:
 
 
 # Names that can be written: no lone surrogates.
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @given(NAMES)

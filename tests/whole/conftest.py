@@ -176,9 +176,15 @@ QUIET = ("--exempt", "127.0.0.0/8", "--set", 'mailauth.nameservers=["127.0.0.1:9
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def options() -> tuple[str, ...]:
+    """Options of a module's stack; a module may have its own fixture of this name."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def stack(options: tuple[str, ...]) -> Iterator[Stack]:
     """A stack for the tests of one module."""
-    stack = new_stack(*QUIET)
+    stack = new_stack(*QUIET, *options)
     stack.start()
     try:
         yield stack

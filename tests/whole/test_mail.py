@@ -83,6 +83,7 @@ def test_real_mail_comes_back_byte_identical(stack: Any, corpus: Path) -> None:
             sent[str(number)] = octets
     refused = set()
     with stack.mx() as client:
+        client.ehlo()
         for number, octets in sent.items():
             client.mail("list@example.net", ["BODY=8BITMIME"])
             client.rcpt(to)
@@ -315,8 +316,9 @@ def test_neomutt_reads_a_mailbox(stack: Any, need: Callable[[str, str], str], tm
     rc.write_text(
         f"""
 set imap_user="marc.garnier" imap_pass="{person["password"]}" ssl_ca_certificates_file="{stack.facts["ca_file"]}"
-set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no confirmappend=no confirmcreate=no delete=no move=no copy=no
-set auto_tag=yes header_cache="" message_cachedir="" mbox_type=mbox
+set certificate_file="{stack.facts["ca_file"]}" ssl_verify_host=no
+set confirmappend=no confirmcreate=no delete=no move=no copy=no
+set header_cache="" message_cachedir="" mbox_type=mbox
 """
     )
     # It wants a terminal to read mail; without one it would compose.
@@ -340,7 +342,13 @@ set auto_tag=yes header_cache="" message_cachedir="" mbox_type=mbox
     done.wait()
     os.close(terminal)
     assert out.exists(), screen[-2000:]
-    assert out.read_bytes().count(b"\nSubject:") >= stack.count("marc.garnier")
+    # A mailbox file has LF line ends; what neomutt wrote is a message as it was fetched, with its own fields added.
+    copy = out.read_bytes().partition(b"\n")[2]
+    body = copy.partition(b"\n\n")[2].rstrip(b"\n")
+    bodies = [
+        one.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n").rstrip(b"\n") for one in stack.messages("marc.garnier")
+    ]
+    assert body in bodies
 
 
 def test_moving_to_junk_teaches_the_filter(stack: Any) -> None:

@@ -47,6 +47,21 @@ def test_version_is_looked_at_once_in_a_while(
     assert directory.resolve(marie.addresses[0]) is None
 
 
+def test_memory_answers_alone_only_while_it_is_sure(directory: SqlDirectory, marie: Account) -> None:
+    address = marie.addresses[0]
+    assert not directory.remembers(address), "nobody asked before"
+    assert directory.resolve(address) is not None
+    assert directory.resolve("personne@ac-exemple.fr") is None
+    directory._version_due = float("inf")
+    assert directory.remembers(address)
+    assert not directory.remembers("personne@ac-exemple.fr")
+    directory._version += 1
+    assert not directory.remembers(address), "found under another version"
+    directory._version -= 1
+    directory._version_due = 0.0
+    assert not directory.remembers(address), "the version is to be looked at again"
+
+
 def test_memory_is_bounded(directory: SqlDirectory, marie: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "_KEPT_ADDRESSES", 10)
     for number in range(100):

@@ -15,6 +15,7 @@ import pytest
 from twisted.internet.threads import blockingCallFromThread
 
 from message.content import MemoryContent
+from storage.errors import Unavailable
 from storage.model import NewMessage
 from tests.fakes.imap_service import PASSWORD, Client, Service, eventually, letter, reactor, signed_in
 
@@ -408,3 +409,25 @@ def test_what_a_search_may_take(start: Start) -> None:
     service = start(search_time=-1.0)
     service.fill("INBOX", 2)
     assert signed_in(service, "INBOX").command("SEARCH TEXT x")[-1].startswith(b"t3 NO [LIMIT]")
+
+
+def test_a_store_that_is_away_does_not_make_idle_spin(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start()
+    client = signed_in(service, "INBOX")
+    asked = 0
+
+    def away(*arguments: object) -> object:
+        nonlocal asked
+        asked += 1
+        raise Unavailable("away")
+
+    client.send(b"i IDLE\r\n")
+    client.line()
+    monkeypatch.setattr(service.store, "view", away)
+    service.deliver()
+    assert eventually(lambda: asked > 0)
+    time.sleep(0.2)
+    assert asked < 5
+    monkeypatch.undo()
+    client.send(b"DONE\r\n")
+    assert client.until(b"i")[-1].startswith(b"i OK")

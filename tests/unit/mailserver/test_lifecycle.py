@@ -7,7 +7,6 @@ import os
 import pwd
 import secrets
 import socket
-import stat
 import subprocess
 import sys
 import textwrap

@@ -32,6 +32,7 @@ class Directory:
     def __init__(self) -> None:
         self.known = {"marie@ecole.example", "jean@ecole.example", "postmaster@ecole.example"}
         self.away = False
+        self.remembered: set[str] = set()
         self.asked: list[str] = []
         self.error: Exception | None = None
 
@@ -45,6 +46,9 @@ class Directory:
         if self.away:
             raise DirectoryUnavailable("away")
         return Targets((MARIE,)) if address.lower() in self.known else None
+
+    def remembers(self, address: str) -> bool:
+        return address in self.remembered
 
     def may_send_as(self, account: Account, address: str) -> bool:
         return address.lower() in account.addresses

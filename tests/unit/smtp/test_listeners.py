@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import dataclasses
 import os
 import smtplib
-import socket
 import ssl
 import subprocess
 import threading
@@ -16,47 +14,12 @@ from email.message import EmailMessage
 
 import pytest
 
-from config.settings import Settings, Site, Smtp, Tls
+from config.settings import Settings, Site, Tls
 from smtp import listeners
 
 from .conftest import Rooms, make_certificate
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n.\r\n"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def test_bind_makes_sockets_that_processes_can_share(tmp_path):
-    smtp = dataclasses.replace(
-        Smtp(), listen=("127.0.0.1",), mx_port=free_port(), submission_port=0, submissions_port=0
-    )
-    settings = Settings(site=Site(data=tmp_path), smtp=smtp)
-    first, second = listeners.bind(settings), listeners.bind(settings)
-    assert list(first) == ["mx"]
-    for one in (*first["mx"], *second["mx"]):
-        assert one.getsockname() == ("127.0.0.1", smtp.mx_port)
-        one.close()
-
-
-def test_bind_leaves_nothing_behind_when_a_port_is_taken(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        smtp = dataclasses.replace(
-            Smtp(),
-            listen=("127.0.0.1",),
-            mx_port=free_port(),
-            submission_port=taken.getsockname()[1],
-            submissions_port=0,
-        )
-        with pytest.raises(OSError):
-            listeners.bind(Settings(site=Site(data=tmp_path), smtp=smtp))
-    with socket.socket() as again:
-        again.bind(("127.0.0.1", smtp.mx_port))
 
 
 def test_a_bad_certificate_stops_the_start(tmp_path):

@@ -57,6 +57,22 @@ def test_the_same_on_uvloop(make_server, loop_factory):
     assert [len(octets) for _, octets in server.rooms.inbound.kept] == [len(MESSAGE), len(MESSAGE) + 3_000_000]
 
 
+def test_recipients_that_the_directory_remembers_are_not_looked_up(server):
+    server.rooms.directory.remembered = {"marie@ecole.example"}
+    client = server.connect().hello()
+    client.code(b"MAIL FROM:<a@far.example>")
+    assert client.code(b"RCPT TO:<marie@ecole.example> NOTIFY=NEVER") == b"250 2.1.5"
+    assert server.rooms.directory.asked == []
+    assert client.code(b"RCPT TO:<jean@ecole.example>") == b"250 2.1.5"
+    assert server.rooms.directory.asked == ["jean@ecole.example"]
+    client.data(MESSAGE + END)
+    ((envelope, _),) = server.rooms.inbound.kept
+    assert envelope.recipients == (
+        Recipient("marie@ecole.example", None, frozenset({Notify.NEVER})),
+        Recipient("jean@ecole.example"),
+    )
+
+
 def test_ids_differ_and_sort(server):
     client = server.connect().hello()
     ids = [client.start().data(MESSAGE + END).split(b"id=")[1] for _ in range(5)]

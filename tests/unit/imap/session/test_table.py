@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ STATES = (State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with service(Path(tmp_path_factory.mktemp("imap")), failed_logins=100) as one:
         one.fill("INBOX", 2)
         yield one
