@@ -52,6 +52,8 @@ PEOPLE: tuple[Person, ...] = (
 
 #: Alias to people of the académie.
 ALIASES: dict[str, tuple[str, ...]] = {
+    # RFC 2142: where strangers complain; postmaster needs no alias.
+    f"abuse@{DOMAIN}": ("ops",),
     f"secretariat.{LYCEE.lower()}@{DOMAIN}": ("jerome.petit",),
     f"enseignants.{COLLEGE.lower()}@{DOMAIN}": ("renee.fontaine", "noel.berenger"),
 }
