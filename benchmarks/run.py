@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main() -> int:
@@ -66,7 +67,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(folder: Path, assignments: list[str]) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+def start(folder: Path, assignments: list[str]) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     """A demo that answers, with what its ready file says."""
     ready = folder / "ready.json"
     settings = [

@@ -155,6 +155,7 @@ def test_no_relay_for_outsiders(stack: Any) -> None:
         code, text = client.rcpt(f"nobody@{stack.domain}")
         assert (code, text[:5]) == (550, b"5.1.1")
         assert client.rcpt("postmaster")[0] == 250
+        assert client.rcpt(f"abuse@{stack.domain}")[0] == 250
 
 
 def test_too_big_is_refused_early_and_late(stack: Any) -> None:
