@@ -128,7 +128,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-16000",
+        "cache_size=-4000",
         "mmap_size=268435456",
         "temp_store=MEMORY",
         "wal_autocheckpoint=4000",
