@@ -137,17 +137,24 @@ class InboundPipeline:
         authentication: AuthenticationResults | None,
         verdict: Verdict | None,
     ) -> tuple[PrefixedContent, PrefixedContent]:
-        """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out."""
+        """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out.
+
+        A Return-Path of somebody else's stays below ours in mailboxes, as it came; it goes no further (RFC 5321
+        section 4.4).
+        """
         fields = [trace.received(envelope, self._hostname, protocol(envelope))]
         if authentication is not None:
             fields.append(results.header(authentication, self._hostname))
         if verdict is not None:
             fields.append(verdict_headers(verdict, self._language))
-        forged = [*results.foreign(headers, self._hostname), *ours(headers), *headers.named(b"Return-Path")]
-        head = b"".join((*fields, without_fields(headers, forged)))
+        top = b"".join(fields)
+        forged = [*results.foreign(headers, self._hostname), *ours(headers)]
+        local = remote = without_fields(headers, forged)
+        if paths := headers.named(b"Return-Path"):
+            remote = without_fields(headers, [*forged, *paths])
         return (
-            PrefixedContent(trace.return_path(envelope.sender) + head, content, headers.body_start),
-            PrefixedContent(head, content, headers.body_start),
+            PrefixedContent(trace.return_path(envelope.sender) + top + local, content, headers.body_start),
+            PrefixedContent(top + remote, content, headers.body_start),
         )
 
     def _refused(self, envelope: Envelope, decision: Decision) -> Dispositions:

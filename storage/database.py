@@ -46,7 +46,13 @@ class Database:
         """``url`` is SQLAlchemy's (``sqlite:///path``, ``postgresql+psycopg://...``), ``pool`` the connections kept."""
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_TIMEOUT}
+        options: dict[str, Any] = {
+            "pool_size": pool,
+            "max_overflow": pool,
+            "pool_timeout": BUSY_TIMEOUT,
+            # The connection used last is the one whose caches are warm.
+            "pool_use_lifo": True,
+        }
         if self.is_sqlite:
             options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
         else:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from authres import AuthenticationResultsHeader
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from config.settings import MailAuth
@@ -133,8 +133,9 @@ def check_field(octets: bytes) -> None:
     assert parsed.authserv_id == "mx.ici.example"
 
 
-@example(rest=b")", before=b"(")
 @given(rest=st.binary(max_size=60), before=st.sampled_from([b"", b" ", b"(x)", b"(", b'"', b"\r\n "]))
 def test_any_field_that_begins_with_our_name_is_found(rest, before):
+    # A comment that ends names nobody.
+    assume(not (before == b"(" and b")" in rest))
     headers = parse_headers(b"Authentication-Results: " + before + b"mx.ici.example; " + rest + b"\r\n\r\n")
     assert headers.fields[0] in foreign(headers, "mx.ici.example")
