@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -405,8 +405,6 @@ def spam_train(
     assignments: SetOption = None,
 ) -> None:
     """Teach the site's model; a message already learnt is passed over."""
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from spamfilter.corpus import train_paths
 
     if not ham and not spam:
@@ -414,18 +412,39 @@ def spam_train(
     for path in [*(ham or ()), *(spam or ())]:
         if not path.exists():
             raise Failure(f"there is no {path}")
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with _rooms(config, assignments) as rooms, Progress(*columns, disable=not sys.stderr.isatty()) as progress:
+    with _rooms(config, assignments) as rooms:
         for label, paths, is_spam in (("ham", ham or [], False), ("spam", spam or [], True)):
             if paths:
-                task = progress.add_task(label, total=None)
-                counts = train_paths(
-                    rooms.trainer,
-                    paths,
-                    is_spam,
-                    lambda seen, task=task: progress.update(task, completed=seen),  # type: ignore[misc]
-                )
+                with _progress(label) as tell:
+                    counts = train_paths(rooms.trainer, paths, is_spam, tell)
                 print(f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable")
+
+
+#: Messages between two lines of progress where there is no terminal.
+TOLD_EVERY = 500
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int], None]]:
+    """A counter on standard error: one that moves on a terminal, a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    if sys.stderr.isatty():
+        columns = (TextColumn("{task.description}: {task.completed} messages"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(label, total=None)
+            yield lambda seen: progress.update(task, completed=seen)
+        return
+    told = 0
+
+    def tell(seen: int) -> None:
+        nonlocal told
+        if seen - told >= TOLD_EVERY:
+            told = seen
+            print(f"{label}: {seen} messages so far", file=sys.stderr, flush=True)
+
+    yield tell
 
 
 # -------------------------------------------------------------------- queue
