@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import socket
 import threading
@@ -36,7 +37,8 @@ class FarServer:
             threading.Thread(target=self._serve, args=(one,), daemon=True).start()
 
     def _serve(self, one: socket.socket) -> None:
-        with one, one.makefile("rb") as lines:
+        # The other side may be killed in the middle of a sentence.
+        with contextlib.suppress(OSError), one, one.makefile("rb") as lines:
             sender, recipients = "", []
 
             def say(text: str) -> None:
