@@ -39,7 +39,7 @@ def need() -> Callable[[str, str], str]:
     """Path of a program of a Debian package; skips with the package's name where it is missing (fails under CI)."""
 
     def find(program: str, package: str) -> str:
-        path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/lib/dovecot")
+        path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if path is None:
             if os.environ.get("CI"):
                 pytest.fail(f"{program} is missing: install the Debian package {package}")
