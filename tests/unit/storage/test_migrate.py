@@ -1,0 +1,50 @@
+"""The steps lead to the schema that the code declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from storage.database import Database, metadata
+from storage.migrate import is_current, upgrade
+
+
+def test_the_steps_lead_to_the_declared_schema(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    assert not is_current(database)
+    upgrade(database)
+    assert is_current(database)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_what_autogenerate_does_not_compare_is_the_same_too(tmp_path: Path) -> None:
+    """Rowid, autoincrement and partial details stand only in SQLite's own text of a table."""
+    ours, declared = Database(f"sqlite:///{tmp_path}/a.db"), Database(f"sqlite:///{tmp_path}/b.db")
+    upgrade(ours)
+    metadata.create_all(declared.engine)
+
+    def tables(database: Database) -> dict[str, tuple[bool, bool]]:
+        query = text("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        with database.read() as connection:
+            return {
+                row.name: ("WITHOUT ROWID" in row.sql, "AUTOINCREMENT" in row.sql)
+                for row in connection.execute(query)
+                if row.name != "alembic_version"
+            }
+
+    assert tables(ours) == tables(declared)
+    ours.close()
+    declared.close()
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    upgrade(database)
+    upgrade(database)
+    assert is_current(database)
+    database.close()
