@@ -27,10 +27,12 @@ app = typer.Typer(
 )
 account_app = typer.Typer(no_args_is_help=True, help="People and functions with a mailbox.")
 alias_app = typer.Typer(no_args_is_help=True, help="Addresses that lead to others.")
+group_app = typer.Typer(no_args_is_help=True, help="Groups of accounts; an alias to group:NAME gives one an address.")
 spam_app = typer.Typer(no_args_is_help=True, help="The spam filter.")
 queue_app = typer.Typer(no_args_is_help=True, help="Outgoing mail that waits.")
 app.add_typer(account_app, name="account")
 app.add_typer(alias_app, name="alias")
+app.add_typer(group_app, name="group")
 app.add_typer(spam_app, name="spam")
 app.add_typer(queue_app, name="queue")
 
@@ -312,6 +314,31 @@ def account_quota(
         print(f"The quota of {login} is changed.")
 
 
+@account_app.command("add-address")
+def account_add_address(
+    login: str,
+    address: str,
+    primary: Annotated[bool, typer.Option("--primary", help="Make it the first one.")] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Give an account one more address."""
+    with _rooms(config, assignments) as rooms:
+        _ours(rooms, [address])
+        rooms.accounts.add_address(login, address, primary=primary)
+        print(f"{address} leads to {login}.")
+
+
+@account_app.command("remove-address")
+def account_remove_address(
+    login: str, address: str, config: ConfigOption = None, assignments: SetOption = None
+) -> None:
+    """Take an address away from an account; not the last one."""
+    with _rooms(config, assignments) as rooms:
+        rooms.accounts.remove_address(login, address)
+        print(f"{address} is removed.")
+
+
 @account_app.command("list")
 def account_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all accounts."""
@@ -392,6 +419,51 @@ def alias_list(config: ConfigOption = None, assignments: SetOption = None) -> No
     with _rooms(config, assignments) as rooms:
         for alias in rooms.accounts.aliases():
             print(f"{alias.address} -> {', '.join(alias.targets)}")
+
+
+@group_app.command("add")
+def group_add(
+    name: str,
+    members: Annotated[list[str] | None, typer.Argument(help="Logins or addresses.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Make a group."""
+    with _rooms(config, assignments) as rooms:
+        rooms.accounts.add_group(name, members or ())
+        print(f"The group {name} has {len(members or ())} members.")
+
+
+@group_app.command("remove")
+def group_remove(name: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Remove a group; its members stay."""
+    with _rooms(config, assignments) as rooms:
+        rooms.accounts.remove_group(name)
+        print(f"The group {name} is removed.")
+
+
+@group_app.command("join")
+def group_join(name: str, login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Make an account a member."""
+    with _rooms(config, assignments) as rooms:
+        rooms.accounts.add_member(name, login)
+        print(f"{login} is in the group {name}.")
+
+
+@group_app.command("leave")
+def group_leave(name: str, login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Make an account a member no more."""
+    with _rooms(config, assignments) as rooms:
+        rooms.accounts.remove_member(name, login)
+        print(f"{login} is not in the group {name}.")
+
+
+@group_app.command("list")
+def group_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """List all groups with their members."""
+    with _rooms(config, assignments) as rooms:
+        for name, members in rooms.accounts.groups().items():
+            print(f"{name}: {', '.join(member.login for member in members)}")
 
 
 # -------------------------------------------------------------------- spam

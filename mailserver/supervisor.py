@@ -30,9 +30,8 @@ log = structlog.get_logger()
 #: Names of the roles, in the order in which they start and stop.
 ROLES = ("queue", "smtp", "imap")
 
-#: Seconds without a beat after which a role is killed, and between beats.
+#: Seconds without a beat after which a role is killed.
 STALL = 30.0
-BEAT = 5.0
 
 #: Seconds that a role may take to start, and to stop after SIGTERM.
 START = 60.0

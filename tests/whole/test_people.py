@@ -113,6 +113,22 @@ def test_people_are_added_from_the_command_line(stack: Any) -> None:
     with stack.imap("nouvelle.personne", "Un-Bon-Mot-De-Passe") as box:
         assert box.select("INBOX")[1] == [b"1"]
     assert any(b"Subject: alias" in one for one in stack.messages("ops"))
+    for command in (
+        ("group", "add", "conseil", "nouvelle.personne", "ops"),
+        ("alias", "add", f"conseil@{stack.domain}", "group:conseil"),
+        ("group", "leave", "conseil", "ops"),
+        ("account", "add-address", "nouvelle.personne", f"autre@{stack.domain}"),
+    ):
+        done = stack.command(*command)
+        assert done.returncode == 0, done.stderr
+    assert "conseil: nouvelle.personne" in stack.command("group", "list").stdout
+    time.sleep(1.5)
+    with stack.mx() as client:
+        to = [f"conseil@{stack.domain}", f"autre@{stack.domain}"]
+        client.sendmail("a@example.net", to, b"From: a@example.net\r\nSubject: group\r\n\r\nx\r\n")
+    with stack.imap("nouvelle.personne", "Un-Bon-Mot-De-Passe") as box:
+        # One copy, though two addresses lead there.
+        assert box.select("INBOX")[1] == [b"2"]
     # The same again says what is wrong, and changes nothing.
     done = stack.command("account", "add", "nouvelle.personne", "--name", "x", "--address", address, text="x\n")
     assert done.returncode == 1
