@@ -185,8 +185,8 @@ def options() -> tuple[str, ...]:
 def stack(options: tuple[str, ...]) -> Iterator[Stack]:
     """A stack for the tests of one module."""
     stack = new_stack(*QUIET, *options)
-    stack.start()
     try:
+        stack.start()
         yield stack
     finally:
         if stack.process is not None and stack.process.poll() is None:
