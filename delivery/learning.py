@@ -6,7 +6,6 @@ once; what is looked at twice after a crash changes nothing, because the trainer
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Protocol
 
 import structlog
@@ -27,8 +26,6 @@ READER = "learning"
 #: Events read at a time.
 BATCH = 100
 
-DAY = 86400
-
 
 class Trainer(Protocol):
     """What is asked of a trainer."""
@@ -47,17 +44,13 @@ class EventSource(Protocol):
 
 
 class Learning:
-    """Teaches the filter, at most ``settings.learn_per_account`` messages a day for each account.
-
-    The cap keeps one account from bending the filter of all. It counts in memory: a restart begins a new day.
-    """
+    """Teaches the filter. How much one account may teach in a day is the trainer's to watch."""
 
     def __init__(self, database: Database, store: EventSource, trainer: Trainer, settings: Spam) -> None:
         self._database = database
         self._store = store
         self._trainer = trainer
         self._settings = settings
-        self._taught: Counter[tuple[str, int]] = Counter()
 
     def catch_up(self) -> int:
         """Deal with all that happened since the last time; returns how many messages were learnt.
@@ -78,10 +71,6 @@ class Learning:
         spam = lesson(event)
         if spam is None or not self._settings.learn_from_moves:
             return False
-        day = event.account_key, event.at // DAY
-        if self._taught[day] >= self._settings.learn_per_account:
-            log.info("learning.capped", account=event.account_key, number=event.id)
-            return False
         try:
             content = self._store.event_body(event)
         except (NoSuchMessage, NoSuchMailbox, NoSuchAccount, Damaged) as error:
@@ -98,15 +87,8 @@ class Learning:
         finally:
             content.close()
         if changed:
-            self._count(day)
             log.info("learning.learnt", account=event.account_key, number=event.id, spam=spam)
         return changed
-
-    def _count(self, day: tuple[str, int]) -> None:
-        self._taught[day] += 1
-        if len(self._taught) > 10_000:
-            # Days that are over; whoever counts is of this day.
-            self._taught = Counter({key: count for key, count in self._taught.items() if key[1] >= day[1]})
 
 
 def lesson(event: Event) -> bool | None:

@@ -7,10 +7,8 @@ RFC 5322 section 2.2, tolerant of LF line ends and of lines that are no fields.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from operator import attrgetter
 from typing import NamedTuple
 
 from message.content import Buffer
@@ -108,14 +106,3 @@ def header_lines(buffer: Buffer, start: int, blank: int, body_start: int, max_fi
             fields.append(HeaderField(match[1], match.start(), match.start(2), match.end()))
         read = match.end()
     return HeaderBlock(buffer, start, body_start, tuple(fields), read == blank)
-
-
-def without(buffer: Buffer, fields: Iterable[HeaderField]) -> bytes:
-    """The whole buffer with these fields cut out; every other octet stays as it is."""
-    pieces: list[bytes] = []
-    kept_from = 0
-    for entry in sorted(fields, key=attrgetter("start")):
-        pieces.append(buffer[kept_from : entry.start])
-        kept_from = entry.end
-    pieces.append(buffer[kept_from:])
-    return b"".join(pieces)

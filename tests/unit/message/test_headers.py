@@ -2,7 +2,7 @@ import mmap
 
 import pytest
 
-from message.headers import parse_headers, without
+from message.headers import parse_headers
 
 LETTER = b"From: a@b\r\nSubject: one\r\n\ttwo\r\nX-Empty:\r\nsubject : three\r\n\r\nFrom: body\r\n"
 
@@ -68,16 +68,9 @@ def test_a_value_is_read_up_to_64_kib():
     assert len(parse_headers(b"A: " + b"x" * 100_000).first(b"a") or b"") == 65_535  # one is the space
 
 
-def test_without_keeps_every_other_octet():
-    block = parse_headers(LETTER)
-    assert without(LETTER, block.named(b"subject")) == b"From: a@b\r\nX-Empty:\r\n\r\nFrom: body\r\n"
-    assert without(LETTER, []) == LETTER
-
-
 def test_a_map_reads_as_octets_do(tmp_path):
     (tmp_path / "letter").write_bytes(LETTER)
     with (tmp_path / "letter").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
         block = parse_headers(octets)
         assert block.fields == parse_headers(LETTER).fields
         assert block.first(b"subject") == b"one\ttwo"
-        assert without(octets, block.fields) == b"\r\nFrom: body\r\n"
