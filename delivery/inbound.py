@@ -80,7 +80,7 @@ class InboundPipeline:
     def _accept(self, envelope: Envelope, content: Content) -> Dispositions:
         buffer = content.buffer()
         headers = parse_headers(buffer, max_fields=ALL_FIELDS)
-        refusal = check_header(headers, self._settings.smtp)
+        refusal = check_header(headers)
         if refusal is not None:
             return self._refused(envelope, refusal)
         routes = self._routes(envelope, headers)

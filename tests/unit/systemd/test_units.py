@@ -100,7 +100,8 @@ def test_roles_are_handed_all_their_sockets(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_roles_run_themselves(role: str) -> None:
     service = settings(FOLDER / f"mailserver-{role}.service")
-    assert service["ExecStart"] == [f"{PROGRAM} serve {role} --config /etc/mailserver/mailserver.toml"]
+    program = f"{Path(PROGRAM).with_name('python')} -m mailserver" if role == "smtp" else PROGRAM
+    assert service["ExecStart"] == [f"{program} serve {role} --config /etc/mailserver/mailserver.toml"]
     assert service["Type"] == ["notify"]
     assert service["Restart"] == ["always"]
     assert "mailserver-migrate.service" in " ".join(service["Requires"])
