@@ -195,6 +195,12 @@ def _unescape(text: bytes) -> bytes:
     return _ESCAPED.sub(rb"\1", text) if b"\\" in text else text
 
 
+def split(address: str) -> tuple[str, str]:
+    """Local part and domain, cut at the last ``@``; the domain is ``""`` when there is none."""
+    local, at, domain = address.rpartition("@")
+    return (local, domain) if at else (address, "")
+
+
 def ascii_domain(domain: str) -> str:
     """A domain in lower-case A-labels; what is not valid under IDNA 2008 is only put into lower case."""
     if domain.isascii() or len(domain) > _DOMAIN_LENGTH:

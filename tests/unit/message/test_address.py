@@ -1,6 +1,6 @@
 import pytest
 
-from message.address import Address, Entry, ascii_domain, entries, parse_addresses, without_detail
+from message.address import Address, Entry, ascii_domain, entries, parse_addresses, split, without_detail
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ def test_a_domain_in_a_labels(domain, expected):
     assert ascii_domain(domain) == expected
 
 
-def test_detail():
+def test_split_and_detail():
+    assert split("a@b@c") == ("a@b", "c")
+    assert split("a") == ("a", "")
     assert without_detail("marie+ecole") == "marie"
     assert without_detail("marie") == "marie"
     assert without_detail("+x") == "+x"
