@@ -43,6 +43,8 @@ class SelectedMailbox:
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = keywords_of(view.rows)
+        #: UIDs whose flags the last look for news told.
+        self.just_told: frozenset[int] = frozenset()
         self._gone = 0
         self._modseq = view.highest_modseq
         self._last_uid = view.uids[-1] if view.uids else 0
