@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.places import Place
+from imap.session.rights import Rights, settable
 from imap.session.steps import CommandSteps
 from imap.spool import Spool
 from imap.wire import commands as c
@@ -13,25 +17,47 @@ from imap.wire.sets import write
 from message.content import MemoryContent
 from storage.database import disk_error
 from storage.errors import NoSuchMailbox
-from storage.model import Mailbox, NewMessage
+from storage.model import EVERY_FLAG, NewMessage, Settable
 
 
 def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
     """All messages or none. The connection gives back what they were spooled in."""
     messages = [_new(one) for one in command.messages]
-    mailbox = target(context, command.mailbox)
-    uids = context.store.append(context.number, mailbox.id, messages)
+    place = target(context, command.mailbox)
+    messages = [_within(settable(place.rights), one) for one in messages]
+    uids = context.store.append(place.account, place.id, messages)
     context.look_again()
-    code = b"APPENDUID %d %b" % (mailbox.uidvalidity, write(uids))
+    code = b"APPENDUID %d %b" % (place.mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
 
 
-def target(context: Context, name: str) -> Mailbox:
-    """The mailbox that messages are to go to. Refused with TRYCREATE (RFC 3501 section 6.3.11)."""
+def target(context: Context, name: str) -> Place:
+    """The mailbox that messages are to go to.
+
+    Where there is none Refused with TRYCREATE (RFC 3501 section 6.3.11), if it could be made (RFC 4314 section 4).
+    """
     try:
-        return context.store.mailbox(context.number, name)
+        return context.place(name, Rights.INSERT)
     except NoSuchMailbox:
+        if not may_create(context, name):
+            raise
         raise Refused("There is no such mailbox", b"TRYCREATE") from None
+
+
+def may_create(context: Context, name: str) -> bool:
+    """True when the session has the right to make a mailbox of that name."""
+    try:
+        context.future(name)
+    except Refused:
+        return False
+    return True
+
+
+def _within(may: Settable, one: NewMessage) -> NewMessage:
+    """Without the flags that the session may not set there."""
+    if may == EVERY_FLAG:
+        return one
+    return replace(one, system=one.system & may.system, keywords=one.keywords if may.keywords else ())
 
 
 def _new(one: c.Appended) -> NewMessage:

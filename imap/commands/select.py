@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
@@ -17,8 +18,8 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
         yield ok("The mailbox before is closed", b"CLOSED")
     if command.condstore:
         context.enabled.add("CONDSTORE")
-    mailbox = context.store.mailbox(context.number, command.mailbox)
-    box = context.select(mailbox, read_only=command.read_only)
+    place = context.place(command.mailbox, Rights.READ)
+    box = context.select(place, read_only=command.read_only)
     yield from context.flags()
     yield Exists(box.count)
     yield RecentCount(box.recent_count)
@@ -29,7 +30,7 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)
     yield ok("The next UID", b"UIDNEXT %d" % now.uidnext)
     yield ok("The highest mod-sequence", b"HIGHESTMODSEQ %d" % now.highest_modseq)
-    code = b"READ-ONLY" if command.read_only else b"READ-WRITE"
+    code = b"READ-ONLY" if box.read_only else b"READ-WRITE"
     yield Status(Kind.OK, "Selected", code, tag)
 
 
@@ -42,11 +43,15 @@ def first_unseen(box: SelectedMailbox) -> int | None:
 
 
 def close(context: Context, tag: bytes, command: c.Close) -> CommandSteps:
-    """Removes what is marked as deleted, unless selected read-only; tells nothing (RFC 3501 section 6.4.2)."""
+    """Removes what is marked as deleted, unless selected read-only; tells nothing (RFC 3501 section 6.4.2).
+
+    Without the right to, removes nothing, which is no error (RFC 4314 section 4).
+    """
     box = context.box()
+    rights = context.rights_now(box)
     context.unselect()
-    if not box.read_only:
-        context.store.expunge(context.number, box.id)
+    if not box.read_only and Rights.EXPUNGE in rights:
+        context.store.expunge(box.account, box.id)
     yield from ()
 
 

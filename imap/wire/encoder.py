@@ -15,14 +15,14 @@ _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
 _TEXT = re.compile(rb"[^\x20-\x7e]+")
 
-_FLAGS = (
+SYSTEM = (
     (System.ANSWERED, b"\\Answered"),
     (System.FLAGGED, b"\\Flagged"),
     (System.DELETED, b"\\Deleted"),
     (System.SEEN, b"\\Seen"),
     (System.DRAFT, b"\\Draft"),
 )
-SYSTEM_FLAGS = tuple(name for _, name in _FLAGS)
+SYSTEM_FLAGS = tuple(name for _, name in SYSTEM)
 
 
 def quoted(octets: bytes) -> bytes:
@@ -45,7 +45,7 @@ def mailbox(name: str) -> bytes:
 @lru_cache(maxsize=10_000)
 def flags(system: int, keywords: tuple[str, ...], recent: bool) -> bytes:
     """``FLAGS (...)``; there are few combinations and many messages."""
-    names = [name for flag, name in _FLAGS if system & flag]
+    names = [name for flag, name in SYSTEM if system & flag]
     names += [keyword.encode("ascii", "replace") for keyword in keywords]
     if recent:
         names.append(b"\\Recent")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
-from storage.model import Changes, Columns, ContentRow, FlagChange, MessageRow, System
+from storage.model import EVERY_FLAG, Changes, Columns, ContentRow, FlagChange, MessageRow, Settable, System
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -164,8 +164,21 @@ def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
 # -------------------------------------------------------------------- flags
 
 
-def combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Flags of a row after a STORE; keywords keep the case in which they were first given."""
+def combined(
+    row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str], within: Settable = EVERY_FLAG
+) -> tuple[int, tuple[str, ...]]:
+    """Flags of a row after a STORE; keywords keep the case in which they were first given.
+
+    Flags that are not ``within`` stay as they are.
+    """
+    new_system, new_keywords = _combined(row, change, system, keywords)
+    return (
+        (row.system & ~within.system) | (new_system & within.system),
+        new_keywords if within.keywords else row.keywords,
+    )
+
+
+def _combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     have = {keyword.casefold(): keyword for keyword in row.keywords}
     given = {keyword.casefold(): keyword for keyword in keywords}
     match change:
