@@ -11,7 +11,8 @@ from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
 from directory.model import Account
 from imap.errors import Refused
-from imap.session.places import Name, Place, Places, no_right
+from imap.rendered import RenderedBlocks
+from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
@@ -50,6 +51,7 @@ class Services:
     admission: Admission
     failure_delay: float = 2.0
     tls: bool = True
+    rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
 
 
 class MailboxGone(Exception):
@@ -62,7 +64,7 @@ class Context:
 
     ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
     there may be news while the session waits for them. ``number`` is the store's number of the session's own account,
-    which is not always that of the mailbox that a command works on; ``places`` is None before sign-in. ``looked`` and
+    which is not always that of the mailbox that a command works on. ``looked`` and
     ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
     """
 
@@ -74,7 +76,7 @@ class Context:
     state: State = State.NOT_AUTHENTICATED
     account: Account | None = None
     number: int = 0
-    places: Places | None = None
+    _names: Names | None = field(default=None, init=False)
     failures: int = 0
     enabled: set[str] = field(default_factory=set)
     selected: SelectedMailbox | None = None
@@ -103,15 +105,15 @@ class Context:
     def signed_in(self, account: Account) -> None:
         """The session is this account's from now on."""
         self.account = account
-        self.places = Places(self.store, self.services.people, account, self.number)
+        self._names = Names(self.store, self.services.people, account, self.number)
         self.state = State.AUTHENTICATED
 
     @property
-    def names(self) -> Places:
+    def names(self) -> Names:
         """What names of mailboxes mean; commands that ask for it are only allowed after sign-in."""
-        if self.places is None:
+        if self._names is None:
             raise Refused("Nobody is signed in")
-        return self.places
+        return self._names
 
     def place(self, name: str, needed: Rights = Rights.LOOKUP) -> Place:
         """The mailbox that a command names, whoever's it is.
@@ -121,7 +123,7 @@ class Context:
         """
         return self.names.find(name).need(needed)
 
-    def future(self, name: str) -> Name:
+    def future(self, name: str) -> NewPlace:
         """Where a mailbox of that name would be made. Refused without the right to make it."""
         return self.names.future(name)
 

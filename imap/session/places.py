@@ -55,7 +55,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class NewPlace:
     """A name that need not exist yet: whose mailbox it would be, and what it is called there."""
 
     account: int
@@ -75,7 +75,7 @@ def no_right() -> Refused:
     return Refused("Droit insuffisant / You have no right to do that", b"NOPERM")
 
 
-class Places:
+class Names:
     """What the names mean for one signed-in account."""
 
     def __init__(self, store: MailStore, people: People, account: Account, number: int) -> None:
@@ -116,7 +116,7 @@ class Places:
         """A mailbox with its name here and the rights to it."""
         return Place(owner.prefix + mailbox.name, mailbox, self.rights(mailbox))
 
-    def future(self, name: str) -> Name:
+    def future(self, name: str) -> NewPlace:
         """Where a mailbox of that name would be made: Refused without the right to (RFC 4314 section 4, CREATE)."""
         if not name.startswith((OTHERS, SHARED)):
             owner, inner = self.own, name
@@ -127,7 +127,7 @@ class Places:
                 raise no_right() from None
         if Rights.CREATE not in self._above(owner, inner):
             raise no_right()
-        return Name(owner.number, inner)
+        return NewPlace(owner.number, inner)
 
     def _above(self, owner: Owner, inner: str) -> Rights:
         """Rights to the next mailbox above a name; above all of them is the owner alone."""
