@@ -32,14 +32,18 @@ def quoted(octets: bytes) -> bytes:
     return literal(octets)
 
 
+def astring(octets: bytes) -> bytes:
+    """An atom where it can be, else a string."""
+    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets)
+
+
 def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
 def mailbox(name: str) -> bytes:
     """A mailbox name: an atom if that does, else a string."""
-    octets = mutf7.encode(name)
-    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets)
+    return astring(mutf7.encode(name))
 
 
 @lru_cache(maxsize=10_000)
@@ -103,8 +107,17 @@ def encode(response: r.Response) -> bytes:
             return b"* FLAGS (" + b" ".join(names) + b")\r\n"
         case r.Listed():
             return _listed(response)
-        case r.NamespaceData():
-            return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
+        case r.NamespaceData(others, shared):
+            spaces = (b'(("%b" "%b"))' % (prefix.encode(), DELIMITER.encode()) for prefix in ("", others, shared))
+            return b"* NAMESPACE " + b" ".join(spaces) + b"\r\n"
+        case r.Acl(name, entries):
+            listed = (astring(text.encode()) for entry in entries for text in entry)
+            return b" ".join((b"* ACL", mailbox(name), *listed)) + b"\r\n"
+        case r.GrantableRights(name, identifier, required, optional):
+            words = (astring(text.encode()) for text in (identifier, required, *optional))
+            return b" ".join((b"* LISTRIGHTS", mailbox(name), *words)) + b"\r\n"
+        case r.OwnRights(name, rights):
+            return b"* MYRIGHTS %b %b\r\n" % (mailbox(name), astring(rights.encode()))
         case r.MailboxStatus(name, pairs):
             body = b" ".join(b"%b %d" % pair for pair in pairs)
             return b"* STATUS " + mailbox(name) + b" (" + body + b")\r\n"

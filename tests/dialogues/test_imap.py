@@ -7,7 +7,10 @@ A S~ * 1 EXISTS            lines are read until this one
 A X                        the server closes
 @fill INBOX 3              three mails are put into the mailbox behind the server's back
 @deliver INBOX             a mail comes in
-@login                     connection A signs in as marie (B: @login B)
+@login                     connection A signs in as marie (B: @login B; as somebody else: @login B paul)
+@account luc [shared]      one more account, with a role if given
+@group profs paul luc      a group of accounts
+@give marie INBOX paul lr  rights to a mailbox, as an administrator gives them
 """
 
 from __future__ import annotations
@@ -63,7 +66,14 @@ class Dialogue:
             case "deliver", (mailbox,):
                 self._service.deliver(mailbox)
             case "login", _:
-                self.client(arguments[0] if arguments else None).ok(f'LOGIN marie "{PASSWORD}"')
+                name, login = (*arguments, *("A", "marie")[len(arguments) :])
+                self.client(name).ok(f'LOGIN {login} "{PASSWORD}"')
+            case "account", (login, *role):
+                self._service.add_account(login, role[0] if role else "teacher")
+            case "group", (group, *members):
+                self._service.accounts.add_group(group, members)
+            case "give", (login, mailbox, to, rights):
+                self._service.give(login, mailbox, to, rights)
             case _:
                 raise AssertionError(f"no such directive: {name}")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from config.settings import Imap
+from directory.api import People
 from directory.model import Account
 from imap.session.context import Context, Services
 from imap.session.session import Session
@@ -46,9 +47,9 @@ class _Alone:
 class Engine:
     """One session that has signed in to account ``number`` of ``store``."""
 
-    def __init__(self, store: MailStore, account: Account, number: int) -> None:
+    def __init__(self, store: MailStore, account: Account, number: int, people: People | None = None) -> None:
         door: Any = None  # signing in is not for the engine alone
-        services = Services(store, door, _Alone(), Imap(), _Anybody())
+        services = Services(store, door, people or _Alone(), Imap(), _Anybody())
         self.context = Context(services, "192.0.2.1", tls=True, trusted=False, wake=lambda: None)
         self.context.number = number
         self.context.signed_in(account)
