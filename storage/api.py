@@ -110,6 +110,13 @@ class MailStore(Protocol):
         """What happened after mod-sequence ``since``. Raises NoSuchMailbox when it was deleted."""
         ...
 
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        """Rising, inclusive ranges of the UIDs that went away after mod-sequence ``since``.
+
+        Where the store no longer knows, all UIDs that were given out and are not there. Raises NoSuchMailbox.
+        """
+        ...
+
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         """Content columns of the UIDs that still exist, in the order of ``uids``, read in blocks."""
         ...

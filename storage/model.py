@@ -44,7 +44,8 @@ class Mailbox:
 
     ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is
     spelled in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
-    ``first_recent`` is the lowest UID that no read-write session has been told of yet.
+    ``first_recent`` is the lowest UID that no read-write session has been told of yet. ``forgotten`` is the
+    mod-sequence up to which the store no longer knows which UIDs went away.
     """
 
     account: int
@@ -60,6 +61,7 @@ class Mailbox:
     first_recent: int
     special_use: SpecialUse | None
     subscribed: bool
+    forgotten: int = 0
 
 
 class MessageRow(NamedTuple):
@@ -83,12 +85,17 @@ class MessageRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a mailbox after a mod-sequence: rows new or changed, and UIDs that are gone, both rising."""
+    """What happened in a mailbox after a mod-sequence: rows new or changed, and UIDs that are gone, both rising.
+
+    ``whole`` is false when the mod-sequence is so old that the UIDs gone since are no longer known: then ``expunged``
+    has only the later ones, and what is gone is told by what is there.
+    """
 
     highest_modseq: int
     uidnext: int
     changed: tuple[MessageRow, ...]
     expunged: tuple[int, ...]
+    whole: bool = True
 
 
 class FlagChange(Enum):

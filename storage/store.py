@@ -216,7 +216,11 @@ class Store:
     def changes(self, account: int, mailbox: int, since: int) -> Changes:
         with self._database.read() as connection:
             box = mailboxes.by_number(connection, account, mailbox)
-            return messages.changes(connection, account, mailbox, since, box.highest_modseq, box.uidnext)
+            return messages.changes(connection, box, since)
+
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        with self._database.read() as connection:
+            return messages.vanished(connection, mailboxes.by_number(connection, account, mailbox), since)
 
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         for start in range(0, len(uids), messages.BLOCK):
@@ -453,7 +457,8 @@ class Store:
         """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
 
         A crash between the links of a body and its commit leaves files that no row names: those older than
-        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it.
+        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it. Which UIDs went away
+        is forgotten on the way, but for the last ``keep_vanished`` of each mailbox.
         """
         with self._database.read() as connection:
             places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
@@ -463,6 +468,7 @@ class Store:
         return sum(self._scrub(account, number, place, now) for account, number, place in places)
 
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
+        self._forget_vanished(account, mailbox)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
         files = dict(self._blobs.bodies(place))
         with self._database.read() as connection:
@@ -480,6 +486,13 @@ class Store:
         if orphans:
             log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
         return len(orphans)
+
+    def _forget_vanished(self, account: int, mailbox: int) -> None:
+        with self._database.read() as connection:
+            upto = messages.old_vanished(connection, account, mailbox, self._settings.keep_vanished)
+        if upto is not None:
+            with self._database.write() as connection:
+                messages.forget_vanished(connection, account, mailbox, upto)
 
     def _tell_missing(self, account: int, mailbox: int, blobs: set[str]) -> None:
         """Log bodies that are missing still when looked at again: some were moved or renamed in between."""

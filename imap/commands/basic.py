@@ -17,12 +17,12 @@ _ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(b"SPECIAL-USE", b"CONDSTORE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(b"SPECIAL-USE", b"CONDSTORE", b"QRESYNC", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
 #: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
-_SWITCHES = {"CONDSTORE"}
+_SWITCHES = {"CONDSTORE", "QRESYNC"}
 
 
 def capability_names(context: Context) -> tuple[bytes, ...]:
@@ -62,9 +62,13 @@ def identify(context: Context, tag: bytes, command: c.Id) -> CommandSteps:
 
 
 def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
-    """RFC 5161; unknown names are ignored. With CONDSTORE the mod-sequence is told (RFC 7162 section 3.1.1)."""
+    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE, with which the mod-sequence is told (RFC 7162
+    sections 3.1.1 and 3.2.3)."""
+    knew_modseq = context.condstore
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
     context.enabled.update(new)
+    if "QRESYNC" in new:
+        context.enabled.add("CONDSTORE")
     yield Enabled(tuple(name.encode() for name in new))
-    if "CONDSTORE" in new and context.selected is not None:
-        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.view.highest_modseq)
+    if context.condstore and not knew_modseq and context.selected is not None:
+        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.settled)

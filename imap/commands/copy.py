@@ -6,7 +6,7 @@ from imap.commands.append import target
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
-from imap.session.steps import CommandSteps
+from imap.session.steps import CommandSteps, WhenTold
 from imap.wire import commands as c
 from imap.wire.responses import Kind, Status, ok
 from imap.wire.sets import write
@@ -36,6 +36,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
         context.look_again()
         if result.source:
             yield ok("Moved", _copyuid(result))
+            yield settled(context, tag, "Moved")
 
 
 def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
@@ -56,10 +57,20 @@ def _copyuid(result: CopyResult) -> bytes | None:
 def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     """Removes what is marked as deleted; with UIDs, only of those (RFC 4315 section 2.1). The news tell it."""
     box = context.writable()
-    if command.uids is None:
-        context.store.expunge(context.number, box.id)
-    else:
+    uids: list[int] | None = None
+    if command.uids is not None:
         uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
-        context.store.expunge(context.number, box.id, uids)
+    gone = context.store.expunge(context.number, box.id, uids)
     context.look_again()
-    yield from ()
+    if gone:
+        yield settled(context, tag, "Expunged")
+
+
+def settled(context: Context, tag: bytes, text: str) -> WhenTold:
+    """OK after removals; HIGHESTMODSEQ says up to where all is told (RFC 7162 section 3.2.7, RFC 6851 section 4.4)."""
+
+    def answer() -> Status:
+        code = b"HIGHESTMODSEQ %d" % context.box().settled if context.condstore else None
+        return Status(Kind.OK, text, code, tag)
+
+    return WhenTold(answer)

@@ -19,6 +19,7 @@ from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
+from imap.wire.errors import ParseError
 from storage.errors import Damaged, NoSuchMessage
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
 
@@ -53,8 +54,6 @@ _LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, 
 def planned(context: Context, command: c.Fetch) -> Plan:
     """UID first: some clients rely on that. MODSEQ once the client knows of mod-sequences."""
     wanted = {item for item in command.items if isinstance(item, c.Datum)}
-    if command.uid:
-        wanted.add(c.Datum.UID)
     if command.changed_since is not None or (context.condstore and c.Datum.FLAGS in wanted):
         wanted.add(c.Datum.MODSEQ)
     content = tuple(item for item in command.items if item not in _LIGHT_ORDER)
@@ -72,6 +71,8 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             if not is_whole(item):
                 columns |= Columns.PARTS
             sees |= isinstance(item, c.Section) and item.sees
+    if command.uid or (sees and context.qresync):
+        wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 
 
@@ -81,6 +82,11 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     places = box.places(command.numbers, uid=command.uid)
     if command.changed_since is not None or c.Datum.MODSEQ in command.items:
         context.enabled.add("CONDSTORE")
+    if command.vanished:
+        if not context.qresync:
+            raise ParseError("VANISHED takes ENABLE QRESYNC")
+        assert command.changed_since is not None
+        yield from context.vanished(command.changed_since, command.numbers.resolve(box.view.mailbox.uidnext - 1))
     plan = planned(context, command)
     rows = box.rows(places)
     if command.changed_since is not None:

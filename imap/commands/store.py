@@ -40,7 +40,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         if not command.silent or not _as_expected(before[row.uid], row, command):
             yield context.flags_of(number, row, uid=command.uid)
         elif context.condstore and row.modseq != before[row.uid].modseq:
-            yield _modseq_of(number, row, command.uid)
+            yield _modseq_of(number, row, command.uid or context.qresync)
     if result.modified:
         # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]

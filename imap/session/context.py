@@ -15,7 +15,8 @@ from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
 from imap.watch import Watch
 from imap.wire import encoder
-from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, ok
+from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
+from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
 from storage.model import Mailbox, MessageRow
@@ -92,6 +93,11 @@ class Context:
     @property
     def condstore(self) -> bool:
         return "CONDSTORE" in self.enabled
+
+    @property
+    def qresync(self) -> bool:
+        """Removals are told by UID, and what is told of flags has the UID (RFC 7162 section 3.2)."""
+        return "QRESYNC" in self.enabled
 
     def box(self) -> SelectedMailbox:
         """The selected mailbox; commands that ask for it are only allowed where there is one."""
@@ -184,8 +190,11 @@ class Context:
         return view
 
     def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response]:
-        for number in news.expunged:
-            yield Expunged(number)
+        if news.vanished and self.qresync:
+            yield Vanished(tuple(ranges_of(news.vanished)))
+        else:
+            for number in news.expunged:
+                yield Expunged(number)
         if news.exists is not None:
             yield Exists(news.exists)
             yield RecentCount(box.recent_count)
@@ -193,6 +202,19 @@ class Context:
             yield from self.flags()
         for number, row in news.changed:
             yield self.flags_of(number, row, uid=True)
+        if box.has_gone and self.qresync:
+            # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
+            yield ok("Removals are told up to here", b"HIGHESTMODSEQ %d" % box.settled)
+
+    def vanished(self, since: int, known: list[Range]) -> Iterator[Response]:
+        """VANISHED (EARLIER): those of the known UIDs that went away after a mod-sequence (RFC 7162 section 3.2.6).
+
+        What is numbered in this session is not among them, even if it is gone by now: that is told as news.
+        """
+        box = self.box()
+        gone = without(common(self.store.vanished(self.number, box.id, since), known), box.uids)
+        if gone:
+            yield Vanished(tuple(gone), earlier=True)
 
     def flags(self) -> Iterator[Response]:
         """FLAGS and PERMANENTFLAGS of the selected mailbox (RFC 3501 sections 7.1 and 7.2.6)."""
@@ -205,7 +227,7 @@ class Context:
     def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
         """A FETCH response with a message's flags, as STORE and news send it."""
         items = [encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))]
-        if uid:
+        if uid or self.qresync:
             items.insert(0, b"UID %d" % row.uid)
         if self.condstore:
             items.append(b"MODSEQ (%d)" % row.modseq)

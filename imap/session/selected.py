@@ -24,11 +24,13 @@ Places = Sequence[tuple[int, int]]
 class News:
     """What a session has to be told, in this order.
 
-    ``expunged``: message numbers, each counted after the ones before. ``exists``: the new count, None if it did not
-    grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers and rows with new flags.
+    ``expunged``: message numbers, each counted after the ones before; ``vanished``: their UIDs. ``exists``: the new
+    count, None if it did not grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers
+    and rows with new flags.
     """
 
     expunged: tuple[int, ...] = ()
+    vanished: tuple[int, ...] = ()
     exists: int | None = None
     keywords: bool = False
     changed: tuple[tuple[int, MessageRow], ...] = ()
@@ -43,6 +45,8 @@ class SelectedMailbox:
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = keywords_of(view.rows)
+        #: Mod-sequence up to which the client knows everything, removals included (RFC 7162 section 3.2).
+        self.settled = view.highest_modseq
         self._gone = 0
         self._modseq = view.highest_modseq
         self._last_uid = view.uids[-1] if view.uids else 0
@@ -144,9 +148,12 @@ class SelectedMailbox:
         """Take a newer view. Removals are held back (their numbers stay) unless ``expunge``."""
         old, known = bisect_right(view.uids, self._last_uid), len(self.uids) - self._gone
         arrived = view.uids[old:]
-        expunged: tuple[int, ...] = ()
+        gone: list[int] = []
+        vanished: tuple[int, ...] = ()
         if old != known or self._gone:
-            expunged = self._remove(view, old, arrived, expunge)
+            before = self.uids
+            gone = self._remove(view, old, arrived, expunge)
+            vanished = tuple(before[place] for place in gone)
         else:
             self.uids = view.uids
         changed = self._changed(view, old)
@@ -156,18 +163,22 @@ class SelectedMailbox:
         self.view = view
         self._modseq = view.highest_modseq
         self._told.clear()
-        return News(expunged, len(self.uids) if arrived else None, keywords, changed)
+        if not self._gone:
+            self.settled = view.highest_modseq
+        expunged = tuple(place + 1 - before for before, place in enumerate(gone))
+        return News(expunged, vanished, len(self.uids) if arrived else None, keywords, changed)
 
-    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> tuple[int, ...]:
+    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> list[int]:
+        """Take removals out of the numbering, or hold them back; returns the places that were taken out."""
         if not expunge:
             self._gone = len(self.uids) - old
             self.uids = [*self.uids, *arrived]
-            return ()
+            return []
         left = set(view.uids[:old])
         gone = [place for place, uid in enumerate(self.uids) if uid not in left]
         self._gone = 0
         self.uids = view.uids
-        return tuple(place + 1 - before for before, place in enumerate(gone))
+        return gone
 
     def _changed(self, view: MailboxView, old: int) -> tuple[tuple[int, MessageRow], ...]:
         since = self._modseq

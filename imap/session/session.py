@@ -10,7 +10,7 @@ import structlog
 from imap import errors
 from imap.commands.basic import capability_names
 from imap.session.context import RETRY, Context, MailboxGone
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
@@ -51,12 +51,13 @@ class Session:
                 yield from self.news(expunge=False)
             answer = yield from self._answer(row, tag, command)
             if row.news is not News.NOTHING:
-                yield from self.news(expunge=row.news is News.ALL or command.uid)
+                yield from self.news(expunge=row.news is News.ALL or (command.uid and not command.numbered))
         except MailboxGone:
             yield from self._gone()
             return
-        self.bad += answer.status.kind is Kind.BAD
-        yield encode(answer.status)
+        status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
+        self.bad += status.kind is Kind.BAD
+        yield encode(status)
         if answer.then is not None:
             yield answer.then
 
@@ -101,7 +102,7 @@ class Session:
 class Answer:
     """The tagged response, and what is to be done when it is sent."""
 
-    status: Status
+    status: Status | WhenTold
     then: Wish | None = None
 
 
@@ -116,7 +117,7 @@ def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes |
             except StopIteration:
                 return answer
             value = None
-            if isinstance(step, Status) and step.tag == tag:
+            if isinstance(step, WhenTold) or (isinstance(step, Status) and step.tag == tag):
                 answer = Answer(step)
             elif isinstance(step, (Await, Pause, UpgradeToTls, HangUp)) and answer is not None:
                 answer = Answer(answer.status, step)

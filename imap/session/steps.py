@@ -6,10 +6,10 @@ no thread is held until the wish is fulfilled, and the value of ``yield`` is the
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from imap.wire.responses import Response
+from imap.wire.responses import Response, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,17 @@ class HangUp:
     """Close the connection after what was sent so far."""
 
 
+@dataclass(frozen=True, slots=True)
+class WhenTold:
+    """The tagged answer, made only when the news before it have been told."""
+
+    answer: Callable[[], Status]
+
+
 Wish = Await | Pause | UpgradeToTls | HangUp
 
 #: What a command function yields. The value sent in is a line after ``Await`` and None otherwise.
-CommandSteps = Generator[Response | bytes | Wish, bytes | None, None]
+CommandSteps = Generator[Response | bytes | Wish | WhenTold, bytes | None, None]
 
 #: The same, encoded.
 Steps = Generator[bytes | Wish, bytes | None, None]

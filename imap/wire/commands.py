@@ -17,6 +17,8 @@ class Command:
 
     #: True for the UID form of a command; the answers to it may carry EXPUNGE (RFC 3501 section 7.4.1).
     uid: bool = False
+    #: True for a UID command that names messages by number too, which must not change meanwhile (RFC 7162 3.2.10.2).
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,26 @@ class Enable(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client knows of a mailbox (RFC 7162 section 3.2.5); ``known`` None stands for all UIDs.
+
+    ``pairs`` are message numbers with their UIDs, both rising.
+    """
+
+    uidvalidity: int
+    modseq: int
+    known: NumberSet | None
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Select(Command):
     """SELECT, or EXAMINE with ``read_only`` (RFC 3501 section 6.3.1); ``condstore`` as in RFC 7162 section 3.1.8."""
 
     mailbox: str
     read_only: bool
     condstore: bool
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +305,17 @@ Key = SearchKey | Numbers | Recent | Inverse | Every | Either
 
 @dataclass(frozen=True, slots=True)
 class Search(Command):
-    """RFC 3501 section 6.4.4; ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, None without RETURN."""
+    """RFC 3501 section 6.4.4; ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, None without RETURN.
+
+    ``numbered`` is true when message numbers are among the keys.
+    """
 
     key: Key
     charset: str | None
     returns: frozenset[str] | None
     modseq: bool
     uid: bool
+    numbered: bool = False
 
 
 class Datum(Enum):
@@ -330,12 +350,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """RFC 3501 section 6.4.5; ``changed_since`` as in RFC 7162 section 3.1.4.1."""
+    """RFC 3501 section 6.4.5; ``changed_since`` and ``vanished`` as in RFC 7162 sections 3.1.4.1 and 3.2.6."""
 
     numbers: NumberSet
     items: tuple[Datum | Section, ...]
     changed_since: int | None
     uid: bool
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from imap.wire import mutf7
 from imap.wire import responses as r
 from imap.wire.lexer import MONTHS
+from imap.wire.sets import write_ranges
 from storage.model import DELIMITER, System
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
@@ -92,6 +93,8 @@ def encode(response: r.Response) -> bytes:
             return b"* %d RECENT\r\n" % number
         case r.Expunged(number):
             return b"* %d EXPUNGE\r\n" % number
+        case r.Vanished(ranges, earlier):
+            return b"* VANISHED " + b"(EARLIER) " * earlier + write_ranges(ranges) + b"\r\n"
         case r.Capabilities(names):
             return b"* CAPABILITY " + b" ".join(names) + b"\r\n"
         case r.Enabled(names):
@@ -145,7 +148,7 @@ def _extended_search(response: r.ExtendedSearchResult) -> bytes:
     if response.highest is not None:
         pieces.append(b"MAX %d" % response.highest)
     if response.ranges is not None:
-        pieces.append(b"ALL " + b",".join(b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in response.ranges))
+        pieces.append(b"ALL " + write_ranges(response.ranges))
     if response.count is not None:
         pieces.append(b"COUNT %d" % response.count)
     if response.modseq is not None:

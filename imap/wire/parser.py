@@ -162,14 +162,63 @@ def _select(read_only: bool) -> Rule:
     def rule(p: Parser) -> c.Command:
         p.space()
         mailbox = p.mailbox()
-        condstore = False
-        if p.take(b" "):
-            if set(p.listed(p.word)) != {b"CONDSTORE"}:
-                raise ParseError("there is no such parameter of SELECT")
-            condstore = True
-        return c.Select(mailbox, read_only, condstore)
+        given: list[c.Resync | None] = p.listed(lambda: _select_parameter(p)) if p.take(b" ") else []
+        if len(given) > len(set(given)) or len([one for one in given if one]) > 1:
+            raise ParseError("a parameter of SELECT is given twice")
+        resync = next((one for one in given if one), None)
+        return c.Select(mailbox, read_only, bool(given), resync)
 
     return rule
+
+
+def _select_parameter(p: Parser) -> c.Resync | None:
+    """``CONDSTORE`` (None), or ``QRESYNC (...)`` as in RFC 7162 section 7."""
+    if p.take_word(b"CONDSTORE"):
+        return None
+    if not p.take_word(b"QRESYNC"):
+        raise ParseError("there is no such parameter of SELECT")
+    p.space()
+    p.open()
+    uidvalidity = p.nz_number()
+    p.space()
+    modseq = p.modseq()
+    known: NumberSet | None = None
+    pairs: tuple[tuple[int, int], ...] = ()
+    if p.next == b" " and p.text[p.place + 1 : p.place + 2] != b"(":
+        p.space()
+        known = _known_set(p)
+    if p.take(b" "):
+        p.open()
+        numbers = _known_set(p)
+        p.space()
+        pairs = _pairs(numbers, _known_set(p))
+        p.close()
+    p.close()
+    return c.Resync(uidvalidity, modseq, known, pairs)
+
+
+def _known_set(p: Parser) -> NumberSet:
+    numbers = p.numbers()
+    if any(None in member for member in numbers.members):
+        raise ParseError("* does not stand for a number here")
+    return numbers
+
+
+def _pairs(numbers: NumberSet, uids: NumberSet) -> tuple[tuple[int, int], ...]:
+    """Both sets rise and are of one size (RFC 7162 section 3.2.5.2). Of a range its ends are enough to compare."""
+    pairs: list[tuple[int, int]] = []
+    left, right = numbers.rising(), uids.rising()
+    while left and right:
+        (low, high), (uid_low, uid_high) = left.pop(), right.pop()
+        width = min(high - low, uid_high - uid_low)
+        pairs += [(high, uid_high), (high - width, uid_high - width)]
+        if high - width > low:
+            left.append((low, high - width - 1))
+        if uid_high - width > uid_low:
+            right.append((uid_low, uid_high - width - 1))
+    if left or right:
+        raise ParseError("there are not as many UIDs as message numbers")
+    return tuple(sorted(set(pairs)))
 
 
 def _mailbox(p: Parser) -> str:
@@ -354,16 +403,29 @@ def _fetch(uid: bool) -> Rule:
         p.space()
         items = _fetch_items(p)
         changed_since: int | None = None
-        if p.take(b" "):
-            p.open()
-            if not p.take_word(b"CHANGEDSINCE"):
-                raise ParseError("there is no such parameter of FETCH")
-            p.space()
-            changed_since = p.modseq()
-            p.close()
-        return c.Fetch(numbers, items, changed_since, uid)
+        vanished = False
+        for word in p.listed(lambda: _fetch_parameter(p)) if p.take(b" ") else ():
+            if word is None and not vanished and uid:
+                vanished = True
+            elif word is not None and changed_since is None:
+                changed_since = word
+            else:
+                raise ParseError("parameters of FETCH are given twice or where they may not be")
+        if vanished and changed_since is None:
+            raise ParseError("VANISHED goes with CHANGEDSINCE")
+        return c.Fetch(numbers, items, changed_since, uid, vanished)
 
     return rule
+
+
+def _fetch_parameter(p: Parser) -> int | None:
+    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7)."""
+    if p.take_word(b"VANISHED"):
+        return None
+    if not p.take_word(b"CHANGEDSINCE"):
+        raise ParseError("there is no such parameter of FETCH")
+    p.space()
+    return p.modseq()
 
 
 def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:

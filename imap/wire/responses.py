@@ -91,6 +91,14 @@ class Expunged:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """RFC 7162 section 3.2.10: rising ranges of UIDs; ``earlier`` when the client asked what had been."""
+
+    ranges: tuple[Range, ...]
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FetchData:
     """One message's data, each item ready for the wire with its name."""
 
@@ -145,6 +153,7 @@ Response = (
     | Exists
     | RecentCount
     | Expunged
+    | Vanished
     | FetchData
     | SearchResult
     | ExtendedSearchResult

@@ -40,7 +40,7 @@ def search(p: Lexer, numbers: Callable[[], NumberSet], limit: int, uid: bool) ->
         p.space()
     reader = _Reader(p, numbers, limit, known_charset(charset))
     key = reader.keys()
-    return c.Search(key, charset, returns, reader.modseq, uid)
+    return c.Search(key, charset, returns, reader.modseq, uid, reader.numbered)
 
 
 def known_charset(charset: str | None) -> bool:
@@ -88,6 +88,7 @@ class _Reader:
         self._decodable = decodable
         self._count = 0
         self.modseq = False
+        self.numbered = False
 
     def keys(self) -> c.Key:
         """All keys up to the end of the command."""
@@ -129,6 +130,7 @@ class _Reader:
     def _leaf(self) -> c.Key:
         p = self._p
         if p.next.isdigit() or p.next == b"*":
+            self.numbered = True
             return c.Numbers(self._numbers(), uid=False)
         word = p.word()
         if word in _PLAIN:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
-from storage.model import Changes, Columns, ContentRow, FlagChange, MessageRow, System
+from storage.model import Changes, Columns, ContentRow, FlagChange, Mailbox, MessageRow, System
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -20,14 +20,22 @@ _SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).ord
 _RANGE = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
 _LISTED = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.in_(bindparam("uids", expanding=True))).order_by(_m.uid)
 _DELETED = select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid)
+_UIDS = select(_m.uid).where(*_IN_MAILBOX).order_by(_m.uid)
+_GONE_FROM = (
+    tables.expunged.c.account_id == bindparam("account"),
+    tables.expunged.c.mailbox_id == bindparam("mailbox"),
+)
 _GONE = (
     select(tables.expunged.c.uid)
-    .where(
-        tables.expunged.c.account_id == bindparam("account"),
-        tables.expunged.c.mailbox_id == bindparam("mailbox"),
-        tables.expunged.c.modseq > bindparam("since"),
-    )
+    .where(*_GONE_FROM, tables.expunged.c.modseq > bindparam("since"))
     .order_by(tables.expunged.c.uid)
+)
+_OLD_GONE = (
+    select(tables.expunged.c.modseq)
+    .where(*_GONE_FROM)
+    .order_by(tables.expunged.c.modseq.desc())
+    .limit(1)
+    .offset(bindparam("keep"))
 )
 
 #: UIDs asked for by one IN list, and rows read in one block.
@@ -87,13 +95,55 @@ def removed_blobs(connection: Connection, account: int, mailbox: int) -> set[str
     return set(connection.scalars(select(r.blob).where(r.account_id == account, r.mailbox_id == mailbox)))
 
 
-def changes(connection: Connection, account: int, mailbox: int, since: int, highest: int, uidnext: int) -> Changes:
+def changes(connection: Connection, box: Mailbox, since: int) -> Changes:
     """Rows changed and UIDs gone after ``since``, in a mailbox whose counters are known."""
-    if highest <= since:
-        return Changes(highest, uidnext, (), ())
-    where = {"account": account, "mailbox": mailbox, "since": since}
+    if box.highest_modseq <= since:
+        return Changes(box.highest_modseq, box.uidnext, (), ())
+    where = {"account": box.account, "mailbox": box.id, "since": since}
     changed = tuple(light(row) for row in connection.execute(_SINCE, where))
-    return Changes(highest, uidnext, changed, tuple(connection.scalars(_GONE, where)))
+    gone = tuple(connection.scalars(_GONE, where))
+    return Changes(box.highest_modseq, box.uidnext, changed, gone, since >= box.forgotten)
+
+
+def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int, int]]:
+    """Rising, inclusive ranges of the UIDs that went away after ``since``.
+
+    Where that is no longer known, all UIDs that were given out and are not there (RFC 7162 section 3.2.6).
+    """
+    where = {"account": box.account, "mailbox": box.id, "since": since}
+    if since >= box.forgotten:
+        return _ranges(connection.scalars(_GONE, where))
+    ranges: list[tuple[int, int]] = []
+    expected = 1
+    for uid in (*connection.scalars(_UIDS, where), box.uidnext):
+        if uid > expected:
+            ranges.append((expected, uid - 1))
+        expected = uid + 1
+    return ranges
+
+
+def _ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    for uid in uids:
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], uid)
+        else:
+            ranges.append((uid, uid))
+    return ranges
+
+
+def old_vanished(connection: Connection, account: int, mailbox: int, keep: int) -> int | None:
+    """The mod-sequence up to which removals may be forgotten so that the ``keep`` last stay; None when all may stay."""
+    return connection.scalar(_OLD_GONE, {"account": account, "mailbox": mailbox, "keep": keep})
+
+
+def forget_vanished(connection: Connection, account: int, mailbox: int, upto: int) -> None:
+    """Forget which UIDs went away up to a mod-sequence."""
+    e, b = tables.expunged.c, tables.mailbox.c
+    connection.execute(
+        delete(tables.expunged).where(e.account_id == account, e.mailbox_id == mailbox, e.modseq <= upto)
+    )
+    connection.execute(update(tables.mailbox).where(b.account_id == account, b.id == mailbox).values(forgotten=upto))
 
 
 # -------------------------------------------------------------------- content columns
