@@ -494,7 +494,8 @@ class ImapConnection(Protocol):
         settings = self._shared.settings
         depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
-            request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
+            limits = Limits(depth, settings.set_members, settings.search_keys)
+            request = parse(event.texts, event.literals, limits, self.context.utf8)
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
                 # A web page that was made to talk to us: it learns nothing.

@@ -13,16 +13,16 @@ from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, o
 
 log = structlog.get_logger()
 
-_ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
+_ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(b"SPECIAL-USE", b"CONDSTORE", b"QRESYNC", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(b"SPECIAL-USE", b"CONDSTORE", b"QRESYNC", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE", b"UTF8=ACCEPT"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
 #: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
-_SWITCHES = {"CONDSTORE", "QRESYNC"}
+_SWITCHES = {name.decode().upper(): name for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT")}
 
 
 def capability_names(context: Context) -> tuple[bytes, ...]:
@@ -66,9 +66,7 @@ def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
     sections 3.1.1 and 3.2.3)."""
     knew_modseq = context.condstore
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
-    context.enabled.update(new)
-    if "QRESYNC" in new:
-        context.enabled.add("CONDSTORE")
-    yield Enabled(tuple(name.encode() for name in new))
+    context.enable(new)
+    yield Enabled(tuple(_SWITCHES[name] for name in new))
     if context.condstore and not knew_modseq and context.selected is not None:
         yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.settled)

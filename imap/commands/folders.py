@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from imap.commands.listing import listed
 from imap.session.context import Context
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
-from imap.wire.responses import ok
+from imap.wire.responses import Listed, ok
+from storage.errors import NoSuchMailbox
 
 
 def create(context: Context, tag: bytes, command: c.Create) -> CommandSteps:
-    context.store.create(context.number, command.mailbox)
-    yield from ()
+    made = context.store.create(context.number, command.mailbox)
+    if context.rev2 and made.name != command.mailbox:
+        yield listed(context, made, command.mailbox)
 
 
 def delete(context: Context, tag: bytes, command: c.Delete) -> CommandSteps:
     """Of the mailbox that this very session has selected, leaves it as well."""
     mailbox = context.store.mailbox(context.number, command.mailbox)
     context.store.delete(context.number, command.mailbox)
+    if context.rev2 and mailbox.name != command.mailbox:
+        yield Listed(mailbox.name, (b"\\NonExistent",), old_name=command.mailbox)
     if context.selected is not None and context.selected.id == mailbox.id:
         context.unselect()
         yield ok("The selected mailbox is gone", b"CLOSED")
@@ -24,7 +31,10 @@ def delete(context: Context, tag: bytes, command: c.Delete) -> CommandSteps:
 
 def rename(context: Context, tag: bytes, command: c.Rename) -> CommandSteps:
     context.store.rename(context.number, command.old, command.new)
-    yield from ()
+    if context.rev2 and command.old.upper() != "INBOX":
+        # A name that was only a level above others is none of a mailbox now either.
+        with contextlib.suppress(NoSuchMailbox):
+            yield listed(context, context.store.mailbox(context.number, command.new), command.old)
 
 
 def subscribe(context: Context, tag: bytes, command: c.Subscribe) -> CommandSteps:

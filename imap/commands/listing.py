@@ -32,14 +32,22 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
     for name in tree.names(command):
         if not any(pattern.matches(name) for pattern in patterns):
             continue
-        listed = tree.listed(name, command)
-        if listed is None:
+        found = tree.listed(name, command, context.rev2)
+        if found is None:
             continue
-        yield listed
+        yield found
         mailbox = tree.mailboxes.get(name)
         if command.status and mailbox is not None:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
             yield from _status_if_there(context, mailbox, command.status)
+
+
+def listed(context: Context, mailbox: Mailbox, given: str) -> Listed:
+    """A mailbox by itself, with the name that the client gave it where ours differs (RFC 9051 section 6.3.9.7)."""
+    tree = _Tree(context.store.mailboxes(context.number), context.store.subscriptions(context.number))
+    subscribed = [b"\\Subscribed"] * (mailbox.name in tree.subscribed)
+    attributes = (*subscribed, *tree.attributes(mailbox.name))
+    return Listed(mailbox.name, attributes, old_name=None if given == mailbox.name else given)
 
 
 class _Tree:
@@ -59,7 +67,7 @@ class _Tree:
             names |= self.subscribed | self._above_subscribed
         return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
 
-    def listed(self, name: str, command: c.List) -> Listed | None:
+    def listed(self, name: str, command: c.List, rev2: bool) -> Listed | None:
         """The answer for a name, None when the selection options leave it out."""
         mailbox = self.mailboxes.get(name)
         child_info = self._children_that_match(name, command)
@@ -67,14 +75,20 @@ class _Tree:
             return None
         attributes: list[bytes] = []
         if mailbox is None:
-            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended else (b"\\Noselect",)
+            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended or rev2 else (b"\\Noselect",)
         if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
             attributes.append(b"\\Subscribed")
+        return Listed(name, (*attributes, *self.attributes(name)), child_info=child_info)
+
+    def attributes(self, name: str) -> tuple[bytes, ...]:
+        """Children and use of a name."""
+        mailbox = self.mailboxes.get(name)
+        attributes: tuple[bytes, ...] = ()
         if mailbox is not None or name in self._with_children:
-            attributes.append(b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren")
+            attributes = (b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren",)
         if mailbox is not None and mailbox.special_use is not None:
-            attributes.append(mailbox.special_use.value.encode())
-        return Listed(name, tuple(attributes), child_info=child_info)
+            attributes += (mailbox.special_use.value.encode(),)
+        return attributes
 
     def _selected(self, name: str, mailbox: Mailbox | None, command: c.List) -> bool:
         if "SUBSCRIBED" in command.select and name not in self.subscribed:

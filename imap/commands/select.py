@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from imap.commands.listing import listed
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
@@ -27,10 +28,14 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     box = context.select(mailbox, read_only=command.read_only)
     yield from context.flags()
     yield Exists(box.count)
-    yield RecentCount(box.recent_count)
-    first = first_unseen(box)
-    if first:
-        yield ok("The first message without Seen", b"UNSEEN %d" % first)
+    if context.rev2:
+        # RFC 9051 appendix E, 10 to 12.
+        yield listed(context, box.view.mailbox, command.mailbox)
+    else:
+        yield RecentCount(box.recent_count)
+        first = first_unseen(box)
+        if first:
+            yield ok("The first message without Seen", b"UNSEEN %d" % first)
     now = box.view.mailbox
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)
     yield ok("The next UID", b"UIDNEXT %d" % now.uidnext)

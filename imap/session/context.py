@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -95,6 +95,24 @@ class Context:
         return "CONDSTORE" in self.enabled
 
     @property
+    def rev2(self) -> bool:
+        """The client speaks IMAP4rev2 (RFC 9051 appendix A)."""
+        return "IMAP4REV2" in self.enabled
+
+    @property
+    def utf8(self) -> bool:
+        """Names of mailboxes are UTF-8 in both directions (RFC 9051 section 5.1, RFC 9755)."""
+        return self.rev2 or "UTF8=ACCEPT" in self.enabled
+
+    def enable(self, names: Iterable[str]) -> None:
+        """Turn capabilities on for good, by their names in capitals."""
+        self.enabled.update(names)
+        if "QRESYNC" in self.enabled:
+            self.enabled.add("CONDSTORE")
+        if self.rev2 and self.selected is not None:
+            self.selected.forget_recent()
+
+    @property
     def qresync(self) -> bool:
         """Removals are told by UID, and what is told of flags has the UID (RFC 7162 section 3.2)."""
         return "QRESYNC" in self.enabled
@@ -136,6 +154,9 @@ class Context:
     def _recent(self, view: MailboxView, read_only: bool) -> range:
         r"""UIDs that are \Recent here: those that no session was told of, which a read-write session takes."""
         box = view.mailbox
+        if self.rev2:
+            # IMAP4rev2 knows no such flag: it is left to others (RFC 9051 appendix E, 12).
+            return range(0)
         if read_only or box.first_recent >= box.uidnext:
             return range(box.first_recent, box.uidnext)
         return self.store.claim_recent(box.account, box.id)
@@ -197,7 +218,8 @@ class Context:
                 yield Expunged(number)
         if news.exists is not None:
             yield Exists(news.exists)
-            yield RecentCount(box.recent_count)
+            if not self.rev2:
+                yield RecentCount(box.recent_count)
         if news.keywords:
             yield from self.flags()
         for number, row in news.changed:

@@ -122,6 +122,10 @@ class SelectedMailbox:
         if first <= last:
             self._recent = merged([*self._recent, (first, last)])
 
+    def forget_recent(self) -> None:
+        r"""The client knows no \Recent."""
+        self._recent = []
+
     def is_recent(self, uid: int) -> bool:
         return bool(self._recent) and in_ranges(uid, self._recent)
 

@@ -57,14 +57,14 @@ class Session:
             return
         status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
         self.bad += status.kind is Kind.BAD
-        yield encode(status)
+        yield encode(status, self.context.utf8)
         if answer.then is not None:
             yield answer.then
 
     def _answer(self, row: Row, tag: bytes, command: Command) -> Generator[bytes | Wish, bytes | None, Answer]:
         """Yield a command's own steps; return its tagged answer."""
         try:
-            answer = yield from _encoded(row.run(self.context, tag, command), tag)
+            answer = yield from _encoded(self.context, row.run(self.context, tag, command), tag)
         except MailboxGone:
             raise
         except Exception as error:
@@ -78,7 +78,7 @@ class Session:
         """
         try:
             for response in self.context.news(expunge=expunge):
-                yield encode(response)
+                yield encode(response, self.context.utf8)
         except MailboxGone:
             raise
         except Exception:
@@ -106,7 +106,7 @@ class Answer:
     then: Wish | None = None
 
 
-def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes | None, Answer | None]:
+def _encoded(context: Context, steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes | None, Answer | None]:
     """A command's steps, encoded. Its own tagged response is held back, with a wish after it, and returned."""
     answer: Answer | None = None
     value: bytes | None = None
@@ -124,6 +124,6 @@ def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes |
             elif isinstance(step, (bytes, Await, Pause, UpgradeToTls, HangUp)):
                 value = yield step
             else:
-                yield encode(step)
+                yield encode(step, context.utf8)
     finally:
         steps.close()

@@ -195,13 +195,17 @@ class Namespace(Command):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets."""
+    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets.
+
+    ``binary`` is true when NUL may be among them (RFC 3516 section 4.4).
+    """
 
     system: int
     keywords: tuple[str, ...]
     date: int | None
     zone: int
     content: bytes | Sink
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Response values to octets (RFC 3501 section 9). Nothing here puts 8-bit, CR, LF or NUL between quotes."""
+"""Response values to octets (RFC 3501 section 9).
+
+Nothing here puts CR, LF or NUL between quotes, and 8-bit only as UTF-8 for clients that said they take it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from storage.model import DELIMITER, System
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
+_QUOTABLE_UTF8 = re.compile(rb"[\x20-\x7e\x80-\xff]{0,1000}")
 _TEXT = re.compile(rb"[^\x20-\x7e]+")
 
 _FLAGS = (
@@ -26,9 +30,9 @@ _FLAGS = (
 SYSTEM_FLAGS = tuple(name for _, name in _FLAGS)
 
 
-def quoted(octets: bytes) -> bytes:
-    """A quoted string, or a literal where quotes can't hold the octets."""
-    if _QUOTABLE.fullmatch(octets):
+def quoted(octets: bytes, utf8: bool = False) -> bytes:
+    """A quoted string, or a literal where quotes can't hold the octets; with ``utf8`` the octets are UTF-8."""
+    if (_QUOTABLE_UTF8 if utf8 else _QUOTABLE).fullmatch(octets):
         return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     return literal(octets)
 
@@ -37,10 +41,12 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
-def mailbox(name: str) -> bytes:
-    """A mailbox name: an atom if that does, else a string."""
-    octets = mutf7.encode(name)
-    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets)
+def mailbox(name: str, utf8: bool) -> bytes:
+    """A mailbox name: an atom if that does, else a string; in UTF-8 for clients that take it."""
+    octets = name.encode() if utf8 else mutf7.encode(name)
+    if _ATOM.fullmatch(octets) and octets.upper() != b"NIL":
+        return octets
+    return quoted(octets, utf8)
 
 
 @lru_cache(maxsize=10_000)
@@ -80,8 +86,8 @@ def fetch(number: int, items: tuple[bytes, ...]) -> bytes:
     return b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
 
 
-def encode(response: r.Response) -> bytes:
-    """The octets of any response, CRLF included."""
+def encode(response: r.Response, utf8: bool = False) -> bytes:
+    """The octets of any response, CRLF included; with ``utf8``, quoted strings may hold UTF-8 (RFC 9755 section 3)."""
     match response:
         case r.Status():
             return status(response)
@@ -105,12 +111,12 @@ def encode(response: r.Response) -> bytes:
         case r.Flags(names):
             return b"* FLAGS (" + b" ".join(names) + b")\r\n"
         case r.Listed():
-            return _listed(response)
+            return _listed(response, utf8)
         case r.NamespaceData():
             return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
         case r.MailboxStatus(name, pairs):
             body = b" ".join(b"%b %d" % pair for pair in pairs)
-            return b"* STATUS " + mailbox(name) + b" (" + body + b")\r\n"
+            return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
             pieces = [b"* SEARCH", *(b"%d" % number for number in numbers)]
             if modseq is not None:
@@ -122,20 +128,27 @@ def encode(response: r.Response) -> bytes:
             body = b" ".join(b"%b %d %d" % resource for resource in resources)
             return b"* QUOTA " + quoted(root.encode()) + b" (" + body + b")\r\n"
         case r.QuotaRoots(name, roots):
-            return b" ".join((b"* QUOTAROOT", mailbox(name), *(quoted(root.encode()) for root in roots))) + b"\r\n"
+            return (
+                b" ".join((b"* QUOTAROOT", mailbox(name, utf8), *(quoted(root.encode()) for root in roots))) + b"\r\n"
+            )
 
 
-def _listed(response: r.Listed) -> bytes:
+def _listed(response: r.Listed, utf8: bool) -> bytes:
     line = b'* %b (%b) "%b" %b' % (
         b"LSUB" if response.lsub else b"LIST",
         b" ".join(response.attributes),
         DELIMITER.encode(),
         # An empty name (LIST "" "") can only be quoted.
-        mailbox(response.name) if response.name else b'""',
+        mailbox(response.name, utf8) if response.name else b'""',
     )
+    extended: list[bytes] = []
     if response.child_info:
         options = b" ".join(b'"' + option.encode() + b'"' for option in response.child_info)
-        line += b' ("CHILDINFO" (' + options + b"))"
+        extended.append(b'"CHILDINFO" (' + options + b")")
+    if response.old_name is not None:
+        extended.append(b'"OLDNAME" (' + mailbox(response.old_name, utf8) + b")")
+    if extended:
+        line += b" (" + b" ".join(extended) + b")"
     return line + b"\r\n"
 
 

@@ -22,7 +22,7 @@ _SECTION = re.compile(
     rb"(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME))?(?=\]| )",
     re.IGNORECASE,
 )
-_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+_PARTIAL = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
 #: Items of one FETCH, and header fields of one section.
@@ -66,8 +66,8 @@ class Parser(Lexer):
 
     __slots__ = ("limits",)
 
-    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> None:
-        super().__init__(texts, literals, limits.depth)
+    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits, utf8: bool) -> None:
+        super().__init__(texts, literals, limits.depth, utf8)
         self.limits = limits
 
     def numbers(self) -> NumberSet:
@@ -80,9 +80,12 @@ class Parser(Lexer):
 Rule = Callable[[Parser], c.Command]
 
 
-def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> c.Request:
-    """The command. Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else."""
-    parser = Parser(texts, literals, limits)
+def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits, utf8: bool = False) -> c.Request:
+    """The command; ``utf8`` once the client said that it speaks UTF-8 (RFC 9051, RFC 9755).
+
+    Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else.
+    """
+    parser = Parser(texts, literals, limits, utf8)
     tag: bytes | None = None
     try:
         tag = parser.tag()
@@ -356,10 +359,22 @@ def _append(p: Parser) -> c.Command:
         if p.next == b'"':
             date, zone = p.date_time()
             p.space()
-        messages.append(c.Appended(int(system), keywords, date, zone, p.literal()))
+        messages.append(c.Appended(int(system), keywords, date, zone, *_message(p)))
     if not messages:
         raise ParseError("APPEND takes a message")
     return c.Append(mailbox, tuple(messages))
+
+
+def _message(p: Parser) -> tuple[Literal, bool]:
+    """A message, and whether it may hold NUL: ``UTF8 (~{n}`` of RFC 6855, ``~{n}`` of RFC 3516, or a plain literal."""
+    if p.take_word(b"UTF8"):
+        p.space()
+        p.open()
+        message = p.literal8()
+        p.close()
+        return message, False
+    binary = p.next == b"~"
+    return p.literal8(), binary
 
 
 def _get_quota(p: Parser) -> c.Command:
@@ -473,7 +488,7 @@ def _section(p: Parser, sees: bool) -> c.Section:
     partial: tuple[int, int] | None = None
     if p.next == b"<":
         given = p.match(_PARTIAL)
-        if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**32 - 1:
+        if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**63 - 1:
             raise ParseError("expected a partial like <0.1024>")
         partial = (int(given[1]), int(given[2]))
     names = tuple(field.lower() for field in fields)

@@ -49,12 +49,16 @@ class ServerId:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """LIST, or LSUB. ``child_info`` is the CHILDINFO extended data item of RFC 5258 section 3.5."""
+    """LIST, or LSUB. ``child_info`` is the CHILDINFO extended data item of RFC 5258 section 3.5.
+
+    ``old_name`` is the name that the client gave or knows (RFC 9051 section 6.3.9.7).
+    """
 
     name: str
     attributes: tuple[bytes, ...]
     lsub: bool = False
     child_info: tuple[str, ...] = ()
+    old_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
