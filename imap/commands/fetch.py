@@ -12,7 +12,7 @@ from itertools import islice
 
 import structlog
 
-from imap.commands.sections import Body, is_whole, label, listed_fields, partial_of, served_by_fields
+from imap.commands.sections import Body, UnknownEncoding, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
@@ -42,7 +42,7 @@ class Plan:
     """What a FETCH needs: items of the row, content columns, and whether bodies must be opened."""
 
     light: tuple[c.Datum, ...]
-    content: tuple[c.Datum | c.Section, ...]
+    content: tuple[c.Item, ...]
     columns: Columns
     opens: bool
     sees: bool
@@ -70,7 +70,7 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             opens = True
             if not is_whole(item):
                 columns |= Columns.PARTS
-            sees |= isinstance(item, c.Section) and item.sees
+            sees |= isinstance(item, (c.Section, c.Binary)) and item.sees
     if command.uid or (sees and context.qresync):
         wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
@@ -99,6 +99,8 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         yield from _light(box, plan, rows)
     if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
+    if contents.unknown:
+        raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
     if not command.uid and (contents.gone or box.misses(places)):
         raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
 
@@ -149,7 +151,7 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
 
 
 class _Contents:
-    """Answers that need more than the row. ``gone`` and ``damaged`` count messages that could not be answered."""
+    """Answers that need more than the row. ``gone``, ``damaged`` and ``unknown`` count messages left out, and why."""
 
     def __init__(self, context: Context, box: SelectedMailbox, plan: Plan) -> None:
         self._context = context
@@ -161,6 +163,7 @@ class _Contents:
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
         self.gone = 0
         self.damaged = 0
+        self.unknown = 0
 
     def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
         while block := list(islice(rows, _BLOCK)):
@@ -206,11 +209,18 @@ class _Contents:
         if body is None:
             return
         with body:
+            try:
+                binaries = {item: body.binary(item) for item in self._plan.content if isinstance(item, c.Binary)}
+            except UnknownEncoding:
+                self.unknown += 1
+                return
             yield start
             for place, item in enumerate(self._plan.content):
                 if place:
                     yield b" "
-                if isinstance(item, c.Section) and not served_by_fields(item):
+                if isinstance(item, c.Binary):
+                    yield from _binary(item, binaries[item])
+                elif isinstance(item, c.Section) and not served_by_fields(item):
                     yield label(item)
                     yield from _literal(body.section(item))
                 elif item is c.Datum.BODY:
@@ -242,7 +252,21 @@ def _literal(octets: memoryview | None) -> Iterator[bytes]:
             yield bytes(octets[start : start + _WRITE])
 
 
-def _ready(item: c.Datum | c.Section, content: ContentRow) -> bytes:
+def _binary(item: c.Binary, found: tuple[int, bool, Iterator[bytes]] | None) -> Iterator[bytes]:
+    """RFC 3516 section 4.3: a literal8 only where there is NUL. A part that does not exist is NIL, and of no size."""
+    yield label(item)
+    if found is None:
+        yield b"0" if item.size else b"NIL"
+        return
+    size, nul, blocks = found
+    if item.size:
+        yield b"%d" % size
+        return
+    yield b"~" * nul + b"{%d}\r\n" % size
+    yield from blocks
+
+
+def _ready(item: c.Item, content: ContentRow) -> bytes:
     """An item that a content column has."""
     if item is c.Datum.ENVELOPE:
         return b"ENVELOPE " + content.envelope

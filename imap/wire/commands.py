@@ -353,11 +353,29 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """A part with its transfer encoding undone (RFC 3516 section 4.2); ``size`` asks only how many octets that are.
+
+    The other fields are as in ``Section``.
+    """
+
+    numbers: tuple[int, ...]
+    partial: tuple[int, int] | None
+    label: bytes
+    sees: bool
+    size: bool
+
+
+#: What FETCH can ask for.
+Item = Datum | Section | Binary
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch(Command):
     """RFC 3501 section 6.4.5; ``changed_since`` and ``vanished`` as in RFC 7162 sections 3.1.4.1 and 3.2.6."""
 
     numbers: NumberSet
-    items: tuple[Datum | Section, ...]
+    items: tuple[Item, ...]
     changed_since: int | None
     uid: bool
     vanished: bool = False

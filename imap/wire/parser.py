@@ -23,6 +23,7 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 _PARTIAL = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
+_PART = re.compile(rb"\[((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
 #: Items of one FETCH, and header fields of one section.
@@ -443,7 +444,7 @@ def _fetch_parameter(p: Parser) -> int | None:
     return p.modseq()
 
 
-def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
+def _fetch_items(p: Parser) -> tuple[c.Item, ...]:
     if p.next == b"(":
         items = p.listed(lambda: _fetch_item(p))
     else:
@@ -456,10 +457,12 @@ def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _fetch_item(p: Parser) -> c.Datum | c.Section:
+def _fetch_item(p: Parser) -> c.Item:
     word = p.word()
     if word in (b"BODY", b"BODY.PEEK") and p.take(b"["):
         return _section(p, sees=word == b"BODY")
+    if word in (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"):
+        return _binary(p, word)
     if word in _WHOLES:
         return _WHOLES[word]
     if word not in _DATA:
@@ -485,14 +488,31 @@ def _section(p: Parser, sees: bool) -> c.Section:
             raise ParseError(f"a section may name {_MOST_NAMED} header fields")
         label += b" (" + b" ".join(map(_field_label, fields)) + b")"
     p.expect(b"]")
-    partial: tuple[int, int] | None = None
-    if p.next == b"<":
-        given = p.match(_PARTIAL)
-        if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**63 - 1:
-            raise ParseError("expected a partial like <0.1024>")
-        partial = (int(given[1]), int(given[2]))
+    partial = _partial(p)
     names = tuple(field.lower() for field in fields)
     return c.Section(numbers, text, names, partial, b"BODY[" + label + b"]", sees)
+
+
+def _partial(p: Parser) -> tuple[int, int] | None:
+    if p.next != b"<":
+        return None
+    given = p.match(_PARTIAL)
+    if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**63 - 1:
+        raise ParseError("expected a partial like <0.1024>")
+    return int(given[1]), int(given[2])
+
+
+def _binary(p: Parser, word: bytes) -> c.Binary:
+    """``[1.2]<0.512>`` (RFC 3516 section 7)."""
+    found = p.match(_PART)
+    if not found:
+        raise ParseError("expected a part")
+    numbers = tuple(map(int, found[1].split(b"."))) if found[1] else ()
+    if len(numbers) > _SECTION_DEPTH:
+        raise ParseError("there is no such section")
+    size = word == b"BINARY.SIZE"
+    label = (b"BINARY.SIZE[" if size else b"BINARY[") + found[1] + b"]"
+    return c.Binary(numbers, None if size else _partial(p), label, word == b"BINARY", size)
 
 
 def _field_label(name: bytes) -> bytes:
