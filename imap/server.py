@@ -25,9 +25,10 @@ from config.settings import Imap as Settings
 from directory.api import DirectoryUnavailable, SignInDoor
 from directory.model import Account
 from imap.connections import Connections, Networks, Turns
+from imap.deflate import BrokenStream, Deflate
 from imap.session.context import LOOK_AGAIN, Context, Services
 from imap.session.session import Session
-from imap.session.steps import Await, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
 from imap.stream import Portion, pull
 from imap.tls import ServerContext
@@ -155,6 +156,7 @@ class ImapConnection(Protocol):
         self._unread = False
         self._counted = False
         self._signed_in = False
+        self._deflate: Deflate | None = None
         self._closing = False
         self._lost = False
         self._literals: tuple[Literal, ...] = ()
@@ -271,7 +273,10 @@ class ImapConnection(Protocol):
         if self._closing:
             return
         self._active = time.monotonic()
-        self._framer.feed(data)
+        if self._deflate is None:
+            self._framer.feed(data)
+        else:
+            self._deflate.receive(data)
         self._go()
 
     def pauseProducing(self) -> None:
@@ -290,11 +295,12 @@ class ImapConnection(Protocol):
 
     def _write(self, octets: bytes) -> None:
         if octets and not self._closing:
-            self.transport.write(octets)
+            self.transport.write(octets if self._deflate is None else self._deflate.deflated(octets))
 
     def _regulate_reading(self) -> None:
         """Leave the socket unread while there is enough to do."""
-        full = self._framer.buffered > _READ_AHEAD and (self._busy or self._paused)
+        waiting = self._deflate is not None and self._deflate.waiting
+        full = (self._framer.buffered > _READ_AHEAD or waiting) and (self._busy or self._paused)
         if full and not self._unread:
             self._unread = True
             self.transport.pauseProducing()
@@ -305,26 +311,39 @@ class ImapConnection(Protocol):
     # ---------------------------------------------------------------- one thing after the other
 
     def _go(self) -> None:
-        turns = 0
+        turns = inflated = 0
         while not (self._busy or self._paused or self._closing):
             if self._news is not None:
                 self._pull(self._news, None, self._after_news)
-            elif self._await is not None:
-                if not self._take_line(self._await):
-                    break
-            elif self._steps is not None:
+            elif self._await is not None and self._take_line(self._await):
+                continue
+            elif self._steps is not None and self._await is None:
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
-            elif turns == _IN_ONE_TURN:
-                # A flood of small commands: the others have their turn.
+            elif turns == _IN_ONE_TURN or inflated > _READ_AHEAD:
+                # A flood of small commands, or of octets from few: the others have their turn.
                 self._busy = True
                 self._shared.reactor.callLater(0, self._continue)
-            elif not self._take_command():
-                break
-            else:
+            elif self._await is None and self._take_command():
                 turns += 1
+            elif self._deflate is not None and self._deflate.waiting:
+                inflated += self._inflate(self._deflate)
+            elif self._deflate is not None and self._deflate.ended:
+                self._end_silence("The compressed stream has ended")
+            else:
+                break
         if not self._closing:
             self._regulate_reading()
+
+    def _inflate(self, deflate: Deflate) -> int:
+        """Feed the framer with a portion of what the peer sent compressed; returns the octets."""
+        try:
+            octets = deflate.inflated(_READ_AHEAD)
+        except BrokenStream:
+            self._end_silence("That is not DEFLATE")
+            return 0
+        self._framer.feed(octets)
+        return len(octets)
 
     def _pull(self, steps: Steps, value: bytes | None, after: Callable[[Portion], None]) -> None:
         if not self._command_blocks and self._news is None:
@@ -380,6 +399,8 @@ class ImapConnection(Protocol):
                 self._write(encoder.continuation(text))
                 self._await = wish
                 if news:
+                    if self._deflate is not None:
+                        self._deflate.rest()
                     self._still_here = time.monotonic()
                     self._watch_out()
                     self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
@@ -392,8 +413,26 @@ class ImapConnection(Protocol):
                 self.transport.startTLS(self._shared.tls)
                 self.context.tls = self._tls = True
                 self._await_handshake()
+            case Compress():
+                # What came behind the command is compressed already.
+                self._deflate = Deflate()
+                self._deflate.receive(self._framer.taken_back())
+            case StartOver():
+                self._start_over()
             case HangUp():
                 self._hang_up()
+
+    def _start_over(self) -> None:
+        """UNAUTHENTICATE was answered (RFC 8437): as it was before signing in, TLS apart."""
+        if self._deflate is not None:
+            left, self._deflate = self._deflate.left(), None
+            self._framer.clear()
+            self._framer.feed(left)
+        self._framer.line = self._shared.settings.line_before_login
+        self._signed_in = False
+        self._shared.connections.signed_out(self._address)
+        _cancel(self._timer)
+        self._timer = self._shared.reactor.callLater(self._shared.settings.login_timeout, self._too_slow)
 
     def _continue(self) -> None:
         self._busy = False

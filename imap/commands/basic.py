@@ -5,10 +5,12 @@ from __future__ import annotations
 import structlog
 
 from directory.sasl import MECHANISMS
+from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.states import State
-from imap.session.steps import CommandSteps, HangUp
+from imap.session.steps import CommandSteps, Compress, HangUp
 from imap.wire import commands as c
+from imap.wire.errors import ParseError
 from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, ok
 
 log = structlog.get_logger()
@@ -18,7 +20,7 @@ _ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE"
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
     *(b"SPECIAL-USE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
-    *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY"),
+    *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
@@ -60,6 +62,17 @@ def identify(context: Context, tag: bytes, command: c.Id) -> CommandSteps:
     """RFC 2971. The version is nobody's business."""
     log.debug("imap.client", address=context.address, fields=dict(command.fields))
     yield ServerId((("name", "mailserver"),))
+
+
+def compress(context: Context, tag: bytes, command: c.Compress) -> CommandSteps:
+    """RFC 4978 section 3."""
+    if command.mechanism != "DEFLATE":
+        raise ParseError("The mechanism is DEFLATE")
+    if context.compressed:
+        raise Refused("DEFLATE is active already", b"COMPRESSIONACTIVE")
+    context.compressed = True
+    yield Status(Kind.OK, "DEFLATE is active", None, tag)
+    yield Compress()
 
 
 def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:

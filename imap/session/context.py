@@ -72,6 +72,7 @@ class Context:
     account: Account | None = None
     number: int = 0
     failures: int = 0
+    compressed: bool = False
     enabled: set[str] = field(default_factory=set)
     selected: SelectedMailbox | None = None
     watch: Watch | None = None
@@ -255,10 +256,18 @@ class Context:
             items.append(b"MODSEQ (%d)" % row.modseq)
         return FetchData(number, tuple(items))
 
-    def close(self) -> None:
-        """The connection ended."""
+    def sign_out(self) -> None:
+        """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""
         self.unselect()
         if self.account is not None:
             self.services.admission.leave(self.account.key, self.address)
-            self.account = None
+        self.account = None
+        self.number = 0
+        self.compressed = False
+        self.enabled.clear()
+        self.state = State.NOT_AUTHENTICATED
+
+    def close(self) -> None:
+        """The connection ended."""
+        self.sign_out()
         self.state = State.LOGOUT

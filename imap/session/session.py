@@ -10,7 +10,7 @@ import structlog
 from imap import errors
 from imap.commands.basic import capability_names
 from imap.session.context import RETRY, Context, MailboxGone
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, WhenTold, Wish
+from imap.session.steps import WISHES, CommandSteps, HangUp, Steps, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
@@ -119,9 +119,9 @@ def _encoded(context: Context, steps: CommandSteps, tag: bytes) -> Generator[byt
             value = None
             if isinstance(step, WhenTold) or (isinstance(step, Status) and step.tag == tag):
                 answer = Answer(step)
-            elif isinstance(step, (Await, Pause, UpgradeToTls, HangUp)) and answer is not None:
+            elif isinstance(step, WISHES) and answer is not None:
                 answer = Answer(answer.status, step)
-            elif isinstance(step, (bytes, Await, Pause, UpgradeToTls, HangUp)):
+            elif isinstance(step, (bytes, *WISHES)):
                 value = yield step
             else:
                 yield encode(step, context.utf8)

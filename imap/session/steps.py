@@ -33,6 +33,16 @@ class UpgradeToTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """Compress both directions after what was sent so far (RFC 4978)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """The session is nobody's again: no compression, and the limits of those who have not signed in (RFC 8437)."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Close the connection after what was sent so far."""
 
@@ -44,7 +54,8 @@ class WhenTold:
     answer: Callable[[], Status]
 
 
-Wish = Await | Pause | UpgradeToTls | HangUp
+Wish = Await | Pause | UpgradeToTls | Compress | StartOver | HangUp
+WISHES = (Await, Pause, UpgradeToTls, Compress, StartOver, HangUp)
 
 #: What a command function yields. The value sent in is a line after ``Await`` and None otherwise.
 CommandSteps = Generator[Response | bytes | Wish | WhenTold, bytes | None, None]

@@ -51,6 +51,8 @@ TABLE: dict[type[c.Command], Row] = {
     c.Authenticate: Row(_BEFORE, News.NOTHING, authenticate.authenticate),
     c.Login: Row(_BEFORE, News.NOTHING, authenticate.login),
     c.Enable: Row(_SIGNED_IN, News.NOTHING, basic.enable, blocks=False),
+    c.Compress: Row(_SIGNED_IN, News.NOTHING, basic.compress, blocks=False),
+    c.Unauthenticate: Row(_SIGNED_IN, News.NOTHING, authenticate.unauthenticate, blocks=False),
     c.Select: Row(_SIGNED_IN, News.NOTHING, select.select),
     c.Create: Row(_SIGNED_IN, News.ALL, folders.create),
     c.Delete: Row(_SIGNED_IN, News.ALL, folders.delete),

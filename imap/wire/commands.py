@@ -222,6 +222,18 @@ class Idle(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Compress(Command):
+    """RFC 4978; ``mechanism`` in capitals."""
+
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthenticate(Command):
+    """RFC 8437."""
+
+
+@dataclass(frozen=True, slots=True)
 class GetQuota(Command):
     """RFC 9208 section 4.1.1."""
 

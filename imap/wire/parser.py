@@ -162,6 +162,11 @@ def _enable(p: Parser) -> c.Command:
     return c.Enable(tuple(names))
 
 
+def _compress(p: Parser) -> c.Command:
+    p.space()
+    return c.Compress(p.atom().decode("ascii").upper())
+
+
 def _select(read_only: bool) -> Rule:
     def rule(p: Parser) -> c.Command:
         p.space()
@@ -579,6 +584,8 @@ RULES: dict[bytes, Rule] = {
     b"AUTHENTICATE": _authenticate,
     b"LOGIN": _login,
     b"ENABLE": _enable,
+    b"COMPRESS": _compress,
+    b"UNAUTHENTICATE": _bare(c.Unauthenticate()),
     b"SELECT": _select(read_only=False),
     b"EXAMINE": _select(read_only=True),
     b"CREATE": _create,
