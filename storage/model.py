@@ -150,22 +150,32 @@ class Filing:
 
 
 class Columns(IntFlag):
-    """Columns of a message's content that ``MailStore.contents`` can bring."""
+    """Columns of a message and its content that ``MailStore.contents`` can bring."""
 
     ENVELOPE = 1
     BODYSTRUCTURE = 2
     FIELDS = 4
     PARTS = 8
+    PREVIEW = 16
+    THREAD = 32
+    SAVED = 64
 
 
 class ContentRow(NamedTuple):
-    """Columns of a message's content; those not asked for are ``b""``."""
+    """Columns of a message's content; those not asked for are empty.
+
+    ``preview`` is None where it was never made. ``thread`` is a THREADID (RFC 8474). ``saved_at`` is when the message
+    came into the mailbox, in seconds since the epoch.
+    """
 
     uid: int
     envelope: bytes
     bodystructure: bytes
     fields: bytes
     parts: bytes
+    preview: str | None = None
+    thread: str = ""
+    saved_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +227,7 @@ class DateField(Enum):
 
     INTERNAL = "internal"
     SENT = "sent"
+    SAVED = "saved"
 
 
 class When(Enum):
@@ -274,6 +285,20 @@ class ModSeq:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailId:
+    """The message holds just what this id names (RFC 8474 section 6)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    """The message is of this conversation."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     key: SearchKey
 
@@ -292,4 +317,20 @@ class AnyOf:
     keys: Sequence[SearchKey]
 
 
-SearchKey = UidRanges | Has | HasKeyword | Size | Dated | Age | Header | Body | Text | ModSeq | Not | AllOf | AnyOf
+SearchKey = (
+    UidRanges
+    | Has
+    | HasKeyword
+    | Size
+    | Dated
+    | Age
+    | Header
+    | Body
+    | Text
+    | ModSeq
+    | EmailId
+    | ThreadId
+    | Not
+    | AllOf
+    | AnyOf
+)

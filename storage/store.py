@@ -41,6 +41,7 @@ from storage.model import (
 )
 from storage.names import INBOX
 from storage.views import View, Views
+from storage.zone import local_zone
 
 log = structlog.get_logger()
 
@@ -411,7 +412,7 @@ class Store:
                         system=filing.system,
                         keywords=tuple(sorted(filing.keywords)),
                         internal_date=int(received_at),
-                        zone=_zone(received_at),
+                        zone=local_zone(received_at),
                     )
                     for filing in filings
                     if staged is not None and summary is not None
@@ -540,11 +541,6 @@ class Store:
                         )
                     )
             count += len(rows)
-
-
-def _zone(moment: float) -> int:
-    """Offset of local time from UTC at a moment, in minutes."""
-    return time.localtime(moment).tm_gmtoff // 60
 
 
 def _enter_copy(

@@ -22,6 +22,8 @@ from imap.wire import encoder
 from imap.wire.errors import ParseError
 from storage.errors import Damaged, NoSuchMessage
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
+from storage.objects import email_id
+from storage.zone import local_zone
 
 log = structlog.get_logger()
 
@@ -48,7 +50,17 @@ class Plan:
     sees: bool
 
 
-_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ)
+_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ, c.Datum.EMAILID)
+
+
+_COLUMNS = {
+    c.Datum.ENVELOPE: Columns.ENVELOPE,
+    c.Datum.BODYSTRUCTURE: Columns.BODYSTRUCTURE,
+    c.Datum.THREADID: Columns.THREAD,
+    c.Datum.SAVEDATE: Columns.SAVED,
+    c.Datum.PREVIEW: Columns.PREVIEW,
+    c.Datum.LAZY_PREVIEW: Columns.PREVIEW,
+}
 
 
 def planned(context: Context, command: c.Fetch) -> Plan:
@@ -59,10 +71,8 @@ def planned(context: Context, command: c.Fetch) -> Plan:
     content = tuple(item for item in command.items if item not in _LIGHT_ORDER)
     columns, opens, sees = Columns(0), False, False
     for item in content:
-        if item is c.Datum.ENVELOPE:
-            columns |= Columns.ENVELOPE
-        elif item is c.Datum.BODYSTRUCTURE:
-            columns |= Columns.BODYSTRUCTURE
+        if isinstance(item, c.Datum) and item in _COLUMNS:
+            columns |= _COLUMNS[item]
         elif isinstance(item, c.Section) and served_by_fields(item):
             columns |= Columns.FIELDS
             sees |= item.sees
@@ -127,6 +137,7 @@ Render = Callable[[MessageRow], bytes]
 
 def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ...]:
     is_recent = box.is_recent
+    account = box.view.mailbox.account
     flags = encoder.flags
     if box.recent:
 
@@ -143,6 +154,7 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
         c.Datum.INTERNALDATE: lambda row: b"INTERNALDATE " + encoder.date_time(row.internal_date, row.zone),
         c.Datum.SIZE: lambda row: b"RFC822.SIZE %d" % row.size,
         c.Datum.MODSEQ: lambda row: b"MODSEQ (%d)" % row.modseq,
+        c.Datum.EMAILID: lambda row: b"EMAILID (%b)" % email_id(account, row.content).encode(),
     }
     return tuple(table[item] for item in items)
 
@@ -161,6 +173,7 @@ class _Contents:
         # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
         also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
+        self._preview = c.Datum.PREVIEW in plan.content
         self.gone = 0
         self.damaged = 0
         self.unknown = 0
@@ -202,6 +215,10 @@ class _Contents:
 
     def _message(self, start: bytes, row: MessageRow, content: ContentRow) -> Iterator[bytes]:
         """One message's answer; nothing of it is sent before all of it is at hand."""
+        if self._preview and content.preview is None:
+            content = self._with_preview(row, content)
+            if content.preview is None:
+                return
         if not self._plan.opens:
             yield start + b" ".join([_ready(item, content) for item in self._plan.content]) + b")\r\n"
             return
@@ -228,6 +245,14 @@ class _Contents:
                 else:
                     yield _ready(item, content)
             yield b")\r\n"
+
+    def _with_preview(self, row: MessageRow, content: ContentRow) -> ContentRow:
+        """For mail that came before previews were kept; None stays where the body can't be opened."""
+        body = self._opened(row, content)
+        if body is None:
+            return content
+        with body:
+            return content._replace(preview=body.preview())
 
     def _opened(self, row: MessageRow, content: ContentRow) -> Body | None:
         context = self._context
@@ -272,5 +297,11 @@ def _ready(item: c.Item, content: ContentRow) -> bytes:
         return b"ENVELOPE " + content.envelope
     if item is c.Datum.BODYSTRUCTURE:
         return b"BODYSTRUCTURE " + content.bodystructure
+    if item is c.Datum.THREADID:
+        return b"THREADID (%b)" % content.thread.encode()
+    if item is c.Datum.SAVEDATE:
+        return b"SAVEDATE " + encoder.date_time(content.saved_at, local_zone(content.saved_at))
+    if item is c.Datum.PREVIEW or item is c.Datum.LAZY_PREVIEW:
+        return b"PREVIEW " + (b"NIL" if content.preview is None else encoder.quoted(content.preview.encode()))
     assert isinstance(item, c.Section)
     return partial_of(item, listed_fields(content.fields, item.fields))

@@ -8,14 +8,17 @@ from imap.commands.listing import listed
 from imap.session.context import Context
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
-from imap.wire.responses import Listed, ok
+from imap.wire.responses import Kind, Listed, Status, ok
 from storage.errors import NoSuchMailbox
+from storage.objects import mailbox_id
 
 
 def create(context: Context, tag: bytes, command: c.Create) -> CommandSteps:
     made = context.store.create(context.number, command.mailbox)
     if context.rev2 and made.name != command.mailbox:
         yield listed(context, made, command.mailbox)
+    code = b"MAILBOXID (%b)" % mailbox_id(made.account, made.id).encode()
+    yield Status(Kind.OK, "Made", code, tag)
 
 
 def delete(context: Context, tag: bytes, command: c.Delete) -> CommandSteps:

@@ -12,6 +12,7 @@ from imap.wire.patterns import Pattern
 from imap.wire.responses import Listed, MailboxStatus, NamespaceData, Response
 from storage.errors import NoSuchMailbox
 from storage.model import DELIMITER, Mailbox, System
+from storage.objects import mailbox_id
 
 
 def namespace(context: Context, tag: bytes, command: c.Namespace) -> CommandSteps:
@@ -151,7 +152,7 @@ def _status(context: Context, mailbox: Mailbox, items: Sequence[c.StatusItem]) -
     return MailboxStatus(mailbox.name, tuple((item.value, _counted(context, mailbox, item)) for item in items))
 
 
-def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
+def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int | str:
     match item:
         case c.StatusItem.MESSAGES:
             return mailbox.messages
@@ -169,6 +170,8 @@ def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
             return context.settings.append_limit
         case c.StatusItem.DELETED:
             return mailbox.deleted
+        case c.StatusItem.MAILBOXID:
+            return mailbox_id(mailbox.account, mailbox.id)
         case c.StatusItem.DELETED_STORAGE:
             return _deleted_octets(context, mailbox)
         case c.StatusItem.RECENT:

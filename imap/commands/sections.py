@@ -10,7 +10,8 @@ from types import TracebackType
 from imap.wire.commands import Binary, Item, Section
 from message.content import Buffer, Content
 from message.headers import parse_headers
-from message.parts import Part, find, load
+from message.parts import Part, find, load, scan
+from message.preview import preview
 from message.structure import bodystructure
 from message.summary import LIST_FIELDS
 from message.transfer import decoded_blocks, known_encoding
@@ -80,12 +81,16 @@ class Body:
     @property
     def root(self) -> Part:
         if self._root is None:
-            self._root = load(self._parts)
+            self._root = load(self._parts) if self._parts else scan(self._buffer)
         return self._root
 
     def plain_structure(self) -> bytes:
         """BODY without extension data."""
         return bodystructure(self._buffer, self.root, extended=False)
+
+    def preview(self) -> str:
+        """The first words."""
+        return preview(self._buffer, self.root)
 
     def section(self, section: Section) -> memoryview | None:
         """The octets of a section; None when there is no such part. Release the view before closing."""

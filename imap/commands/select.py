@@ -13,6 +13,7 @@ from imap.wire.errors import ParseError
 from imap.wire.responses import Exists, Kind, RecentCount, Response, Status, ok
 from imap.wire.sets import common, in_ranges
 from storage.model import System
+from storage.objects import mailbox_id
 
 
 def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
@@ -40,6 +41,7 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)
     yield ok("The next UID", b"UIDNEXT %d" % now.uidnext)
     yield ok("The highest mod-sequence", b"HIGHESTMODSEQ %d" % now.highest_modseq)
+    yield ok("This mailbox for good", b"MAILBOXID (%b)" % mailbox_id(now.account, now.id).encode())
     if command.resync is not None and command.resync.uidvalidity == now.uidvalidity:
         yield from _changed_since(context, box, command.resync)
     code = b"READ-ONLY" if command.read_only else b"READ-WRITE"

@@ -142,7 +142,7 @@ class Subscribe(Command):
 
 
 class StatusItem(Enum):
-    """What STATUS can tell (RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 7889, RFC 9208 section 4.1.4)."""
+    """What STATUS can tell (RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 7889, RFC 8474, RFC 9208)."""
 
     MESSAGES = b"MESSAGES"
     RECENT = b"RECENT"
@@ -153,6 +153,7 @@ class StatusItem(Enum):
     SIZE = b"SIZE"
     APPENDLIMIT = b"APPENDLIMIT"
     DELETED = b"DELETED"
+    MAILBOXID = b"MAILBOXID"
     DELETED_STORAGE = b"DELETED-STORAGE"
 
 
@@ -335,7 +336,7 @@ class Search(Command):
 
 
 class Datum(Enum):
-    """Message data that FETCH names by one word (RFC 3501 section 6.4.5, RFC 7162 section 3.1.4)."""
+    """Message data that FETCH names by one word (RFC 3501 section 6.4.5, RFC 7162, RFC 8474, RFC 8514, RFC 8970)."""
 
     UID = b"UID"
     FLAGS = b"FLAGS"
@@ -345,6 +346,12 @@ class Datum(Enum):
     ENVELOPE = b"ENVELOPE"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
     BODY = b"BODY"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
+    SAVEDATE = b"SAVEDATE"
+    PREVIEW = b"PREVIEW"
+    #: Only if it is at hand (RFC 8970 section 4.1).
+    LAZY_PREVIEW = b"PREVIEW (LAZY)"
 
 
 @dataclass(frozen=True, slots=True)

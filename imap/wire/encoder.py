@@ -115,7 +115,7 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
         case r.NamespaceData():
             return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
         case r.MailboxStatus(name, pairs):
-            body = b" ".join(b"%b %d" % pair for pair in pairs)
+            body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
             pieces = [b"* SEARCH", *(b"%d" % number for number in numbers)]
@@ -131,6 +131,11 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return (
                 b" ".join((b"* QUOTAROOT", mailbox(name, utf8), *(quoted(root.encode()) for root in roots))) + b"\r\n"
             )
+
+
+def _status_item(name: bytes, value: int | str) -> bytes:
+    """A count, or an id in parentheses (RFC 8474 section 4.3)."""
+    return b"%b %d" % (name, value) if isinstance(value, int) else b"%b (%b)" % (name, value.encode())
 
 
 def _listed(response: r.Listed, utf8: bool) -> bytes:

@@ -24,6 +24,7 @@ _SECTION = re.compile(
 )
 _PARTIAL = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
 _PART = re.compile(rb"\[((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
+_LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
 #: Items of one FETCH, and header fields of one section.
@@ -472,6 +473,8 @@ def _fetch_item(p: Parser) -> c.Item:
         return _WHOLES[word]
     if word not in _DATA:
         raise ParseError("there is no such FETCH item")
+    if word == b"PREVIEW" and p.match(_LAZY):
+        return c.Datum.LAZY_PREVIEW
     return _DATA[word]
 
 

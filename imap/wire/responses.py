@@ -69,7 +69,7 @@ class NamespaceData:
 @dataclass(frozen=True, slots=True)
 class MailboxStatus:
     mailbox: str
-    items: tuple[tuple[bytes, int], ...]
+    items: tuple[tuple[bytes, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ class Ledger:
             sent_at=summary.sent_at,
             sent_day=summary.sent_day,
             has_attachment=summary.has_attachment,
+            preview=summary.preview,
         )
         return number
 

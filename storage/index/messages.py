@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, select, update
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
 from storage.model import Changes, Columns, ContentRow, FlagChange, Mailbox, MessageRow, System
+from storage.objects import thread_id
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -20,6 +21,7 @@ _SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).ord
 _RANGE = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
 _LISTED = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.in_(bindparam("uids", expanding=True))).order_by(_m.uid)
 _DELETED = select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid)
+_SAVED = select(_m.uid, _m.saved_at).where(*_IN_MAILBOX)
 _UIDS = select(_m.uid).where(*_IN_MAILBOX).order_by(_m.uid)
 _GONE_FROM = (
     tables.expunged.c.account_id == bindparam("account"),
@@ -148,12 +150,27 @@ def forget_vanished(connection: Connection, account: int, mailbox: int, upto: in
 
 # -------------------------------------------------------------------- content columns
 
-_COLUMNS = {
-    Columns.ENVELOPE: tables.content.c.envelope,
-    Columns.BODYSTRUCTURE: tables.content.c.bodystructure,
-    Columns.FIELDS: tables.content.c.fields,
-    Columns.PARTS: tables.content.c.parts,
+#: What THREADID is made of.
+THREAD_ROOT = case((tables.content.c.references != "", tables.content.c.references), else_=tables.content.c.message_id)
+
+_COLUMNS: dict[Columns, tuple[ColumnElement[Any], ...]] = {
+    Columns.ENVELOPE: (tables.content.c.envelope,),
+    Columns.BODYSTRUCTURE: (tables.content.c.bodystructure,),
+    Columns.FIELDS: (tables.content.c.fields,),
+    Columns.PARTS: (tables.content.c.parts,),
+    Columns.PREVIEW: (tables.content.c.preview,),
+    Columns.THREAD: (THREAD_ROOT, tables.content.c.id),
+    Columns.SAVED: (_m.saved_at,),
 }
+_NAMES = {
+    Columns.ENVELOPE: "envelope",
+    Columns.BODYSTRUCTURE: "bodystructure",
+    Columns.FIELDS: "fields",
+    Columns.PARTS: "parts",
+    Columns.PREVIEW: "preview",
+    Columns.SAVED: "saved_at",
+}
+_EMPTY = ContentRow(0, b"", b"", b"", b"")
 _QUERIES: dict[Columns, Select[Any]] = {}
 
 
@@ -161,7 +178,7 @@ def _content_query(columns: Columns) -> Select[Any]:
     query = _QUERIES.get(columns)
     if query is None:
         query = (
-            select(_m.uid, *(column for flag, column in _COLUMNS.items() if columns & flag))
+            select(_m.uid, *(column for flag, some in _COLUMNS.items() if columns & flag for column in some))
             .join(
                 tables.content,
                 (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
@@ -179,21 +196,19 @@ def contents(
     """Content columns of one block of UIDs, in their order; the block should not be long."""
     if not uids:
         return
-    wanted = [flag for flag in _COLUMNS if columns & flag]
+    wanted = [name for flag, name in _NAMES.items() if columns & flag and flag is not Columns.SAVED]
     found: dict[int, ContentRow] = {}
     for low, high in _runs(sorted(uids)):
         result = connection.execute(
             _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
         )
         for uid, *values in result:
-            given = dict(zip(wanted, values, strict=True))
-            found[uid] = ContentRow(
-                uid,
-                given.get(Columns.ENVELOPE, b""),
-                given.get(Columns.BODYSTRUCTURE, b""),
-                given.get(Columns.FIELDS, b""),
-                given.get(Columns.PARTS, b""),
-            )
+            given = dict(zip(wanted, values, strict=False))
+            if columns & Columns.SAVED:
+                given["saved_at"] = values.pop()
+            if columns & Columns.THREAD:
+                given["thread"] = thread_id(account, *values[-2:])
+            found[uid] = _EMPTY._replace(uid=uid, **given)
     for uid in uids:
         row = found.get(uid)
         if row is not None:
@@ -209,6 +224,12 @@ def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
             low = uid
         high = uid
     yield low, high
+
+
+def saved(connection: Connection, account: int, mailbox: int) -> dict[int, int]:
+    """When each message came into the mailbox, in seconds since the epoch, by UID."""
+    result = connection.execute(_SAVED, {"account": account, "mailbox": mailbox})
+    return {row.uid: row.saved_at for row in result}
 
 
 # -------------------------------------------------------------------- flags

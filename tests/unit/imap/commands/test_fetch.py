@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from message.content import Content
+from storage import tables
 from storage.errors import Damaged
 from storage.model import MessageRow
 from tests.fakes.imap_service import Client, Service, eventually, service, signed_in
@@ -163,3 +165,16 @@ def test_news_that_cannot_be_had_do_not_cost_the_answer(running: Service, monkey
     assert client.command("NOOP")[-1].split(b" ")[1] == b"OK"
     monkeypatch.undo()
     assert eventually(lambda: any(b"EXISTS" in response for response in client.ok("NOOP")))
+
+
+def test_previews_of_mail_that_was_there_before_them(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        running.fill("INBOX", 2)
+        with running.database.write() as connection:
+            connection.execute(update(tables.content).values(preview=None))
+        client = signed_in(running, "INBOX")
+        assert client.ok("FETCH 1 (PREVIEW (LAZY))") == [b"* 1 FETCH (PREVIEW NIL)"]
+        expected = "Bonjour à tous, à demain.".encode()
+        assert client.ok("FETCH 1 (PREVIEW UID)") == [
+            b"* 1 FETCH (UID 1 PREVIEW {%d}\r\n%b)" % (len(expected), expected)
+        ]
