@@ -188,7 +188,10 @@ class Context:
     def news(self, *, expunge: bool) -> Iterator[Response]:
         """What happened in the selected mailbox and may be told now. Raises MailboxGone."""
         box, watch = self.selected, self.watch
-        if box is None or watch is None or not self.may_have_news:
+        if box is None or watch is None:
+            return
+        box.just_told = frozenset()
+        if not self.may_have_news:
             return
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
@@ -225,6 +228,7 @@ class Context:
             yield from self.flags()
         for number, row in news.changed:
             yield self.flags_of(number, row, uid=True)
+        box.just_told = frozenset(row.uid for _, row in news.changed)
         if box.has_gone and self.qresync:
             # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
             yield ok("Removals are told up to here", b"HIGHESTMODSEQ %d" % box.settled)
