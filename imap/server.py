@@ -61,7 +61,9 @@ _STILL_HERE = 120.0
 #: Seconds that the peer has to take the last words.
 _LAST_WORDS = 10.0
 
-_APPEND = re.compile(rb"[^ ]+ APPEND (.*)", re.IGNORECASE | re.DOTALL)
+_APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+) (.*)", re.IGNORECASE | re.DOTALL)
+#: What it needs depends on what it replaces: the commit finds out.
+_REPLACE = re.compile(rb"[^ ]+ (?:UID )?REPLACE ", re.IGNORECASE)
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
 
 
@@ -87,7 +89,7 @@ class Shared:
         self.handshake_timeout = handshake_timeout
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
-        self.services = Services(store, door, settings, self.connections, failure_delay, tls is not None)
+        self.services = Services(store, door, settings, self.connections, failure_delay, tls is not None, spool)
         self.turns = Turns(settings.commands_per_user)
         self.pool = ThreadPool(0, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
@@ -566,7 +568,7 @@ class ImapConnection(Protocol):
             too_much = octets + event.size > _APPEND_OCTETS * settings.append_limit
             if too_big or too_much or len(spooled) >= _APPEND_MESSAGES:
                 self._refuse(event, Kind.NO, f"A message may have {settings.append_limit} octets", b"TOOBIG")
-            elif event.size >= _ASK_QUOTA_FROM:
+            elif event.size >= _ASK_QUOTA_FROM and not _REPLACE.match(event.texts[0]):
                 self._ask_quota(event, octets)
             else:
                 self._take_message(event, octets)
@@ -620,9 +622,9 @@ class ImapConnection(Protocol):
 
 
 def _is_message(event: Announced) -> bool:
-    """True for a literal of APPEND other than the mailbox name."""
+    """True for a literal of APPEND or REPLACE other than the name of a mailbox or a URL."""
     found = _APPEND.match(event.texts[0])
-    return found is not None and bool(event.literals or found[1])
+    return found is not None and bool(event.literals or found[1]) and not event.texts[-1].upper().endswith(b"URL ")
 
 
 def _tag_of(text: bytes) -> bytes:

@@ -134,6 +134,13 @@ class MailStore(Protocol):
         """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, LimitReached, DiskFull."""
         ...
 
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        """Keep a message in mailbox ``to`` and remove another in one transaction; returns the new UID.
+
+        Only what it needs beyond the other counts for the quota. Raises NoSuchMessage, and what ``append`` raises.
+        """
+        ...
+
     def store_flags(
         self,
         account: int,

@@ -263,6 +263,14 @@ class Store:
     # ---------------------------------------------------------------- writing
 
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+        return self._append(account, mailbox, messages, None)
+
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        return self._append(account, to, [message], (mailbox, uid))[0]
+
+    def _append(
+        self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
+    ) -> list[int]:
         now = int(time.time())
         entries: list[Entry] = []
         try:
@@ -281,6 +289,7 @@ class Store:
                         keywords=tuple(sorted(one.keywords)),
                         internal_date=now if one.internal_date is None else one.internal_date,
                         zone=one.zone,
+                        replaces=replaces,
                     )
                 )
             return [uid for _, _, uid in self._committer.keep(entries)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
+from imap.commands.catenate import catenated
+from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.steps import CommandSteps
 from imap.spool import Spool
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
-from imap.wire.responses import Kind, Status
+from imap.wire.responses import Kind, Status, ok
 from imap.wire.sets import write
 from message.content import Content, MemoryContent
 from storage.database import disk_error
@@ -21,12 +25,28 @@ _HEADER = 256 * 1024
 
 def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
     """All messages or none. The connection gives back what they were spooled in."""
-    messages = [_new(context, one) for one in command.messages]
-    mailbox = target(context, command.mailbox)
-    uids = context.store.append(context.number, mailbox.id, messages)
+    with ExitStack() as spools:
+        messages = [_new(context, one, spools) for one in command.messages]
+        mailbox = target(context, command.mailbox)
+        uids = context.store.append(context.number, mailbox.id, messages)
     context.look_again()
     code = b"APPENDUID %d %b" % (mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
+
+
+def replace(context: Context, tag: bytes, command: c.Replace) -> CommandSteps:
+    """A message for another, in one transaction (RFC 8508); APPENDUID comes before the removal (section 4.3)."""
+    box = context.writable()
+    rows = [row for _, row in box.rows(box.places(command.number, uid=command.uid))]
+    if not rows:
+        raise Refused("There is no such message to be replaced", b"NONEXISTENT" if command.uid else b"EXPUNGEISSUED")
+    with ExitStack() as spools:
+        message = _new(context, command.message, spools)
+        mailbox = target(context, command.mailbox)
+        uid = context.store.replace(context.number, box.id, rows[0].uid, mailbox.id, message)
+    context.look_again()
+    yield ok("Kept", b"APPENDUID %d %d" % (mailbox.uidvalidity, uid))
+    yield settled(context, tag, "Replaced")
 
 
 def target(context: Context, name: str) -> Mailbox:
@@ -37,14 +57,20 @@ def target(context: Context, name: str) -> Mailbox:
         raise Refused("There is no such mailbox", b"TRYCREATE") from None
 
 
-def _new(context: Context, one: c.Appended) -> NewMessage:
-    if isinstance(one.content, Spool):
-        if one.content.failure is not None:
-            raise disk_error(one.content.failure)
-        empty, has_nul, content = not one.content.size, one.content.has_nul, one.content.content()
+def _new(context: Context, one: c.Appended, spools: ExitStack) -> NewMessage:
+    """The message to be kept; what its pieces are put together in is closed with ``spools``."""
+    whole = one.content
+    if isinstance(whole, tuple):
+        whole = Spool(context.services.spool)
+        spools.callback(whole.close)
+        catenated(context, one.content, whole)  # type: ignore[arg-type]
+    if isinstance(whole, Spool):
+        if whole.failure is not None:
+            raise disk_error(whole.failure)
+        empty, has_nul, content = not whole.size, whole.has_nul, whole.content()
     else:
-        assert isinstance(one.content, bytes)
-        empty, has_nul, content = not one.content, b"\0" in one.content, MemoryContent(one.content)
+        assert isinstance(whole, bytes)
+        empty, has_nul, content = not whole, b"\0" in whole, MemoryContent(whole)
     if has_nul and one.binary:
         raise Refused("Binary content is not kept as it is: encode it", b"UNKNOWN-CTE")
     if has_nul:

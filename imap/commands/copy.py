@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from imap.commands.append import target
+from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
-from imap.session.steps import CommandSteps, WhenTold
+from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import Kind, Status, ok
 from imap.wire.sets import write
@@ -64,13 +65,3 @@ def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     context.look_again()
     if gone:
         yield settled(context, tag, "Expunged")
-
-
-def settled(context: Context, tag: bytes, text: str) -> WhenTold:
-    """OK after removals; HIGHESTMODSEQ says up to where all is told (RFC 7162 section 3.2.7, RFC 6851 section 4.4)."""
-
-    def answer() -> Status:
-        code = b"HIGHESTMODSEQ %d" % context.box().settled if context.condstore else None
-        return Status(Kind.OK, text, code, tag)
-
-    return WhenTold(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from config.settings import Imap as Settings
@@ -40,7 +41,7 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a process share. ``failure_delay`` is in seconds."""
+    """What all sessions of a process share. ``failure_delay`` is in seconds; ``spool`` is for big messages."""
 
     store: MailStore
     door: SignInDoor
@@ -48,6 +49,7 @@ class Services:
     admission: Admission
     failure_delay: float = 2.0
     tls: bool = True
+    spool: Path | None = None
 
 
 class MailboxGone(Exception):

@@ -67,6 +67,7 @@ TABLE: dict[type[c.Command], Row] = {
     c.GetQuota: Row(_SIGNED_IN, News.ALL, quota.get),
     c.GetQuotaRoot: Row(_SIGNED_IN, News.ALL, quota.roots),
     c.SetQuota: Row(_SIGNED_IN, News.ALL, quota.set_),
+    c.Replace: Row(_SELECTED, News.ALL, append.replace),
     c.Check: Row(_SELECTED, News.ALL, basic.noop, blocks=False),
     c.Close: Row(_SELECTED, News.NOTHING, select.close),
     c.Unselect: Row(_SELECTED, News.NOTHING, select.unselect, blocks=False),

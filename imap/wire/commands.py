@@ -195,8 +195,22 @@ class Namespace(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Url:
+    """A piece of a message that is here already (RFC 4469)."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of a message that is sent."""
+
+    content: bytes | Sink
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
-    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets.
+    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets or pieces.
 
     ``binary`` is true when NUL may be among them (RFC 3516 section 4.4).
     """
@@ -205,7 +219,7 @@ class Appended:
     keywords: tuple[str, ...]
     date: int | None
     zone: int
-    content: bytes | Sink
+    content: bytes | Sink | tuple[Url | Text, ...]
     binary: bool = False
 
 
@@ -256,6 +270,16 @@ class SetQuota(Command):
 
 
 # ---------------------------------------------------------------- selected
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(Command):
+    """RFC 8508; ``number`` has one member."""
+
+    number: NumberSet
+    mailbox: str
+    message: Appended
+    uid: bool
 
 
 @dataclass(frozen=True, slots=True)

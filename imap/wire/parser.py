@@ -27,7 +27,7 @@ _PART = re.compile(rb"\[((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
 _LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
-#: Items of one FETCH, and header fields of one section.
+#: Items of one FETCH, header fields of one section, pieces of one message.
 _MOST_NAMED = 200
 
 #: Part numbers of a section that are read; deeper ones name nothing that a message could have.
@@ -356,20 +356,54 @@ def _append(p: Parser) -> c.Command:
     mailbox = _mailbox(p)
     messages: list[c.Appended] = []
     while p.take(b" "):
-        system = System.NONE
-        keywords: tuple[str, ...] = ()
-        date: int | None = None
-        zone = 0
-        if p.next == b"(":
-            system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
-            p.space()
-        if p.next == b'"':
-            date, zone = p.date_time()
-            p.space()
-        messages.append(c.Appended(int(system), keywords, date, zone, *_message(p)))
+        messages.append(_appended(p))
     if not messages:
         raise ParseError("APPEND takes a message")
     return c.Append(mailbox, tuple(messages))
+
+
+def _replace(uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        number = p.numbers()
+        if len(number.members) != 1 or number.members[0][0] != number.members[0][1]:
+            raise ParseError("REPLACE takes one message")
+        mailbox = _mailbox(p)
+        p.space()
+        return c.Replace(number, mailbox, _appended(p), uid)
+
+    return rule
+
+
+def _appended(p: Parser) -> c.Appended:
+    system = System.NONE
+    keywords: tuple[str, ...] = ()
+    date: int | None = None
+    zone = 0
+    if p.next == b"(":
+        system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
+        p.space()
+    if p.next == b'"':
+        date, zone = p.date_time()
+        p.space()
+    if p.take_word(b"CATENATE"):
+        p.space()
+        pieces = tuple(p.listed(lambda: _piece(p)))
+        if len(pieces) > _MOST_NAMED:
+            raise ParseError(f"CATENATE takes {_MOST_NAMED} pieces")
+        return c.Appended(int(system), keywords, date, zone, pieces)
+    return c.Appended(int(system), keywords, date, zone, *_message(p))
+
+
+def _piece(p: Parser) -> c.Url | c.Text:
+    """RFC 4469 section 5, RFC 6855 section 4."""
+    if p.take_word(b"URL"):
+        p.space()
+        return c.Url(p.astring())
+    if p.take_word(b"TEXT"):
+        p.space()
+        return c.Text(p.literal8())
+    return c.Text(_message(p)[0])
 
 
 def _message(p: Parser) -> tuple[Literal, bool]:
@@ -476,6 +510,15 @@ def _fetch_item(p: Parser) -> c.Item:
     if word == b"PREVIEW" and p.match(_LAZY):
         return c.Datum.LAZY_PREVIEW
     return _DATA[word]
+
+
+def section(text: bytes) -> c.Section:
+    """A section by itself, as URLs have it. Raises ParseError."""
+    p = Parser((b"[" + text + b"]",), (), Limits(), utf8=False)
+    p.expect(b"[")
+    found = _section(p, sees=False)
+    p.end()
+    return found
 
 
 def _section(p: Parser, sees: bool) -> c.Section:
@@ -601,6 +644,8 @@ RULES: dict[bytes, Rule] = {
     b"NAMESPACE": _bare(c.Namespace()),
     b"STATUS": _status,
     b"APPEND": _append,
+    b"REPLACE": _replace(uid=False),
+    b"UID REPLACE": _replace(uid=True),
     b"IDLE": _bare(c.Idle()),
     b"GETQUOTA": _get_quota,
     b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),

@@ -485,3 +485,24 @@ def test_search(store: Store, account: int) -> None:
         deep = Not(deep)  # type: ignore[arg-type]
     with pytest.raises(LimitReached):
         find(deep)
+
+
+def test_a_replacement_is_all_or_nothing_and_only_what_it_adds_counts(store: Store, account: int) -> None:
+    fill(store, account, "a", "b")
+    inbox, drafts = store.mailbox(account, "INBOX"), store.mailbox(account, "Drafts")
+    used = store.quota(account)
+    old = store.view(account, inbox.id).rows[0]
+    store.set_quota(account, used.used_bytes, used.used_messages)
+    smaller = NewMessage(MemoryContent(b"Subject: c\r\n\r\n"))
+    assert store.replace(account, inbox.id, old.uid, drafts.id, smaller) == 1
+    assert list(store.view(account, inbox.id).uids) == [2]
+    assert list(store.view(account, drafts.id).uids) == [1]
+    after = store.quota(account)
+    assert after.used_messages == used.used_messages
+    assert after.used_bytes < used.used_bytes
+    with pytest.raises(NoSuchMessage):
+        store.replace(account, inbox.id, old.uid, drafts.id, smaller)
+    with pytest.raises(OverQuota):
+        store.replace(account, inbox.id, 2, drafts.id, NewMessage(MemoryContent(b"Subject: d\r\n\r\n" + bytes(5000))))
+    assert list(store.view(account, inbox.id).uids) == [2]
+    assert list(store.view(account, drafts.id).uids) == [1]
