@@ -26,6 +26,13 @@ class System(IntFlag):
     DRAFT = 16
 
 
+#: Keywords that only the server gives and takes away (RFC 9979): a client's wish for them is passed over.
+OWN_KEYWORDS = frozenset({"$istrusted"})
+
+#: Set at delivery on mail with attachments (RFC 9979).
+HAS_ATTACHMENT = "$hasattachment"
+
+
 class SpecialUse(Enum):
     """Special-use attributes (RFC 6154 section 2)."""
 

@@ -25,6 +25,7 @@ from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search
 from storage.model import (
     DELIMITER,
+    HAS_ATTACHMENT,
     Changes,
     Columns,
     ContentRow,
@@ -416,6 +417,7 @@ class Store:
                 assert content is not None
                 staged = self._blobs.stage(content)
                 summary = summary or summarise(content.buffer())
+            marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)
             return self._committer.keep(
                 [
                     Entry(
@@ -423,7 +425,7 @@ class Store:
                         staged=staged,
                         summary=summary,
                         system=filing.system,
-                        keywords=tuple(sorted(filing.keywords)),
+                        keywords=tuple(sorted({*filing.keywords, *marks})),
                         internal_date=int(received_at),
                         zone=local_zone(received_at),
                     )

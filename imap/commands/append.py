@@ -17,7 +17,7 @@ from imap.wire.sets import write
 from message.content import Content, MemoryContent
 from storage.database import disk_error
 from storage.errors import NoSuchMailbox
-from storage.model import Mailbox, NewMessage
+from storage.model import OWN_KEYWORDS, Mailbox, NewMessage
 
 #: Octets of a header that are looked at.
 _HEADER = 256 * 1024
@@ -80,7 +80,8 @@ def _new(context: Context, one: c.Appended, spools: ExitStack) -> NewMessage:
         raise Refused("There is no message")
     if not context.utf8 and _has_utf8_header(content):
         raise Refused("A header in UTF-8 takes ENABLE UTF8=ACCEPT", b"CANNOT")
-    return NewMessage(content, one.system, one.keywords, one.date, one.zone)
+    keywords = tuple(keyword for keyword in one.keywords if keyword.lower() not in OWN_KEYWORDS)
+    return NewMessage(content, one.system, keywords, one.date, one.zone)
 
 
 def _has_utf8_header(content: Content) -> bool:

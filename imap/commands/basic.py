@@ -21,12 +21,14 @@ _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
     *(b"SPECIAL-USE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
     *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE"),
-    *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE"),
+    *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE", b"UIDONLY"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
 #: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
-_SWITCHES = {name.decode().upper(): name for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT")}
+_SWITCHES = {
+    name.decode().upper(): name for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT", b"UIDONLY")
+}
 
 
 def capability_names(context: Context) -> tuple[bytes, ...]:

@@ -81,7 +81,7 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             if not is_whole(item):
                 columns |= Columns.PARTS
             sees |= isinstance(item, (c.Section, c.Binary)) and item.sees
-    if command.uid or (sees and context.qresync):
+    if (command.uid or (sees and context.qresync)) and not context.uid_only:
         wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 
@@ -102,11 +102,13 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
+    if context.uid_only:
+        rows = ((row.uid, row) for _, row in rows)
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
     else:
-        yield from _light(box, plan, rows)
+        yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
     if contents.unknown:
@@ -118,18 +120,20 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
 # ---------------------------------------------------------------- items of the row
 
 
-def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered]) -> Iterator[bytes]:
+def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], start: bytes) -> Iterator[bytes]:
     renders = _renders(box, plan.light)
     while block := list(islice(rows, _LIGHT_BLOCK)):
-        yield b"".join(_lines(renders, block))
+        yield b"".join(_lines(renders, block, start))
 
 
-def _lines(renders: tuple[Render, ...], block: Iterable[Numbered]) -> Iterator[bytes]:
+def _lines(renders: tuple[Render, ...], block: Iterable[Numbered], start: bytes) -> Iterator[bytes]:
     """The hot loop of ``FETCH 1:* (UID FLAGS)``: two items, as most clients ask, without a generator for each line."""
     if len(renders) == 2:
         first, second = renders
-        return (b"* %d FETCH (%b %b)\r\n" % (number, first(row), second(row)) for number, row in block)
-    return (b"* %d FETCH (%b)\r\n" % (number, b" ".join([render(row) for render in renders])) for number, row in block)
+        pair = start + b"%b %b)\r\n"
+        return (pair % (number, first(row), second(row)) for number, row in block)
+    line = start + b"%b)\r\n"
+    return (line % (number, b" ".join([render(row) for render in renders])) for number, row in block)
 
 
 Render = Callable[[MessageRow], bytes]
@@ -170,6 +174,7 @@ class _Contents:
         self._box = box
         self._plan = plan
         self._renders = _renders(box, plan.light)
+        self._start = encoder.fetch_start(context.uid_only)
         # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
         also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
@@ -191,7 +196,7 @@ class _Contents:
                 items = [render(row) for render in self._renders]
                 if row.uid in seen_now:
                     items += [render(row) for render in self._flags_too]
-                start = b"* %d FETCH (" % number + b" ".join(items) + b" " * bool(items)
+                start = self._start % number + b" ".join(items) + b" " * bool(items)
                 yield from self._message(start, row, content)
             self.gone += len(block) - found
 

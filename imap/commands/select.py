@@ -35,7 +35,7 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     else:
         yield RecentCount(box.recent_count)
         first = first_unseen(box)
-        if first:
+        if first and not context.uid_only:
             yield ok("The first message without Seen", b"UNSEEN %d" % first)
     now = box.view.mailbox
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)

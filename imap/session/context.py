@@ -20,7 +20,7 @@ from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount,
 from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
-from storage.model import Mailbox, MessageRow
+from storage.model import OWN_KEYWORDS, Mailbox, MessageRow
 
 #: Seconds after which a session looks for news though no bell rang.
 LOOK_AGAIN = 60.0
@@ -120,6 +120,11 @@ class Context:
         """Removals are told by UID, and what is told of flags has the UID (RFC 7162 section 3.2)."""
         return "QRESYNC" in self.enabled
 
+    @property
+    def uid_only(self) -> bool:
+        """Nothing is named by message number (RFC 9586)."""
+        return "UIDONLY" in self.enabled
+
     def box(self) -> SelectedMailbox:
         """The selected mailbox; commands that ask for it are only allowed where there is one."""
         if self.selected is None:
@@ -217,7 +222,7 @@ class Context:
         return view
 
     def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response]:
-        if news.vanished and self.qresync:
+        if news.vanished and (self.qresync or self.uid_only):
             yield Vanished(tuple(ranges_of(news.vanished)))
         else:
             for number in news.expunged:
@@ -248,19 +253,25 @@ class Context:
     def flags(self) -> Iterator[Response]:
         """FLAGS and PERMANENTFLAGS of the selected mailbox (RFC 3501 sections 7.1 and 7.2.6)."""
         box = self.box()
-        names = (*encoder.SYSTEM_FLAGS, *(keyword.encode("ascii") for keyword in sorted(box.keywords)))
+        keywords = {name.lower(): name for name in (*sorted(box.keywords), *encoder.KEYWORDS)}
+        names = (*encoder.SYSTEM_FLAGS, *(name.encode("ascii") for _, name in sorted(keywords.items())))
         yield Flags(names)
-        permanent = b"" if box.read_only else b" ".join((*names, b"\\*"))
+        lasting = (name for name in names if name.decode("ascii").lower() not in OWN_KEYWORDS)
+        permanent = b"" if box.read_only else b" ".join((*lasting, b"\\*"))
         yield ok("Flags that stay", b"PERMANENTFLAGS (" + permanent + b")")
 
     def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
         """A FETCH response with a message's flags, as STORE and news send it."""
         items = [encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))]
-        if uid or self.qresync:
+        if (uid or self.qresync) and not self.uid_only:
             items.insert(0, b"UID %d" % row.uid)
         if self.condstore:
             items.append(b"MODSEQ (%d)" % row.modseq)
-        return FetchData(number, tuple(items))
+        return self.fetch_data(number, row, items)
+
+    def fetch_data(self, number: int, row: MessageRow, items: Iterable[bytes]) -> FetchData:
+        """A FETCH response, or UIDFETCH for clients that know no numbers."""
+        return FetchData(row.uid if self.uid_only else number, tuple(items), by_uid=self.uid_only)
 
     def sign_out(self) -> None:
         """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""

@@ -12,6 +12,7 @@ from imap.commands.basic import capability_names
 from imap.session.context import RETRY, Context, MailboxGone
 from imap.session.steps import WISHES, CommandSteps, HangUp, Steps, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
+from imap.wire import commands as c
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
 from imap.wire.responses import Kind, Status
@@ -44,6 +45,10 @@ class Session:
         if self.context.state not in row.states:
             self.bad += 1
             yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", b"CLIENTBUG", tag))
+            return
+        if self.context.uid_only and _names_by_number(command):
+            self.bad += 1
+            yield encode(Status(Kind.BAD, "With UIDONLY there are no message numbers", b"UIDREQUIRED", tag))
             return
         try:
             if row.news is News.NO_REMOVALS:
@@ -96,6 +101,14 @@ class Session:
         self.context.unselect()
         yield encode(Status(Kind.BYE, "The selected mailbox was deleted: connect again", b"NONEXISTENT"))
         yield HangUp()
+
+
+def _names_by_number(command: Command) -> bool:
+    """True for what RFC 9586 section 3 keeps from clients that gave message numbers up."""
+    if isinstance(command, c.Select):
+        return command.resync is not None and bool(command.resync.pairs)
+    by_number = isinstance(command, (c.Fetch, c.Store, c.Search, c.Copy, c.Move, c.Replace)) and not command.uid
+    return by_number or command.numbered
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ _FLAGS = (
 )
 SYSTEM_FLAGS = tuple(name for _, name in _FLAGS)
 
+#: Keywords that are offered before anybody has set them (RFC 9051 section 2.3.2, RFC 5788).
+KEYWORDS = ("$Forwarded", "$Junk", "$MDNSent", "$NotJunk", "$Phishing")
+
 
 def quoted(octets: bytes, utf8: bool = False) -> bytes:
     """A quoted string, or a literal where quotes can't hold the octets; with ``utf8`` the octets are UTF-8."""
@@ -82,8 +85,9 @@ def continuation(text: bytes = b"") -> bytes:
     return b"+ " + text + b"\r\n"
 
 
-def fetch(number: int, items: tuple[bytes, ...]) -> bytes:
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
+def fetch_start(by_uid: bool) -> bytes:
+    """What is before the items of a message, with a place for its number or UID."""
+    return b"* %d UIDFETCH (" if by_uid else b"* %d FETCH ("
 
 
 def encode(response: r.Response, utf8: bool = False) -> bytes:
@@ -91,8 +95,8 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
     match response:
         case r.Status():
             return status(response)
-        case r.FetchData(number, items):
-            return fetch(number, items)
+        case r.FetchData(number, items, by_uid):
+            return fetch_start(by_uid) % number + b" ".join(items) + b")\r\n"
         case r.Exists(number):
             return b"* %d EXISTS\r\n" % number
         case r.RecentCount(number):

@@ -104,10 +104,14 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class FetchData:
-    """One message's data, each item ready for the wire with its name."""
+    """One message's data, each item ready for the wire with its name.
+
+    With ``by_uid``, ``number`` is the UID (RFC 9586 section 3.3).
+    """
 
     number: int
     items: tuple[bytes, ...]
+    by_uid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delet
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
-from storage.model import Changes, Columns, ContentRow, FlagChange, Mailbox, MessageRow, System
+from storage.model import OWN_KEYWORDS, Changes, Columns, ContentRow, FlagChange, Mailbox, MessageRow, System
 from storage.objects import thread_id
 
 _m = tables.message.c
@@ -236,16 +236,17 @@ def saved(connection: Connection, account: int, mailbox: int) -> dict[int, int]:
 
 
 def combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Flags of a row after a STORE; keywords keep the case in which they were first given."""
+    """Flags of a row after a STORE; keywords keep the case in which they were first given, our own ones stay."""
     have = {keyword.casefold(): keyword for keyword in row.keywords}
-    given = {keyword.casefold(): keyword for keyword in keywords}
+    given = {keyword.casefold(): keyword for keyword in keywords if keyword.casefold() not in OWN_KEYWORDS}
+    own = {key: keyword for key, keyword in have.items() if key in OWN_KEYWORDS}
     match change:
         case FlagChange.ADD:
             return row.system | system, tuple(sorted({**given, **have}.values()))
         case FlagChange.REMOVE:
             return row.system & ~system, tuple(sorted(v for k, v in have.items() if k not in given))
         case FlagChange.REPLACE:
-            return system, tuple(sorted({k: have.get(k, v) for k, v in given.items()}.values()))
+            return system, tuple(sorted(({k: have.get(k, v) for k, v in given.items()} | own).values()))
 
 
 def keywords_in(connection: Connection, account: int, mailbox: int) -> set[str]:

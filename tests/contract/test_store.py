@@ -506,3 +506,16 @@ def test_a_replacement_is_all_or_nothing_and_only_what_it_adds_counts(store: Sto
         store.replace(account, inbox.id, 2, drafts.id, NewMessage(MemoryContent(b"Subject: d\r\n\r\n" + bytes(5000))))
     assert list(store.view(account, inbox.id).uids) == [2]
     assert list(store.view(account, drafts.id).uids) == [1]
+
+
+def test_what_only_the_server_says_of_a_message(store: Store, account: int) -> None:
+    """RFC 9979."""
+    letter = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Disposition: attachment\r\n\r\ny\r\n--b--"
+    store.deliver([Filing(account, keywords=("$istrusted",))], MemoryContent(letter), None, time.time())
+    store.deliver([Filing(account)], MemoryContent(b"Subject: x\r\n\r\ny"), None, time.time())
+    box = store.mailbox(account, "INBOX")
+    assert [row.keywords for row in store.view(account, box.id).rows] == [("$hasattachment", "$istrusted"), ()]
+    for change in FlagChange:
+        rows = store.store_flags(account, box.id, [1, 2], change, 0, ("$ISTRUSTED", "$hasattachment")).rows
+        assert ["$istrusted" in row.keywords for row in rows] == [True, False]
+        assert not any("$ISTRUSTED" in row.keywords for row in rows)
