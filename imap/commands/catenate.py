@@ -11,6 +11,7 @@ from imap.spool import Spool
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.urls import MessageUrl, parse_url, shown
+from storage.database import disk_error
 from storage.errors import NoSuchMailbox, NoSuchMessage
 from storage.model import Columns
 
@@ -32,6 +33,8 @@ def _text(piece: c.Text) -> Iterator[bytes]:
         yield piece.content
         return
     assert isinstance(piece.content, Spool)
+    if piece.content.failure is not None:
+        raise disk_error(piece.content.failure)
     content = piece.content.content()
     yield from content.blocks()
     content.close()

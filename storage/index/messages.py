@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, select, update
@@ -153,41 +154,38 @@ def forget_vanished(connection: Connection, account: int, mailbox: int, upto: in
 #: What THREADID is made of.
 THREAD_ROOT = case((tables.content.c.references != "", tables.content.c.references), else_=tables.content.c.message_id)
 
-_COLUMNS: dict[Columns, tuple[ColumnElement[Any], ...]] = {
-    Columns.ENVELOPE: (tables.content.c.envelope,),
-    Columns.BODYSTRUCTURE: (tables.content.c.bodystructure,),
-    Columns.FIELDS: (tables.content.c.fields,),
-    Columns.PARTS: (tables.content.c.parts,),
-    Columns.PREVIEW: (tables.content.c.preview,),
-    Columns.THREAD: (THREAD_ROOT, tables.content.c.id),
-    Columns.SAVED: (_m.saved_at,),
-}
-_NAMES = {
-    Columns.ENVELOPE: "envelope",
-    Columns.BODYSTRUCTURE: "bodystructure",
-    Columns.FIELDS: "fields",
-    Columns.PARTS: "parts",
-    Columns.PREVIEW: "preview",
-    Columns.SAVED: "saved_at",
-}
-_EMPTY = ContentRow(0, b"", b"", b"", b"")
-_QUERIES: dict[Columns, Select[Any]] = {}
+#: Columns in the order of ``ContentRow``, and what stands for those that were not asked for.
+_COLUMNS: tuple[tuple[Columns, ColumnElement[Any], object], ...] = (
+    (Columns.ENVELOPE, tables.content.c.envelope, b""),
+    (Columns.BODYSTRUCTURE, tables.content.c.bodystructure, b""),
+    (Columns.FIELDS, tables.content.c.fields, b""),
+    (Columns.PARTS, tables.content.c.parts, b""),
+    (Columns.PREVIEW, tables.content.c.preview, None),
+    (Columns.THREAD, THREAD_ROOT, ""),
+    (Columns.SAVED, _m.saved_at, 0),
+)
+_EMPTY = tuple(empty for _, _, empty in _COLUMNS)
+
+#: A query for some columns, and where in its rows with ``_EMPTY`` before them each one stands.
+_Query = tuple[Select[Any], Callable[[tuple[Any, ...]], tuple[Any, ...]]]
+_QUERIES: dict[Columns, _Query] = {}
 
 
-def _content_query(columns: Columns) -> Select[Any]:
-    query = _QUERIES.get(columns)
-    if query is None:
-        query = (
-            select(_m.uid, *(column for flag, some in _COLUMNS.items() if columns & flag for column in some))
-            .join(
-                tables.content,
-                (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
-            )
-            .where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high")))
-            .order_by(_m.uid)
+def _content_query(columns: Columns) -> _Query:
+    """The content's number is behind the columns."""
+    found = _QUERIES.get(columns)
+    if found is None:
+        wanted = [place for place, (flag, _, _) in enumerate(_COLUMNS) if columns & flag]
+        query: Select[Any] = select(_m.uid, *(_COLUMNS[place][1] for place in wanted), _m.content_id)
+        query = query.join(
+            tables.content,
+            (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
         )
-        _QUERIES[columns] = query
-    return query
+        query = query.where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
+        first = len(_EMPTY)
+        places = [first + 1 + wanted.index(place) if place in wanted else place for place in range(first)]
+        found = _QUERIES[columns] = query, itemgetter(first, *places)
+    return found
 
 
 def contents(
@@ -196,19 +194,14 @@ def contents(
     """Content columns of one block of UIDs, in their order; the block should not be long."""
     if not uids:
         return
-    wanted = [name for flag, name in _NAMES.items() if columns & flag and flag is not Columns.SAVED]
     found: dict[int, ContentRow] = {}
+    query, picked = _content_query(columns)
+    threads = bool(columns & Columns.THREAD)
     for low, high in _runs(sorted(uids)):
-        result = connection.execute(
-            _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
-        )
-        for uid, *values in result:
-            given = dict(zip(wanted, values, strict=False))
-            if columns & Columns.SAVED:
-                given["saved_at"] = values.pop()
-            if columns & Columns.THREAD:
-                given["thread"] = thread_id(account, *values[-2:])
-            found[uid] = _EMPTY._replace(uid=uid, **given)
+        where = {"account": account, "mailbox": mailbox, "low": low, "high": high}
+        for values in connection.execute(query, where):
+            one = ContentRow._make(picked((*_EMPTY, *values)))
+            found[one.uid] = one._replace(thread=thread_id(account, one.thread, values[-1])) if threads else one
     for uid in uids:
         row = found.get(uid)
         if row is not None:
