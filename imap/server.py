@@ -58,6 +58,9 @@ _IN_ONE_TURN = 32
 #: Seconds between signs of life during IDLE. Phones sleep between them.
 _STILL_HERE = 120.0
 
+#: Seconds between notices that a command is still at work (RFC 9585).
+PROGRESS = 10.0
+
 #: Seconds that the peer has to take the last words.
 _LAST_WORDS = 10.0
 
@@ -107,6 +110,11 @@ class Shared:
         if sessions:
             self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
 
+    def tell_progress(self) -> None:
+        """Commands that have been at work for long say so (RFC 9585)."""
+        for one in self.live:
+            one.tell_progress()
+
     def _ended(self, sessions: list[tuple[ImapConnection, Account]]) -> list[ImapConnection]:
         try:
             return [one for one, account in sessions if not self.services.door.still_valid(account)]
@@ -149,6 +157,8 @@ class ImapConnection(Protocol):
         self._framer = Framer(shared.settings.line_before_login)
         #: Steps of the running command, and of news during IDLE, which come first.
         self._steps: Steps | None = None
+        #: Tag of the running command and its begin, as long as nothing was answered.
+        self._running: tuple[bytes, float] | None = None
         self._news: Steps | None = None
         self._value: bytes | None = None
         self._await: Await | None = None
@@ -269,6 +279,15 @@ class ImapConnection(Protocol):
         self._write(encoder.status(Status(Kind.BYE, text)))
         self._hang_up()
 
+    def tell_progress(self) -> None:
+        """That the command still runs, as long as nothing of its answer was sent: within that it may not stand."""
+        if self._running is None or self._paused or self._closing or not self._signed_in:
+            return
+        tag, since = self._running
+        if self._steps is not None and self._await is None and time.monotonic() - since >= PROGRESS:
+            code = b'INPROGRESS ("' + tag + b'" NIL NIL)'
+            self._write(encoder.status(Status(Kind.OK, "Toujours en cours / Still at it", code)))
+
     # ---------------------------------------------------------------- transport
 
     def dataReceived(self, data: bytes) -> None:
@@ -379,6 +398,8 @@ class ImapConnection(Protocol):
             self._clean_up()
 
     def _after_steps(self, portion: Portion) -> None:
+        if portion.octets:
+            self._running = None
         self._write(portion.octets)
         if portion.ended:
             self._steps = None
@@ -552,6 +573,7 @@ class ImapConnection(Protocol):
             return
         self._command_blocks = self._session.blocks(request)
         self._steps = self._session.run(request)
+        self._running = request.tag, time.monotonic()
 
     def _answer(self, tag: bytes, kind: Kind, text: str, code: bytes | None = None) -> None:
         self._write(encoder.status(Status(kind, text, code, tag)))
