@@ -12,7 +12,6 @@ from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.responses import Exists, Kind, RecentCount, Response, Status, ok
 from imap.wire.sets import common, in_ranges
-from storage.model import System
 from storage.objects import mailbox_id
 
 
@@ -34,9 +33,9 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
         yield listed(context, box.view.mailbox, command.mailbox)
     else:
         yield RecentCount(box.recent_count)
-        first = first_unseen(box)
-        if first and not context.uid_only:
-            yield ok("The first message without Seen", b"UNSEEN %d" % first)
+        first = box.view.first_unseen
+        if first is not None and not context.uid_only:
+            yield ok("The first message without Seen", b"UNSEEN %d" % (first + 1))
     now = box.view.mailbox
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)
     yield ok("The next UID", b"UIDNEXT %d" % now.uidnext)
@@ -72,14 +71,6 @@ def _highest_match(box: SelectedMailbox, pairs: Sequence[tuple[int, int]]) -> in
             break
         matched = uid
     return matched
-
-
-def first_unseen(box: SelectedMailbox) -> int | None:
-    """The number of the first message without \\Seen."""
-    if not box.view.mailbox.unseen:
-        return None
-    seen = int(System.SEEN)
-    return next((number for number, row in enumerate(box.view.rows, 1) if not row.system & seen), None)
 
 
 def close(context: Context, tag: bytes, command: c.Close) -> CommandSteps:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, select, update
+from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, null, select, update
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
@@ -48,7 +47,13 @@ BLOCK = 500
 def light(row: Any) -> MessageRow:
     """A ``MessageRow`` of the columns in ``_LIGHT``."""
     uid, modseq, system, keywords, size, date, zone, content, blob = row
-    return MessageRow(uid, modseq, system, split_keywords(keywords), size, date, zone, content, blob)
+    # As MessageRow(...) does, without a call in between: a mailbox may have 100,000 of them.
+    return _new(
+        MessageRow, (uid, modseq, system, split_keywords(keywords) if keywords else (), size, date, zone, content, blob)
+    )
+
+
+_new = tuple.__new__
 
 
 _SPLIT: dict[str, tuple[str, ...]] = {"": ()}
@@ -67,7 +72,7 @@ def split_keywords(joined: str) -> tuple[str, ...]:
 
 def all_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
     """All rows of a mailbox by rising UID."""
-    return [light(row) for row in connection.execute(_ALL, {"account": account, "mailbox": mailbox})]
+    return [light(row) for row in connection.execute(_ALL, {"account": account, "mailbox": mailbox}).all()]
 
 
 def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[int]) -> list[MessageRow]:
@@ -154,38 +159,41 @@ def forget_vanished(connection: Connection, account: int, mailbox: int, upto: in
 #: What THREADID is made of.
 THREAD_ROOT = case((tables.content.c.references != "", tables.content.c.references), else_=tables.content.c.message_id)
 
-#: Columns in the order of ``ContentRow``, and what stands for those that were not asked for.
-_COLUMNS: tuple[tuple[Columns, ColumnElement[Any], object], ...] = (
-    (Columns.ENVELOPE, tables.content.c.envelope, b""),
-    (Columns.BODYSTRUCTURE, tables.content.c.bodystructure, b""),
-    (Columns.FIELDS, tables.content.c.fields, b""),
-    (Columns.PARTS, tables.content.c.parts, b""),
-    (Columns.PREVIEW, tables.content.c.preview, None),
-    (Columns.THREAD, THREAD_ROOT, ""),
-    (Columns.SAVED, _m.saved_at, 0),
+#: Columns in the order of ``ContentRow``, with what stands for those that were not asked for.
+_NOTHING = literal(b"", LargeBinary)
+_COLUMNS = (
+    (Columns.ENVELOPE, tables.content.c.envelope, _NOTHING),
+    (Columns.BODYSTRUCTURE, tables.content.c.bodystructure, _NOTHING),
+    (Columns.FIELDS, tables.content.c.fields, _NOTHING),
+    (Columns.PARTS, tables.content.c.parts, _NOTHING),
 )
-_EMPTY = tuple(empty for _, _, empty in _COLUMNS)
+#: Those that are seldom asked for; the content's number goes into a THREADID.
+_RARE = (
+    (Columns.PREVIEW, tables.content.c.preview, null()),
+    (Columns.THREAD, THREAD_ROOT, literal("")),
+    (Columns.SAVED, _m.saved_at, literal(0)),
+)
+_RARELY = Columns.PREVIEW | Columns.THREAD | Columns.SAVED
+_QUERIES: dict[Columns, Select[Any]] = {}
 
-#: A query for some columns, and where in its rows with ``_EMPTY`` before them each one stands.
-_Query = tuple[Select[Any], Callable[[tuple[Any, ...]], tuple[Any, ...]]]
-_QUERIES: dict[Columns, _Query] = {}
 
-
-def _content_query(columns: Columns) -> _Query:
-    """The content's number is behind the columns."""
-    found = _QUERIES.get(columns)
-    if found is None:
-        wanted = [place for place, (flag, _, _) in enumerate(_COLUMNS) if columns & flag]
-        query: Select[Any] = select(_m.uid, *(_COLUMNS[place][1] for place in wanted), _m.content_id)
-        query = query.join(
-            tables.content,
-            (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
+def _content_query(columns: Columns) -> Select[Any]:
+    query = _QUERIES.get(columns)
+    if query is None:
+        wanted: list[Any] = [column if columns & flag else nothing for flag, column, nothing in _COLUMNS]
+        if columns & _RARELY:
+            wanted += [column if columns & flag else nothing for flag, column, nothing in _RARE]
+            wanted.append(_m.content_id)
+        query = _QUERIES[columns] = (
+            select(_m.uid, *wanted)
+            .join(
+                tables.content,
+                (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
+            )
+            .where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high")))
+            .order_by(_m.uid)
         )
-        query = query.where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
-        first = len(_EMPTY)
-        places = [first + 1 + wanted.index(place) if place in wanted else place for place in range(first)]
-        found = _QUERIES[columns] = query, itemgetter(first, *places)
-    return found
+    return query
 
 
 def contents(
@@ -195,17 +203,24 @@ def contents(
     if not uids:
         return
     found: dict[int, ContentRow] = {}
-    query, picked = _content_query(columns)
-    threads = bool(columns & Columns.THREAD)
     for low, high in _runs(sorted(uids)):
-        where = {"account": account, "mailbox": mailbox, "low": low, "high": high}
-        for values in connection.execute(query, where):
-            one = ContentRow._make(picked((*_EMPTY, *values)))
-            found[one.uid] = one._replace(thread=thread_id(account, one.thread, values[-1])) if threads else one
+        result = connection.execute(
+            _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
+        )
+        if columns & _RARELY:
+            found.update((row[0], _rare(account, columns, row)) for row in result.all())
+        else:
+            found.update((row[0], ContentRow(*row)) for row in result.all())
     for uid in uids:
         row = found.get(uid)
         if row is not None:
             yield row
+
+
+def _rare(account: int, columns: Columns, values: Sequence[Any]) -> ContentRow:
+    *given, content = values
+    row = ContentRow(*given)
+    return row._replace(thread=thread_id(account, row.thread, content)) if columns & Columns.THREAD else row
 
 
 def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
