@@ -25,6 +25,8 @@ class Deflate:
         self._deflating: zlib._Compress | None = None
         self._inflating = zlib.decompressobj(_PEERS_WINDOW)
         self._received = b""
+        #: True when the last portion was a full one: zlib may hold more of it though all input is taken.
+        self._full = False
 
     def deflated(self, octets: bytes) -> bytes:
         """Octets for the peer, who can read all of them at once."""
@@ -46,8 +48,8 @@ class Deflate:
 
     @property
     def waiting(self) -> bool:
-        """True while received octets are yet to be inflated."""
-        return bool(self._received) and not self._inflating.eof
+        """True while there may be more to be inflated."""
+        return bool(self._received or self._full) and not self._inflating.eof
 
     @property
     def ended(self) -> bool:
@@ -60,6 +62,7 @@ class Deflate:
             octets = self._inflating.decompress(self._received, limit)
         except zlib.error:
             raise BrokenStream from None
+        self._full = len(octets) == limit
         self._received = self._inflating.unused_data if self._inflating.eof else self._inflating.unconsumed_tail
         return octets
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imap.deflate import BrokenStream, Deflate
 from tests.fakes.imap_service import PASSWORD, Client, Service, eventually, letter, service, signed_in
@@ -131,6 +133,20 @@ def test_a_literal_that_is_refused_is_dropped_a_portion_at_a_time() -> None:
     deflate.receive(b"\xff\xff\xff\xff")
     with pytest.raises(BrokenStream):
         deflate.inflated(65536)
+
+
+@given(
+    st.lists(st.sampled_from([b"a NOOP\r\n", bytes(700), b"\xff\x01", b"x" * 259]), max_size=30), st.integers(1, 300)
+)
+def test_nothing_is_left_behind_whatever_the_portions(pieces: list[bytes], limit: int) -> None:
+    """The octets of each flush can be had without another one from the peer."""
+    deflate, peer = Deflate(), zlib.compressobj(9, zlib.DEFLATED, -15)
+    for piece in pieces:
+        deflate.receive(peer.compress(piece) + peer.flush(zlib.Z_SYNC_FLUSH))
+        said = b""
+        while deflate.waiting:
+            said += deflate.inflated(limit)
+        assert said == piece
 
 
 def test_rest_is_unseen_by_the_peer() -> None:
