@@ -46,7 +46,7 @@ class Session:
             self.bad += 1
             yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", b"CLIENTBUG", tag))
             return
-        if self.context.uid_only and _names_by_number(command):
+        if self.context.uid_only and _names_by_number(row, command):
             self.bad += 1
             yield encode(Status(Kind.BAD, "With UIDONLY there are no message numbers", b"UIDREQUIRED", tag))
             return
@@ -103,12 +103,12 @@ class Session:
         yield HangUp()
 
 
-def _names_by_number(command: Command) -> bool:
+def _names_by_number(row: Row, command: Command) -> bool:
     """True for what RFC 9586 section 3 keeps from clients that gave message numbers up."""
     if isinstance(command, c.Select):
         return command.resync is not None and bool(command.resync.pairs)
-    by_number = isinstance(command, (c.Fetch, c.Store, c.Search, c.Copy, c.Move, c.Replace)) and not command.uid
-    return by_number or command.numbered
+    by_number = row.news is News.NO_REMOVALS or isinstance(command, (c.Copy, c.Move, c.Replace))
+    return command.numbered or (by_number and not command.uid)
 
 
 @dataclass(frozen=True, slots=True)

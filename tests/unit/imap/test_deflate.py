@@ -193,3 +193,20 @@ def test_signing_out_makes_room_for_other_sessions(tmp_path: Path) -> None:
         second = signed_in(running)
         assert b" NO [LIMIT]" in first.command(f'LOGIN marie "{PASSWORD}"')[-1]
         second.ok("NOOP")
+
+
+def test_a_compressed_client_that_never_reads_costs_little(running: Service) -> None:
+    big = letter("big", "".join(f"{number * 7919}\r\n" for number in range(200_000)))
+    running.deliver(octets=big)
+    client = Compressed(running)
+    client.ok("EXAMINE INBOX")
+    for number in range(20):
+        client.send(b"a%d FETCH 1 BODY.PEEK[]\r\n" % number)
+    (connection,) = running.listeners._shared.live
+    assert eventually(lambda: connection._paused)
+    transport = connection.transport
+    assert len(transport.dataBuffer) + sum(map(len, transport._tempDataBuffer)) < 512 * 1024
+    for number in range(20):
+        data, tagged = client.until(b"a%d" % number)
+        assert big in data
+        assert b" OK" in tagged
