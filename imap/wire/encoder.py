@@ -109,7 +109,9 @@ def encode(response: r.Response) -> bytes:
             body = b" ".join(b"%b %d" % pair for pair in pairs)
             return b"* STATUS " + mailbox(name) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
-            pieces = [b"* SEARCH", *(b"%d" % number for number in numbers)]
+            pieces = [b"* SEARCH"]
+            if numbers:
+                pieces.append(" ".join(map(str, numbers)).encode())
             if modseq is not None:
                 pieces.append(b"(MODSEQ %d)" % modseq)
             return b" ".join(pieces) + b"\r\n"
