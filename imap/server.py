@@ -30,7 +30,7 @@ from imap.session.context import LOOK_AGAIN, Context, Services
 from imap.session.session import Session
 from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
-from imap.stream import Portion, pull
+from imap.stream import PORTION, Portion, pull
 from imap.tls import ServerContext
 from imap.wire import encoder
 from imap.wire.errors import BadName, ParseError
@@ -193,6 +193,8 @@ class ImapConnection(Protocol):
         )
         self._session = Session(self.context)
         self._active = time.monotonic()
+        # One portion may be on its way while the next one is made.
+        getattr(self.transport, "transport", self.transport).bufferSize = PORTION + PORTION // 2
         self.transport.registerProducer(self, True)
         shared.live.add(self)
         if not shared.connections.arrive(self._address):

@@ -81,8 +81,10 @@ class SelectedMailbox:
         """Message numbers and UIDs of those UIDs that are numbered here."""
         if len(uids) < 100:
             return [(number, uid) for uid in uids if (number := self.number(uid)) is not None]
-        numbers = {uid: number for number, uid in enumerate(self.uids, 1)}
-        return [(numbers[uid], uid) for uid in uids if uid in numbers]
+        if uids == self.uids:
+            return list(enumerate(uids, 1))
+        number_of = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True)).get
+        return [(number, uid) for uid in uids if (number := number_of(uid))]
 
     def places(self, numbers: NumberSet, *, uid: bool, strict: bool = True) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.

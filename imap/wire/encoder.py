@@ -122,7 +122,9 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
-            pieces = [b"* SEARCH", *(b"%d" % number for number in numbers)]
+            pieces = [b"* SEARCH"]
+            if numbers:
+                pieces.append(" ".join(map(str, numbers)).encode())
             if modseq is not None:
                 pieces.append(b"(MODSEQ %d)" % modseq)
             return b" ".join(pieces) + b"\r\n"
