@@ -13,7 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from config.settings import Imap, Tls
-from directory.api import SignInDoor
+from directory.api import People, SignInDoor
 from imap.server import PROGRESS, ImapFactory, Shared
 from imap.tls import ServerContext
 from storage.api import MailStore
@@ -83,6 +83,7 @@ def listen(
     tls: Tls,
     store: MailStore,
     door: SignInDoor,
+    people: People,
     sockets: Mapping[str, Sequence[socket.socket]],
     *,
     failure_delay: float = 2.0,
@@ -105,6 +106,7 @@ def listen(
         settings,
         store,
         door,
+        people,
         context,
         failure_delay=failure_delay,
         handshake_timeout=tls.handshake_timeout,

@@ -22,11 +22,12 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from config.settings import Imap as Settings
-from directory.api import DirectoryUnavailable, SignInDoor
+from directory.api import DirectoryUnavailable, People, SignInDoor
 from directory.model import Account
 from imap.connections import Connections, Networks, Turns
 from imap.deflate import BrokenStream, Deflate
 from imap.session.context import LOOK_AGAIN, Context, Services
+from imap.session.places import OTHERS, SHARED
 from imap.session.session import Session
 from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
@@ -79,6 +80,7 @@ class Shared:
         settings: Settings,
         store: MailStore,
         door: SignInDoor,
+        people: People,
         tls: ServerContext | None,
         *,
         failure_delay: float,
@@ -92,7 +94,7 @@ class Shared:
         self.handshake_timeout = handshake_timeout
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
-        self.services = Services(store, door, settings, self.connections, failure_delay, tls is not None, spool)
+        self.services = Services(store, door, people, settings, self.connections, failure_delay, tls is not None, spool)
         self.turns = Turns(settings.commands_per_user)
         self.pool = ThreadPool(0, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
@@ -592,7 +594,7 @@ class ImapConnection(Protocol):
             too_much = octets + event.size > _APPEND_OCTETS * settings.append_limit
             if too_big or too_much or len(spooled) >= _APPEND_MESSAGES:
                 self._refuse(event, Kind.NO, f"A message may have {settings.append_limit} octets", b"TOOBIG")
-            elif event.size >= _ASK_QUOTA_FROM and not _REPLACE.match(event.texts[0]):
+            elif event.size >= _ASK_QUOTA_FROM and not _goes_elsewhere(event) and not _REPLACE.match(event.texts[0]):
                 self._ask_quota(event, octets)
             else:
                 self._take_message(event, octets)
@@ -649,6 +651,14 @@ def _is_message(event: Announced) -> bool:
     """True for a literal of APPEND or REPLACE other than the name of a mailbox or a URL."""
     found = _APPEND.match(event.texts[0])
     return found is not None and bool(event.literals or found[1]) and not event.texts[-1].upper().endswith(b"URL ")
+
+
+def _goes_elsewhere(event: Announced) -> bool:
+    """True for an APPEND to a name that may be of another account: its quota is looked at when all is there."""
+    found = _APPEND.match(event.texts[0])
+    first = event.literals[0] if event.literals and not (found and found[1]) else b""
+    name = found[1].lstrip(b'"') if found and found[1] else first
+    return isinstance(name, bytes) and name.startswith((OTHERS.encode(), SHARED.encode()))
 
 
 def _tag_of(text: bytes) -> bytes:

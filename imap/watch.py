@@ -22,7 +22,8 @@ class Watch:
         self._end = store.watch(account, self._bell)
 
     def _bell(self, mailbox: int) -> None:
-        if mailbox == self._mailbox:
+        # Number 0 is something of the account, for instance the rights to its mailboxes.
+        if mailbox in (self._mailbox, 0):
             self.rung = True
             if self.waiting:
                 self._wake()

@@ -52,7 +52,8 @@ class Mailbox:
     ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is
     spelled in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
     ``first_recent`` is the lowest UID that no read-write session has been told of yet. ``forgotten`` is the
-    mod-sequence up to which the store no longer knows which UIDs went away.
+    mod-sequence up to which the store no longer knows which UIDs went away. ``has_acl`` is true when its access control
+    list has entries.
     """
 
     account: int
@@ -69,6 +70,19 @@ class Mailbox:
     special_use: SpecialUse | None
     subscribed: bool
     forgotten: int = 0
+    has_acl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entry of a mailbox's access control list (RFC 4314 section 2): right letters given to an identifier.
+
+    The identifier is ``anyone``, ``user:`` with an account's key, or ``group:`` with a group's name as it is compared.
+    With ``-`` before it, the entry takes rights away.
+    """
+
+    identifier: str
+    rights: str
 
 
 class MessageRow(NamedTuple):
@@ -116,6 +130,17 @@ class FlagChange(Enum):
     ADD = "+"
     REMOVE = "-"
     REPLACE = "="
+
+
+class Settable(NamedTuple):
+    """Flags that may be changed: ``System`` values as int, and whether keywords may. All others stay as they are."""
+
+    system: int
+    keywords: bool
+
+
+#: No flag is kept back.
+EVERY_FLAG = Settable(31, True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
-from sqlalchemy import delete, exists, select
+from sqlalchemy import Connection, delete, exists, select
 
 from config.settings import Store as Settings
 from message.content import Content
@@ -20,11 +20,12 @@ from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
-from storage.index import mailboxes, messages
+from storage.index import acl, mailboxes, messages
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search
 from storage.model import (
     DELIMITER,
+    EVERY_FLAG,
     HAS_ATTACHMENT,
     Changes,
     Columns,
@@ -38,9 +39,11 @@ from storage.model import (
     NewMessage,
     Quota,
     SearchKey,
+    Settable,
     SpecialUse,
 )
 from storage.names import INBOX
+from storage.sharing import Sharing
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -58,6 +61,7 @@ class Store:
         self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
+        self.sharing = Sharing(database, doorbell)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -123,10 +127,10 @@ class Store:
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
-                mailboxes.create(connection, account, parent, None)
-            number = mailboxes.create(connection, account, name, use)
-            created = mailboxes.by_number(connection, account, number)
+                _make(connection, account, parent, None, numbers)
+            created = mailboxes.by_number(connection, account, _make(connection, account, name, use, numbers))
         self._doorbell.ring([(account, 0)])
         return created
 
@@ -167,9 +171,10 @@ class Store:
             for target in targets.values():
                 if target in there:
                     raise MailboxExists(f"there is a mailbox named {target}")
+            numbers = {box.name: box.id for box in there.values()}
             for parent in names.parents(new):
                 if parent not in there:
-                    mailboxes.create(connection, account, parent, None)
+                    _make(connection, account, parent, None, numbers)
             for box in family:
                 folder, _ = mailboxes.folder_of(connection, account, box.id)
                 mailboxes.rename(connection, account, box.id, folder, targets[box.id])
@@ -307,6 +312,8 @@ class Store:
         system: int,
         keywords: Iterable[str],
         unchanged_since: int | None = None,
+        *,
+        within: Settable = EVERY_FLAG,
     ) -> FlagResult:
         given = tuple(keywords)
         after: list[MessageRow] = []
@@ -316,14 +323,14 @@ class Store:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
             rows = messages.rows_of(connection, account, mailbox, uids)
-            if given and change is not FlagChange.REMOVE:
+            if given and within.keywords and change is not FlagChange.REMOVE:
                 self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
             modseq = 0
             for row in rows:
                 if unchanged_since is not None and row.modseq > unchanged_since:
                     refused.append(row.uid)
                     continue
-                new_system, new_keywords = messages.combined(row, change, system, given)
+                new_system, new_keywords = messages.combined(row, change, system, given, within)
                 if new_system == row.system and new_keywords == row.keywords:
                     after.append(row)
                     continue
@@ -345,40 +352,81 @@ class Store:
         if len(have | {keyword.casefold() for keyword in given}) > self._settings.keywords:
             raise LimitReached(f"a mailbox may have {self._settings.keywords} keywords")
 
-    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=False, every=every)
+    def copy(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
+        return self._transfer((account, mailbox), uids, (to_account or account, to), within, move=False, every=every)
 
-    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=True, every=every)
+    def move(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
+        return self._transfer((account, mailbox), uids, (to_account or account, to), within, move=True, every=every)
 
     def _transfer(
-        self, account: int, mailbox: int, uids: Sequence[int], to: int, *, move: bool, every: bool
+        self,
+        start: tuple[int, int],
+        uids: Sequence[int],
+        end: tuple[int, int],
+        within: Settable,
+        *,
+        move: bool,
+        every: bool,
     ) -> CopyResult:
+        (account, mailbox), (other, to) = start, end
         with self._database.read() as connection:
             source = Place(self._key(account), mailboxes.folder_of(connection, account, mailbox)[0])
-            target = Place(self._key(account), mailboxes.folder_of(connection, account, to)[0])
+            target = Place(self._key(other), mailboxes.folder_of(connection, other, to)[0])
             before = messages.rows_of(connection, account, mailbox, uids)
         linked: dict[str, BodyName] = {}
         try:
             for row in before:
-                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system)
+                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system & within.system)
                 self._blobs.copy(source, BodyName(row.blob, row.size, row.system), target, new)
             if linked:
                 self._blobs.sync([target])
             with self._database.write() as connection:
-                ledger = Ledger(connection, account, self._limits)
-                here, there = ledger.mailbox(mailbox), ledger.mailbox(to)
-                if ledger.place(there) != target:
+                # In rising order, so that two processes can't wait for each other's row locks.
+                ledgers = {one: Ledger(connection, one, self._limits) for one in sorted({account, other})}
+                giving, taking = ledgers[account], ledgers[other]
+                here, there = giving.mailbox(mailbox), taking.mailbox(to)
+                if taking.place(there) != target:
                     raise NoSuchMailbox("the mailbox was renamed meanwhile: try again")
                 rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
-                if not move:
-                    ledger.check_room(sum(row.size for row in rows), len(rows))
-                pairs = [(row.uid, _enter_copy(ledger, here, there, row, linked[row.blob], move)) for row in rows]
+                if not move or giving is not taking:
+                    taking.check_room(sum(row.size for row in rows), len(rows))
+                if giving is taking:
+                    contents = {row.content: row.content for row in rows}
+                else:
+                    contents = {one: taking.adopt_content(account, one) for one in {row.content for row in rows}}
+                pairs: list[tuple[int, int]] = []
+                for row in rows:
+                    name, content = linked[row.blob], contents[row.content]
+                    uid = _enter_copy(taking, there, row, name, content, within)
+                    pairs.append((row.uid, uid))
+                    if giving is taking:
+                        # What goes to somebody else says nothing of what its owner thinks of it.
+                        taking.add_event("moved" if move else "copied", here, there, uid, content, name.blob)
                 if move:
-                    messages.expunge(ledger, here, rows)
-                rings = ledger.close()
+                    messages.expunge(giving, here, rows)
+                rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
             for row in rows:
                 del linked[row.blob]
         finally:
@@ -558,19 +606,26 @@ class Store:
             count += len(rows)
 
 
+def _make(connection: Connection, account: int, name: str, use: SpecialUse | None, numbers: dict[str, int]) -> int:
+    """A mailbox with the rights of the one above it; ``numbers`` are those that are there, the new one included."""
+    numbers[name] = mailboxes.create(connection, account, name, use)
+    above = name.rpartition(DELIMITER)[0]
+    if above:
+        acl.inherit(connection, account, numbers[above], numbers[name])
+    return numbers[name]
+
+
 def _enter_copy(
-    ledger: Ledger, here: MailboxState, there: MailboxState, row: MessageRow, name: BodyName, move: bool
+    ledger: Ledger, there: MailboxState, row: MessageRow, name: BodyName, content: int, within: Settable
 ) -> int:
-    uid = ledger.add_message(
+    return ledger.add_message(
         there,
         modseq=ledger.next_modseq(),
-        system=row.system,
-        keywords=row.keywords,
+        system=row.system & within.system,
+        keywords=row.keywords if within.keywords else (),
         size=row.size,
         internal_date=row.internal_date,
         zone=row.zone,
-        content=row.content,
+        content=content,
         blob=name.blob,
     )
-    ledger.add_event("moved" if move else "copied", here, there, uid, row.content, name.blob)
-    return uid

@@ -52,6 +52,18 @@ mailbox = Table(
     Index("uq_mailbox_name", "account_id", "name", unique=True),
 )
 
+#: Who may do what in a mailbox (RFC 4314). ``identifier`` is one of ``storage.model.Grant``.
+acl = Table(
+    "acl",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("mailbox_id", Integer, primary_key=True),
+    Column("identifier", String(300), primary_key=True),
+    Column("rights", String(32), nullable=False),
+    # What others share with somebody.
+    Index("ix_acl_identifier", "identifier", "account_id"),
+)
+
 subscription = Table(
     "subscription",
     metadata,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace as changed
 
 from imap.commands.catenate import catenated
 from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.places import Place
+from imap.session.rights import Rights, settable
 from imap.session.steps import CommandSteps
 from imap.spool import Spool
 from imap.wire import commands as c
@@ -17,7 +20,7 @@ from imap.wire.sets import write
 from message.content import Content, MemoryContent
 from storage.database import disk_error
 from storage.errors import NoSuchMailbox
-from storage.model import OWN_KEYWORDS, Mailbox, NewMessage
+from storage.model import EVERY_FLAG, OWN_KEYWORDS, NewMessage, Settable
 
 #: Octets of a header that are looked at.
 _HEADER = 256 * 1024
@@ -27,34 +30,59 @@ def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
     """All messages or none. The connection gives back what they were spooled in."""
     with ExitStack() as spools:
         messages = [_new(context, one, spools) for one in command.messages]
-        mailbox = target(context, command.mailbox)
-        uids = context.store.append(context.number, mailbox.id, messages)
+        place = target(context, command.mailbox)
+        messages = [_within(settable(place.rights), one) for one in messages]
+        uids = context.store.append(place.account, place.id, messages)
     context.look_again()
-    code = b"APPENDUID %d %b" % (mailbox.uidvalidity, write(uids))
+    code = b"APPENDUID %d %b" % (place.mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
 
 
 def replace(context: Context, tag: bytes, command: c.Replace) -> CommandSteps:
     """A message for another, in one transaction (RFC 8508); APPENDUID comes before the removal (section 4.3)."""
-    box = context.writable()
+    box = context.writable(Rights.DELETE_MESSAGES | Rights.EXPUNGE)
     rows = [row for _, row in box.rows(box.places(command.number, uid=command.uid))]
     if not rows:
         raise Refused("There is no such message to be replaced", b"NONEXISTENT" if command.uid else b"EXPUNGEISSUED")
     with ExitStack() as spools:
         message = _new(context, command.message, spools)
-        mailbox = target(context, command.mailbox)
-        uid = context.store.replace(context.number, box.id, rows[0].uid, mailbox.id, message)
+        place = target(context, command.mailbox)
+        if place.account != box.account:
+            raise Refused("A message is replaced within one account: append it there instead", b"CANNOT")
+        message = _within(settable(place.rights), message)
+        uid = context.store.replace(box.account, box.id, rows[0].uid, place.id, message)
     context.look_again()
-    yield ok("Kept", b"APPENDUID %d %d" % (mailbox.uidvalidity, uid))
+    yield ok("Kept", b"APPENDUID %d %d" % (place.mailbox.uidvalidity, uid))
     yield settled(context, tag, "Replaced")
 
 
-def target(context: Context, name: str) -> Mailbox:
-    """The mailbox that messages are to go to. Refused with TRYCREATE (RFC 3501 section 6.3.11)."""
+def target(context: Context, name: str) -> Place:
+    """The mailbox that messages are to go to.
+
+    Where there is none Refused with TRYCREATE (RFC 3501 section 6.3.11), if it could be made (RFC 4314 section 4).
+    """
     try:
-        return context.store.mailbox(context.number, name)
+        return context.place(name, Rights.INSERT)
     except NoSuchMailbox:
+        if not may_create(context, name):
+            raise
         raise Refused("There is no such mailbox", b"TRYCREATE") from None
+
+
+def may_create(context: Context, name: str) -> bool:
+    """True when the session has the right to make a mailbox of that name."""
+    try:
+        context.future(name)
+    except Refused:
+        return False
+    return True
+
+
+def _within(may: Settable, one: NewMessage) -> NewMessage:
+    """Without the flags that the session may not set there."""
+    if may == EVERY_FLAG:
+        return one
+    return changed(one, system=one.system & may.system, keywords=one.keywords if may.keywords else ())
 
 
 def _new(context: Context, one: c.Appended, spools: ExitStack) -> NewMessage:

@@ -11,7 +11,6 @@ from directory.model import Credentials, Outcome, SignIn
 from imap.commands.basic import capability_names
 from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.states import State
 from imap.session.steps import Await, CommandSteps, HangUp, Pause, StartOver, UpgradeToTls
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
@@ -95,8 +94,7 @@ def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandS
         yield Status(Kind.NO, text, b"LIMIT", tag)
         yield HangUp()
         return
-    context.account = account
-    context.state = State.AUTHENTICATED
+    context.signed_in(account)
     log.debug("imap.signed_in", account=account.key, address=context.address, tls=context.tls)
     yield Status(Kind.OK, "Signed in", b"CAPABILITY " + b" ".join(capability_names(context)), tag)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from imap.commands.sections import Body
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.spool import Spool
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
@@ -44,12 +45,15 @@ def _octets(context: Context, url: bytes) -> Iterator[bytes]:
     """What FETCH BODY.PEEK would give."""
     try:
         yield from _found(context, parse_url(url))
-    except (ParseError, NoSuchMailbox, NoSuchMessage):
+    except (ParseError, Refused, NoSuchMailbox, NoSuchMessage):
         raise Refused("The URL leads to no message or part here", b"BADURL " + shown(url)) from None
 
 
 def _found(context: Context, url: MessageUrl) -> Iterator[bytes]:
-    mailbox = context.box().view.mailbox if url.mailbox is None else context.store.mailbox(context.number, url.mailbox)
+    if url.mailbox is None:
+        mailbox = context.box().view.mailbox
+    else:
+        mailbox = context.place(url.mailbox, Rights.READ).mailbox
     if url.uidvalidity not in (None, mailbox.uidvalidity):
         raise NoSuchMessage("the mailbox was made anew")
     row = context.store.view(mailbox.account, mailbox.id).row(url.uid)

@@ -17,6 +17,7 @@ from imap.commands.sections import Body, UnknownEncoding, is_whole, label, liste
 from imap.errors import Refused
 from imap.rendered import BLOCK
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.session.selected import Places, SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
@@ -210,7 +211,7 @@ class _Contents:
     def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
         while block := list(islice(rows, _BLOCK)):
             seen_now: set[int] = set()
-            if self._plan.sees and not self._box.read_only:
+            if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
                 block, seen_now = self._see(block)
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
@@ -240,7 +241,7 @@ class _Contents:
         if not unseen:
             return block, set()
         context = self._context
-        result = context.store.store_flags(context.number, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
+        result = context.store.store_flags(self._box.account, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
         self._box.tell(result.rows)
         context.look_again()
         after = {row.uid: row for row in result.rows}
@@ -250,7 +251,7 @@ class _Contents:
         """Content columns of the messages that are there; none are read when only whole bodies are sent."""
         if not self._plan.columns:
             return [ContentRow(uid, b"", b"", b"", b"") for uid in uids]
-        return self._context.store.contents(self._context.number, self._box.id, uids, self._plan.columns)
+        return self._context.store.contents(self._box.account, self._box.id, uids, self._plan.columns)
 
     def _message(self, start: bytes, row: MessageRow, content: ContentRow) -> Iterator[bytes]:
         """One message's answer from its body; nothing of it is sent before the body is at hand."""
@@ -289,11 +290,11 @@ class _Contents:
     def _opened(self, row: MessageRow, content: ContentRow) -> Body | None:
         context = self._context
         try:
-            return Body(context.store.body(context.number, self._box.id, row), content.parts)
+            return Body(context.store.body(self._box.account, self._box.id, row), content.parts)
         except NoSuchMessage:
             self.gone += 1
         except Damaged as error:
-            log.error("imap.damaged", account=context.number, mailbox=self._box.id, uid=row.uid, error=str(error))
+            log.error("imap.damaged", account=self._box.account, mailbox=self._box.id, uid=row.uid, error=str(error))
             self.damaged += 1
         return None
 

@@ -43,7 +43,7 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
 def _found(context: Context, box: SelectedMailbox, key: SearchKey) -> list[int]:
     deadline = time.monotonic() + context.settings.search_time
     try:
-        return context.store.search(context.number, box.id, key, deadline)
+        return context.store.search(box.account, box.id, key, deadline)
     except Unavailable:
         if time.monotonic() < deadline:
             raise

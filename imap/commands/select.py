@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from imap.commands.listing import listed
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
@@ -24,13 +25,13 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
         yield ok("The mailbox before is closed", b"CLOSED")
     if command.condstore:
         context.enabled.add("CONDSTORE")
-    mailbox = context.store.mailbox(context.number, command.mailbox)
-    box = context.select(mailbox, read_only=command.read_only)
+    place = context.place(command.mailbox, Rights.READ)
+    box = context.select(place, read_only=command.read_only)
     yield from context.flags()
     yield Exists(box.count)
     if context.rev2:
         # RFC 9051 appendix E, 10 to 12.
-        yield listed(context, box.view.mailbox, command.mailbox)
+        yield listed(context, place, command.mailbox)
     else:
         yield RecentCount(box.recent_count)
         first = box.view.first_unseen
@@ -43,7 +44,7 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     yield ok("This mailbox for good", b"MAILBOXID (%b)" % mailbox_id(now.account, now.id).encode())
     if command.resync is not None and command.resync.uidvalidity == now.uidvalidity:
         yield from _changed_since(context, box, command.resync)
-    code = b"READ-ONLY" if command.read_only else b"READ-WRITE"
+    code = b"READ-ONLY" if box.read_only else b"READ-WRITE"
     yield Status(Kind.OK, "Selected", code, tag)
 
 
@@ -74,11 +75,15 @@ def _highest_match(box: SelectedMailbox, pairs: Sequence[tuple[int, int]]) -> in
 
 
 def close(context: Context, tag: bytes, command: c.Close) -> CommandSteps:
-    """Removes what is marked as deleted, unless selected read-only; tells nothing (RFC 3501 section 6.4.2)."""
+    """Removes what is marked as deleted, unless selected read-only; tells nothing (RFC 3501 section 6.4.2).
+
+    Without the right to, removes nothing, which is no error (RFC 4314 section 4).
+    """
     box = context.box()
+    rights = context.rights_now(box)
     context.unselect()
-    if not box.read_only:
-        context.store.expunge(context.number, box.id)
+    if not box.read_only and Rights.EXPUNGE in rights:
+        context.store.expunge(box.account, box.id)
     yield from ()
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from config.settings import Imap as Settings
-from directory.api import SignInDoor
+from directory.api import People, SignInDoor
 from directory.model import Account
 from imap.errors import Refused
 from imap.rendered import RenderedBlocks
+from imap.session.places import Names, NewPlace, Place, no_right
+from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
 from imap.watch import Watch
@@ -21,7 +23,7 @@ from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount,
 from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
-from storage.model import OWN_KEYWORDS, Mailbox, MessageRow
+from storage.model import OWN_KEYWORDS, MessageRow
 
 #: Seconds after which a session looks for news though no bell rang.
 LOOK_AGAIN = 60.0
@@ -46,6 +48,7 @@ class Services:
 
     store: MailStore
     door: SignInDoor
+    people: People
     settings: Settings
     admission: Admission
     failure_delay: float = 2.0
@@ -63,7 +66,8 @@ class Context:
     """State of one session, used by one command at a time.
 
     ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
-    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` and
+    there may be news while the session waits for them. ``number`` is the store's number of the session's own account,
+    which is not always that of the mailbox that a command works on. ``looked`` and
     ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
     """
 
@@ -75,6 +79,7 @@ class Context:
     state: State = State.NOT_AUTHENTICATED
     account: Account | None = None
     number: int = 0
+    _names: Names | None = field(default=None, init=False)
     failures: int = 0
     compressed: bool = False
     enabled: set[str] = field(default_factory=set)
@@ -127,35 +132,71 @@ class Context:
         """Nothing is named by message number (RFC 9586)."""
         return "UIDONLY" in self.enabled
 
+    # ---------------------------------------------------------------- mailboxes
+
+    def signed_in(self, account: Account) -> None:
+        """The session is this account's from now on."""
+        self.account = account
+        self._names = Names(self.store, self.services.people, account, self.number)
+        self.state = State.AUTHENTICATED
+
+    @property
+    def names(self) -> Names:
+        """What names of mailboxes mean; commands that ask for it are only allowed after sign-in."""
+        if self._names is None:
+            raise Refused("Nobody is signed in")
+        return self._names
+
+    def place(self, name: str, needed: Rights = Rights.LOOKUP) -> Place:
+        """The mailbox that a command names, whoever's it is.
+
+        Refused when the session may know of it but lacks rights; NoSuchMailbox when it is not there or must not be
+        known of. Use ``account`` and ``id`` of the answer with the store, and its ``name`` in responses.
+        """
+        return self.names.find(name).need(needed)
+
+    def future(self, name: str) -> NewPlace:
+        """Where a mailbox of that name would be made. Refused without the right to make it."""
+        return self.names.future(name)
+
     def box(self) -> SelectedMailbox:
         """The selected mailbox; commands that ask for it are only allowed where there is one."""
         if self.selected is None:
             raise Refused("No mailbox is selected")
         return self.selected
 
-    def writable(self) -> SelectedMailbox:
-        """The same, for commands that change it. Refused after EXAMINE."""
+    def writable(self, needed: Rights = Rights.NONE) -> SelectedMailbox:
+        """The same, for commands that change it. Refused after EXAMINE and without the rights needed."""
         box = self.box()
         if box.read_only:
             raise Refused("The mailbox is selected read-only", b"NOPERM")
+        if needed not in self.rights_now(box):
+            raise no_right()
         return box
+
+    def rights_now(self, box: SelectedMailbox) -> Rights:
+        """The rights to the selected mailbox, looked at again when the bell has rung. Raises NoSuchMailbox."""
+        if self.watch is not None and self.watch.rung:
+            box.rights = self.names.rights(self.store.view(box.account, box.id).mailbox)
+        return box.rights
 
     # ---------------------------------------------------------------- selecting
 
-    def select(self, mailbox: Mailbox, *, read_only: bool) -> SelectedMailbox:
-        """Make a mailbox the selected one."""
-        watch = Watch(self.store, self.number, mailbox.id, self.wake)
+    def select(self, place: Place, *, read_only: bool) -> SelectedMailbox:
+        """Make a mailbox the selected one; read-only in any case without a right to change it."""
+        read_only = read_only or not place.rights & CHANGES
+        watch = Watch(self.store, place.account, place.id, self.wake)
         try:
-            view = self.store.view(self.number, mailbox.id)
+            view = self.store.view(place.account, place.id)
             recent = self._recent(view, read_only)
             if recent.stop > view.mailbox.uidnext:
                 # More came between the look and the claim.
-                view = self.store.view(self.number, mailbox.id)
+                view = self.store.view(place.account, place.id)
         except BaseException:
             watch.close()
             raise
         self.watch = watch
-        self.selected = box = SelectedMailbox(view, read_only=read_only)
+        self.selected = box = SelectedMailbox(view, read_only=read_only, rights=place.rights, name=place.name)
         box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
         self.state = State.SELECTED
@@ -214,12 +255,13 @@ class Context:
 
     def _look(self, box: SelectedMailbox) -> MailboxView:
         try:
-            view = self.store.view(self.number, box.id)
+            view = self.store.view(box.account, box.id)
+            box.rights = self.names.rights(view.mailbox)
             recent = self._recent(view, box.read_only)
             box.add_recent(recent.start, recent.stop - 1)
         except NoSuchMailbox:
             raise MailboxGone from None
-        if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity:
+        if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity or Rights.READ not in box.rights:
             raise MailboxGone
         return view
 
@@ -248,7 +290,7 @@ class Context:
         What is numbered in this session is not among them, even if it is gone by now: that is told as news.
         """
         box = self.box()
-        gone = without(common(self.store.vanished(self.number, box.id, since), known), box.uids)
+        gone = without(common(self.store.vanished(box.account, box.id, since), known), box.uids)
         if gone:
             yield Vanished(tuple(gone), earlier=True)
 
@@ -258,9 +300,19 @@ class Context:
         keywords = {name.lower(): name for name in (*sorted(box.keywords), *encoder.KEYWORDS)}
         names = (*encoder.SYSTEM_FLAGS, *(name.encode("ascii") for _, name in sorted(keywords.items())))
         yield Flags(names)
-        lasting = (name for name in names if name.decode("ascii").lower() not in OWN_KEYWORDS)
-        permanent = b"" if box.read_only else b" ".join((*lasting, b"\\*"))
-        yield ok("Flags that stay", b"PERMANENTFLAGS (" + permanent + b")")
+        yield ok("Flags that stay", b"PERMANENTFLAGS (" + b" ".join(self._permanent(box, keywords)) + b")")
+
+    def _permanent(self, box: SelectedMailbox, keywords: Mapping[str, str]) -> Iterator[bytes]:
+        """Flags that this session may change (RFC 4314 section 5.1.1); our own keywords are nobody's."""
+        if box.read_only:
+            return
+        may = settable(box.rights)
+        for bit, name in encoder.SYSTEM:
+            if bit & may.system:
+                yield name
+        if may.keywords:
+            yield from (name.encode("ascii") for key, name in sorted(keywords.items()) if key not in OWN_KEYWORDS)
+            yield b"\\*"
 
     def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
         """A FETCH response with a message's flags, as STORE and news send it."""
@@ -282,6 +334,7 @@ class Context:
             self.services.admission.leave(self.account.key, self.address)
         self.account = None
         self.number = 0
+        self._names = None
         self.compressed = False
         self.enabled.clear()
         self.state = State.NOT_AUTHENTICATED

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from imap.session.rights import ALL, Rights
 from imap.wire.errors import ParseError
 from imap.wire.sets import NumberSet, in_ranges, merged
 from storage.api import MailboxView
@@ -39,9 +40,12 @@ class News:
 class SelectedMailbox:
     """One session's side of a mailbox."""
 
-    def __init__(self, view: MailboxView, *, read_only: bool) -> None:
+    def __init__(self, view: MailboxView, *, read_only: bool, rights: Rights = ALL, name: str = "") -> None:
+        """``name`` is the mailbox's in this session."""
         self.view = view
         self.read_only = read_only
+        self.rights = rights
+        self.name = name or view.mailbox.name
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = set(view.keywords)
@@ -63,8 +67,13 @@ class SelectedMailbox:
         return len(self.uids)
 
     @property
+    def account(self) -> int:
+        """The store's number of the account that has the mailbox: not always the session's own."""
+        return self.view.mailbox.account
+
+    @property
     def id(self) -> int:
-        """The store's number of the mailbox."""
+        """The store's number of the mailbox within its account."""
         return self.view.mailbox.id
 
     @property

@@ -20,14 +20,14 @@ _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
 _QUOTABLE_UTF8 = re.compile(rb"[\x20-\x7e\x80-\xff]{0,1000}")
 _TEXT = re.compile(rb"[^\x20-\x7e]+")
 
-_FLAGS = (
+SYSTEM = (
     (System.ANSWERED, b"\\Answered"),
     (System.FLAGGED, b"\\Flagged"),
     (System.DELETED, b"\\Deleted"),
     (System.SEEN, b"\\Seen"),
     (System.DRAFT, b"\\Draft"),
 )
-SYSTEM_FLAGS = tuple(name for _, name in _FLAGS)
+SYSTEM_FLAGS = tuple(name for _, name in SYSTEM)
 
 #: Keywords that are offered before anybody has set them (RFC 9051 section 2.3.2, RFC 5788).
 KEYWORDS = ("$Forwarded", "$Junk", "$MDNSent", "$NotJunk", "$Phishing")
@@ -55,7 +55,7 @@ def mailbox(name: str, utf8: bool) -> bytes:
 @lru_cache(maxsize=10_000)
 def flags(system: int, keywords: tuple[str, ...], recent: bool) -> bytes:
     """``FLAGS (...)``; there are few combinations and many messages."""
-    names = [name for flag, name in _FLAGS if system & flag]
+    names = [name for flag, name in SYSTEM if system & flag]
     names += [keyword.encode("ascii", "replace") for keyword in keywords]
     if recent:
         names.append(b"\\Recent")

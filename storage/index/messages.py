@@ -9,7 +9,18 @@ from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete,
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
-from storage.model import OWN_KEYWORDS, Changes, Columns, ContentRow, FlagChange, Mailbox, MessageRow, System
+from storage.model import (
+    EVERY_FLAG,
+    OWN_KEYWORDS,
+    Changes,
+    Columns,
+    ContentRow,
+    FlagChange,
+    Mailbox,
+    MessageRow,
+    Settable,
+    System,
+)
 from storage.objects import thread_id
 
 _m = tables.message.c
@@ -243,8 +254,21 @@ def saved(connection: Connection, account: int, mailbox: int) -> dict[int, int]:
 # -------------------------------------------------------------------- flags
 
 
-def combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Flags of a row after a STORE; keywords keep the case in which they were first given, our own ones stay."""
+def combined(
+    row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str], within: Settable = EVERY_FLAG
+) -> tuple[int, tuple[str, ...]]:
+    """Flags of a row after a STORE; keywords keep the case in which they were first given, our own ones stay.
+
+    Flags that are not ``within`` stay as they are.
+    """
+    new_system, new_keywords = _combined(row, change, system, keywords)
+    return (
+        (row.system & ~within.system) | (new_system & within.system),
+        new_keywords if within.keywords else row.keywords,
+    )
+
+
+def _combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     have = {keyword.casefold(): keyword for keyword in row.keywords}
     given = {keyword.casefold(): keyword for keyword in keywords if keyword.casefold() not in OWN_KEYWORDS}
     own = {key: keyword for key, keyword in have.items() if key in OWN_KEYWORDS}
