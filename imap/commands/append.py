@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace as changed
 
-from imap.commands.catenate import catenated
+from imap.commands.catenate import catenated, put
 from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
@@ -18,6 +18,7 @@ from imap.wire.errors import ParseError
 from imap.wire.responses import Kind, Status, ok
 from imap.wire.sets import write
 from message.content import Content, MemoryContent
+from message.reencode import NotEncodable, without_nul
 from storage.database import disk_error
 from storage.errors import NoSuchMailbox
 from storage.model import EVERY_FLAG, OWN_KEYWORDS, NewMessage, Settable
@@ -100,8 +101,8 @@ def _new(context: Context, one: c.Appended, spools: ExitStack) -> NewMessage:
         assert isinstance(whole, bytes)
         empty, has_nul, content = not whole, b"\0" in whole, MemoryContent(whole)
     if has_nul and one.binary:
-        raise Refused("Binary content is not kept as it is: encode it", b"UNKNOWN-CTE")
-    if has_nul:
+        content = _encoded(context, content, spools)
+    elif has_nul:
         # RFC 3501 section 4.3: a literal is made of CHAR8, which is everything but NUL.
         raise ParseError("a message with NUL can't be taken")
     if empty:
@@ -110,6 +111,22 @@ def _new(context: Context, one: c.Appended, spools: ExitStack) -> NewMessage:
         raise Refused("A header in UTF-8 takes ENABLE UTF8=ACCEPT", b"CANNOT")
     keywords = tuple(keyword for keyword in one.keywords if keyword.lower() not in OWN_KEYWORDS)
     return NewMessage(content, one.system, keywords, one.date, one.zone)
+
+
+def _encoded(context: Context, content: Content, spools: ExitStack) -> Content:
+    """Binary content in base64: what is kept has no NUL (RFC 3516 sections 4.4 and 6)."""
+    spool = Spool(context.services.spool)
+    spools.callback(spool.close)
+    try:
+        for piece in without_nul(content.buffer()):
+            put(context, spool, piece)
+    except NotEncodable:
+        raise Refused("There is NUL where no encoding helps", b"UNKNOWN-CTE") from None
+    finally:
+        content.close()
+    if spool.failure is not None:
+        raise disk_error(spool.failure)
+    return spool.content()
 
 
 def _has_utf8_header(content: Content) -> bool:

@@ -24,9 +24,14 @@ def catenated(context: Context, pieces: tuple[c.Url | c.Text, ...], spool: Spool
     for piece in pieces:
         blocks = _octets(context, piece.octets) if isinstance(piece, c.Url) else _text(piece)
         for block in blocks:
-            if spool.size + len(block) > context.settings.append_limit:
-                raise Refused(f"A message may have {context.settings.append_limit} octets", b"TOOBIG")
-            spool.write(block)
+            put(context, spool, block)
+
+
+def put(context: Context, spool: Spool, octets: bytes) -> None:
+    """Octets of a message that is put together here. Refused with TOOBIG."""
+    if spool.size + len(octets) > context.settings.append_limit:
+        raise Refused(f"A message may have {context.settings.append_limit} octets", b"TOOBIG")
+    spool.write(octets)
 
 
 def _text(piece: c.Text) -> Iterator[bytes]:
