@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from config.settings import Imap, Tls
 from directory.api import People, SignInDoor
-from imap.server import ImapFactory, Shared
+from imap.server import PROGRESS, ImapFactory, Shared
 from imap.tls import ServerContext
 from storage.api import MailStore
 
@@ -36,6 +36,9 @@ class Listeners:
         self._checks = LoopingCall(shared.check_accounts)
         self._checks.clock = shared.reactor
         self._checks.start(CHECK_ACCOUNTS, now=False)
+        self._progress = LoopingCall(shared.tell_progress)
+        self._progress.clock = shared.reactor
+        self._progress.start(PROGRESS, now=False)
 
     @property
     def connections(self) -> int:
@@ -50,6 +53,7 @@ class Listeners:
         shared = self._shared
         shared.stopping = True
         self._checks.stop()
+        self._progress.stop()
         closed = DeferredList([port.stopListening() for port in self._ports], consumeErrors=True)
         for one in tuple(shared.live):
             one.say_bye("The server restarts: connect again", b"UNAVAILABLE")

@@ -155,6 +155,13 @@ class MailStore(Protocol):
         """What happened after mod-sequence ``since``. Raises NoSuchMailbox when it was deleted."""
         ...
 
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        """Rising, inclusive ranges of the UIDs that went away after mod-sequence ``since``.
+
+        Where the store no longer knows, all UIDs that were given out and are not there. Raises NoSuchMailbox.
+        """
+        ...
+
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         """Content columns of the UIDs that still exist, in the order of ``uids``, read in blocks."""
         ...
@@ -170,6 +177,13 @@ class MailStore(Protocol):
     # writing
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
         """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, LimitReached, DiskFull."""
+        ...
+
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        """Keep a message in mailbox ``to`` and remove another in one transaction; returns the new UID.
+
+        Only what it needs beyond the other counts for the quota. Raises NoSuchMessage, and what ``append`` raises.
+        """
         ...
 
     def store_flags(

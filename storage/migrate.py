@@ -22,7 +22,7 @@ def _config(database: Database) -> Config:
 
 
 def upgrade(database: Database, to: str = "head") -> None:
-    """Apply the steps that are missing, up to ``to``; safe to call at every start, by one process at a time.
+    """Apply the steps that are missing, up to step ``to``; safe to call at every start, by one process at a time.
 
     Raises Unavailable, DiskFull.
     """

@@ -26,6 +26,7 @@ from storage.index.search import Search
 from storage.model import (
     DELIMITER,
     EVERY_FLAG,
+    HAS_ATTACHMENT,
     Changes,
     Columns,
     ContentRow,
@@ -44,6 +45,7 @@ from storage.model import (
 from storage.names import INBOX
 from storage.sharing import Sharing
 from storage.views import View, Views
+from storage.zone import local_zone
 
 log = structlog.get_logger()
 
@@ -221,7 +223,11 @@ class Store:
     def changes(self, account: int, mailbox: int, since: int) -> Changes:
         with self._database.read() as connection:
             box = mailboxes.by_number(connection, account, mailbox)
-            return messages.changes(connection, account, mailbox, since, box.highest_modseq, box.uidnext)
+            return messages.changes(connection, box, since)
+
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        with self._database.read() as connection:
+            return messages.vanished(connection, mailboxes.by_number(connection, account, mailbox), since)
 
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         for start in range(0, len(uids), messages.BLOCK):
@@ -263,6 +269,14 @@ class Store:
     # ---------------------------------------------------------------- writing
 
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+        return self._append(account, mailbox, messages, None)
+
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        return self._append(account, to, [message], (mailbox, uid))[0]
+
+    def _append(
+        self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
+    ) -> list[int]:
         now = int(time.time())
         entries: list[Entry] = []
         try:
@@ -281,6 +295,7 @@ class Store:
                         keywords=tuple(sorted(one.keywords)),
                         internal_date=now if one.internal_date is None else one.internal_date,
                         zone=one.zone,
+                        replaces=replaces,
                     )
                 )
             return [uid for _, _, uid in self._committer.keep(entries)]
@@ -450,6 +465,7 @@ class Store:
                 assert content is not None
                 staged = self._blobs.stage(content)
                 summary = summary or summarise(content.buffer())
+            marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)
             return self._committer.keep(
                 [
                     Entry(
@@ -457,9 +473,9 @@ class Store:
                         staged=staged,
                         summary=summary,
                         system=filing.system,
-                        keywords=tuple(sorted(filing.keywords)),
+                        keywords=tuple(sorted({*filing.keywords, *marks})),
                         internal_date=int(received_at),
-                        zone=_zone(received_at),
+                        zone=local_zone(received_at),
                     )
                     for filing in filings
                     if staged is not None and summary is not None
@@ -505,7 +521,8 @@ class Store:
         """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
 
         A crash between the links of a body and its commit leaves files that no row names: those older than
-        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it.
+        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it. Which UIDs went away
+        is forgotten on the way, but for the last ``keep_vanished`` of each mailbox.
         """
         with self._database.read() as connection:
             places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
@@ -515,6 +532,7 @@ class Store:
         return sum(self._scrub(account, number, place, now) for account, number, place in places)
 
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
+        self._forget_vanished(account, mailbox)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
         files = dict(self._blobs.bodies(place))
         with self._database.read() as connection:
@@ -532,6 +550,13 @@ class Store:
         if orphans:
             log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
         return len(orphans)
+
+    def _forget_vanished(self, account: int, mailbox: int) -> None:
+        with self._database.read() as connection:
+            upto = messages.old_vanished(connection, account, mailbox, self._settings.keep_vanished)
+        if upto is not None:
+            with self._database.write() as connection:
+                messages.forget_vanished(connection, account, mailbox, upto)
 
     def _tell_missing(self, account: int, mailbox: int, blobs: set[str]) -> None:
         """Log bodies that are missing still when looked at again: some were moved or renamed in between."""
@@ -579,11 +604,6 @@ class Store:
                         )
                     )
             count += len(rows)
-
-
-def _zone(moment: float) -> int:
-    """Offset of local time from UTC at a moment, in minutes."""
-    return time.localtime(moment).tm_gmtoff // 60
 
 
 def _make(connection: Connection, account: int, name: str, use: SpecialUse | None, numbers: dict[str, int]) -> int:

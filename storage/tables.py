@@ -43,6 +43,8 @@ mailbox = Table(
     Column("deleted", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("first_recent", BigInteger, nullable=False),
+    # Mod-sequence up to which it was forgotten which UIDs are gone.
+    Column("forgotten", BigInteger, nullable=False, server_default="0"),
     Column("special_use", String(16)),
     Column("folder", String(255), nullable=False),
     # The folder's name before a rename, until the rename on disk is done.
@@ -111,6 +113,8 @@ content = Table(
     Column("sent_at", BigInteger),
     Column("sent_day", Integer),
     Column("has_attachment", Boolean, nullable=False),
+    # The first words (RFC 8970); NULL for mail that was there before the column.
+    Column("preview", Text),
 )
 
 #: UIDs that are gone, for those who ask what happened since a mod-sequence.

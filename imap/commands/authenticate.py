@@ -11,7 +11,7 @@ from directory.model import Credentials, Outcome, SignIn
 from imap.commands.basic import capability_names
 from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, UpgradeToTls
+from imap.session.steps import Await, CommandSteps, HangUp, Pause, StartOver, UpgradeToTls
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.parser import base64
@@ -61,6 +61,13 @@ def authenticate(context: Context, tag: bytes, command: c.Authenticate) -> Comma
         yield from _refuse(context, tag)
         return
     yield from _sign_in(context, tag, step.credentials)
+
+
+def unauthenticate(context: Context, tag: bytes, command: c.Unauthenticate) -> CommandSteps:
+    """RFC 8437: never NO. A selected mailbox is left without removing anything."""
+    context.sign_out()
+    yield Status(Kind.OK, "Nobody is signed in", None, tag)
+    yield StartOver()
 
 
 def _need_privacy(context: Context) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imap.commands.append import target
+from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.rights import Rights, settable
@@ -47,6 +48,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
         )
         if result.source:
             yield ok("Moved", _copyuid(result))
+            yield settled(context, tag, "Moved")
 
 
 def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
@@ -67,10 +69,10 @@ def _copyuid(result: CopyResult) -> bytes | None:
 def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     """Removes what is marked as deleted; with UIDs, only of those (RFC 4315 section 2.1). The news tell it."""
     box = context.writable(Rights.EXPUNGE)
-    if command.uids is None:
-        context.store.expunge(box.account, box.id)
-    else:
+    uids: list[int] | None = None
+    if command.uids is not None:
         uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
-        context.store.expunge(box.account, box.id, uids)
+    gone = context.store.expunge(box.account, box.id, uids)
     context.look_again()
-    yield from ()
+    if gone:
+        yield settled(context, tag, "Expunged")

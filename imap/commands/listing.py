@@ -14,6 +14,7 @@ from imap.wire.patterns import Pattern
 from imap.wire.responses import Listed, MailboxStatus, NamespaceData, OwnRights, Response
 from storage.errors import NoSuchMailbox
 from storage.model import DELIMITER, Mailbox, System
+from storage.objects import mailbox_id
 
 
 def namespace(context: Context, tag: bytes, command: c.Namespace) -> CommandSteps:
@@ -29,15 +30,15 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         # Asks for the delimiter only (RFC 3501 section 6.3.8).
         yield Listed("", (b"\\Noselect",))
         return
-    tree = _Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
+    tree = _tree(context)
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
     for name in tree.names(command):
         if not any(pattern.matches(name) for pattern in patterns):
             continue
-        listed = tree.listed(name, command)
-        if listed is None:
+        found = tree.listed(name, command, context.rev2)
+        if found is None:
             continue
-        yield listed
+        yield found
         place = tree.places.get(name)
         if place is not None and "MYRIGHTS" in command.give:
             # RFC 8440.
@@ -45,6 +46,18 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         if command.status and place is not None and Rights.READ in place.rights:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
             yield from _status_if_there(context, place, command.status)
+
+
+def listed(context: Context, place: Place, given: str) -> Listed:
+    """A mailbox by itself, with the name that the client gave it where ours differs (RFC 9051 section 6.3.9.7)."""
+    tree = _tree(context)
+    subscribed = [b"\\Subscribed"] * (place.name in tree.subscribed)
+    attributes = (*subscribed, *tree.attributes(place.name))
+    return Listed(place.name, attributes, old_name=None if given == place.name else given)
+
+
+def _tree(context: Context) -> _Tree:
+    return _Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
 
 
 class _Tree:
@@ -70,7 +83,7 @@ class _Tree:
             names |= self.subscribed | self._above_subscribed
         return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
 
-    def listed(self, name: str, command: c.List) -> Listed | None:
+    def listed(self, name: str, command: c.List, rev2: bool) -> Listed | None:
         """The answer for a name, None when the selection options leave it out."""
         there = name in self.places
         child_info = self._children_that_match(name, command)
@@ -78,14 +91,19 @@ class _Tree:
             return None
         attributes: list[bytes] = []
         if not there:
-            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended else (b"\\Noselect",)
+            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended or rev2 else (b"\\Noselect",)
         if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
             attributes.append(b"\\Subscribed")
-        if there or name in self._with_children:
-            attributes.append(b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren")
+        return Listed(name, (*attributes, *self.attributes(name)), child_info=child_info)
+
+    def attributes(self, name: str) -> tuple[bytes, ...]:
+        """Children and use of a name."""
+        attributes: tuple[bytes, ...] = ()
+        if name in self.places or name in self._with_children:
+            attributes = (b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren",)
         if name in self._uses:
-            attributes.append(self._uses[name])
-        return Listed(name, tuple(attributes), child_info=child_info)
+            attributes += (self._uses[name],)
+        return attributes
 
     def _selected(self, name: str, command: c.List) -> bool:
         if "SUBSCRIBED" in command.select and name not in self.subscribed:
@@ -148,7 +166,7 @@ def _status(context: Context, place: Place, items: Sequence[c.StatusItem]) -> Ma
     return MailboxStatus(place.name, tuple((item.value, _counted(context, place.mailbox, item)) for item in items))
 
 
-def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
+def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int | str:
     match item:
         case c.StatusItem.MESSAGES:
             return mailbox.messages
@@ -166,6 +184,8 @@ def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
             return context.settings.append_limit
         case c.StatusItem.DELETED:
             return mailbox.deleted
+        case c.StatusItem.MAILBOXID:
+            return mailbox_id(mailbox.account, mailbox.id)
         case c.StatusItem.DELETED_STORAGE:
             return _deleted_octets(context, mailbox)
         case c.StatusItem.RECENT:

@@ -50,7 +50,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         if others or not command.silent:
             yield context.flags_of(number, row, uid=command.uid)
         elif context.condstore and row.modseq != before[row.uid].modseq:
-            yield _modseq_of(number, row, command.uid)
+            yield _modseq_of(context, number, row, command.uid or context.qresync)
     if result.modified:
         # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
@@ -82,7 +82,7 @@ def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> boo
     return after.system == System(wanted_system) and {keyword.lower() for keyword in after.keywords} == wanted
 
 
-def _modseq_of(number: int, row: MessageRow, uid: bool) -> FetchData:
+def _modseq_of(context: Context, number: int, row: MessageRow, uid: bool) -> FetchData:
     """Told also with .SILENT once the client knows of mod-sequences (RFC 7162 section 3.1.3)."""
     modseq = b"MODSEQ (%d)" % row.modseq
-    return FetchData(number, (b"UID %d" % row.uid, modseq) if uid else (modseq,))
+    return context.fetch_data(number, row, (b"UID %d" % row.uid, modseq) if uid and not context.uid_only else (modseq,))

@@ -25,11 +25,13 @@ Places = Sequence[tuple[int, int]]
 class News:
     """What a session has to be told, in this order.
 
-    ``expunged``: message numbers, each counted after the ones before. ``exists``: the new count, None if it did not
-    grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers and rows with new flags.
+    ``expunged``: message numbers, each counted after the ones before; ``vanished``: their UIDs. ``exists``: the new
+    count, None if it did not grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers
+    and rows with new flags.
     """
 
     expunged: tuple[int, ...] = ()
+    vanished: tuple[int, ...] = ()
     exists: int | None = None
     keywords: bool = False
     changed: tuple[tuple[int, MessageRow], ...] = ()
@@ -47,6 +49,8 @@ class SelectedMailbox:
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = set(view.keywords)
+        #: Mod-sequence up to which the client knows everything, removals included (RFC 7162 section 3.2).
+        self.settled = view.highest_modseq
         #: UIDs whose flags the last look for news told.
         self.just_told: frozenset[int] = frozenset()
         self._gone = 0
@@ -86,8 +90,10 @@ class SelectedMailbox:
         """Message numbers and UIDs of those UIDs that are numbered here."""
         if len(uids) < 100:
             return [(number, uid) for uid in uids if (number := self.number(uid)) is not None]
-        numbers = {uid: number for number, uid in enumerate(self.uids, 1)}
-        return [(numbers[uid], uid) for uid in uids if uid in numbers]
+        if uids == self.uids:
+            return list(enumerate(uids, 1))
+        number_of = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True)).get
+        return [(number, uid) for uid in uids if (number := number_of(uid))]
 
     def places(self, numbers: NumberSet, *, uid: bool, strict: bool = True) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.
@@ -130,6 +136,10 @@ class SelectedMailbox:
         if first <= last:
             self._recent = merged([*self._recent, (first, last)])
 
+    def forget_recent(self) -> None:
+        r"""The client knows no \Recent."""
+        self._recent = []
+
     def is_recent(self, uid: int) -> bool:
         return bool(self._recent) and in_ranges(uid, self._recent)
 
@@ -160,9 +170,12 @@ class SelectedMailbox:
         """Take a newer view. Removals are held back (their numbers stay) unless ``expunge``."""
         old, known = bisect_right(view.uids, self._last_uid), len(self.uids) - self._gone
         arrived = view.uids[old:]
-        expunged: tuple[int, ...] = ()
+        gone: list[int] = []
+        vanished: tuple[int, ...] = ()
         if old != known or self._gone:
-            expunged = self._remove(view, old, arrived, expunge)
+            before = self.uids
+            gone = self._remove(view, old, arrived, expunge)
+            vanished = tuple(before[place] for place in gone)
         else:
             self.uids = view.uids
         changed = self._changed(view, old)
@@ -172,18 +185,22 @@ class SelectedMailbox:
         self.view = view
         self._modseq = view.highest_modseq
         self._told.clear()
-        return News(expunged, len(self.uids) if arrived else None, keywords, changed)
+        if not self._gone:
+            self.settled = view.highest_modseq
+        expunged = tuple(place + 1 - before for before, place in enumerate(gone))
+        return News(expunged, vanished, len(self.uids) if arrived else None, keywords, changed)
 
-    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> tuple[int, ...]:
+    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> list[int]:
+        """Take removals out of the numbering, or hold them back; returns the places that were taken out."""
         if not expunge:
             self._gone = len(self.uids) - old
             self.uids = [*self.uids, *arrived]
-            return ()
+            return []
         left = set(view.uids[:old])
         gone = [place for place, uid in enumerate(self.uids) if uid not in left]
         self._gone = 0
         self.uids = view.uids
-        return tuple(place + 1 - before for before, place in enumerate(gone))
+        return gone
 
     def _changed(self, view: MailboxView, old: int) -> tuple[tuple[int, MessageRow], ...]:
         since = self._modseq

@@ -55,6 +55,7 @@ def _mailbox(row: Any) -> Mailbox:
         first_recent=row.first_recent,
         special_use=SpecialUse(row.special_use) if row.special_use else None,
         subscribed=row.subscribed is not None,
+        forgotten=row.forgotten,
         has_acl=bool(row.has_acl),
     )
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import column, insert, select, table, text
 
 from config.settings import Store as Settings
 from message.content import MemoryContent
+from storage import tables
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
@@ -46,6 +47,26 @@ def test_what_autogenerate_does_not_compare_is_the_same_too(tmp_path: Path) -> N
     assert tables(ours) == tables(declared)
     ours.close()
     declared.close()
+
+
+def test_mail_of_the_first_release_stays(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    upgrade(database, "0001")
+    box = {"account_id": 1, "id": 1, "name": "INBOX", "uidvalidity": 7, "uidnext": 2, "modseq": 2, "messages": 1}
+    box |= {"unseen": 1, "deleted": 0, "size": 3, "first_recent": 1, "folder": ""}
+    content: dict[str, object] = {"account_id": 1, "id": 1, "has_attachment": False, "digest": b"d"}
+    content |= dict.fromkeys(("envelope", "bodystructure", "fields", "parts"), b"x")
+    content |= dict.fromkeys(("subject", "base_subject", "from_", "to", "cc", "bcc", "message_id", "references"), "é")
+    with database.write() as connection:
+        for name, row in (("mailbox", box), ("content", content)):
+            connection.execute(insert(table(name, *map(column, row))), row)
+    upgrade(database)
+    assert is_current(database)
+    with database.read() as connection:
+        found = connection.execute(select(tables.mailbox)).one()
+        assert (found.name, found.uidnext, found.forgotten) == ("INBOX", 2, 0)
+        assert connection.execute(select(tables.content)).one().preview is None
+    database.close()
 
 
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.model import NewMessage, System
 from storage.store import Store
-from tests.fakes.imap_engine import Engine
+from tests.fakes.imap_engine import Engine, services_of
 
 ALL = "lrswipkxtea"
 
@@ -67,6 +67,7 @@ class Stack:
         self.people = SqlDirectory(self.database, Site(domains=("example.org",)), Passwords(Auth()))
         self.marie, self.paul = accounts.show("marie"), accounts.show("paul")
         self.number = self.store.open_account(self.marie.key)
+        self.services = services_of(self.store, self.people)
         self._names = (f"box{n}" for n in itertools.count())
         self._give(self.store.create(self.number, "cibles").id, "k")
 
@@ -88,7 +89,7 @@ class Stack:
         self._give(self.store.create(self.number, f"{inner}/below").id, ALL)
 
     def session(self) -> Engine:
-        return Engine(self.store, self.paul, self.store.open_account(self.paul.key), self.people)
+        return Engine(self.services, self.paul, self.store.open_account(self.paul.key))
 
     def run(self, command: str, name: str, selected: bool) -> list[bytes]:
         """Answers of the command, in a new session."""
