@@ -67,6 +67,10 @@ class MailboxView(Protocol):
         """The row of a UID, None when it is gone."""
         ...
 
+    def changed_since(self, modseq: int) -> Sequence[MessageRow]:
+        """Rows with a higher mod-sequence, by rising UID. Quick for what happened lately."""
+        ...
+
 
 class MailStore(Protocol):
     """Mailboxes and messages of all accounts."""
