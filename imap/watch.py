@@ -51,7 +51,8 @@ class Watch:
         self._end = store.watch(account, self._bell)
 
     def _bell(self, mailbox: int) -> None:
-        if mailbox == self._mailbox:
+        # Number 0 is something of the account, for instance the rights to its mailboxes.
+        if mailbox in (self._mailbox, 0):
             # Sessions count the same bell each for itself: what matters is that the number is another one.
             self._seen.bells += 1
             self.rung = True

@@ -10,6 +10,7 @@ from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
+from imap.wire.errors import ParseError
 from imap.wire.responses import ExtendedSearchResult, SearchResult
 from imap.wire.search import known_charset
 from imap.wire.sets import NumberSet, ranges_of
@@ -21,22 +22,28 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     """Found messages as numbers or UIDs; with RETURN in an ESEARCH response."""
     if not known_charset(command.charset):
         raise Refused("Search strings are taken in these charsets only", b"BADCHARSET (US-ASCII UTF-8)")
+    if command.charset is not None and "UTF8=ACCEPT" in context.enabled:
+        raise ParseError("With UTF8=ACCEPT there is no other charset")
     box = context.box()
     if command.modseq:
         context.enabled.add("CONDSTORE")
     found = box.numbered(_found(context, box, _resolved(command.key, box)))
     uids = [uid for _, uid in found]
     numbers = uids if command.uid else [number for number, _ in found]
-    if command.returns is None:
+    returns = command.returns
+    if returns is None and context.rev2:
+        # RFC 9051 section 6.4.4: the answer is always an ESEARCH response.
+        returns = frozenset({"ALL"})
+    if returns is None:
         yield SearchResult(tuple(numbers), _highest_modseq(box, uids) if command.modseq and uids else None)
     else:
-        yield _extended(tag, command, command.returns, box, uids, numbers)
+        yield _extended(tag, command, returns, box, uids, numbers)
 
 
 def _found(context: Context, box: SelectedMailbox, key: SearchKey) -> list[int]:
     deadline = time.monotonic() + context.settings.search_time
     try:
-        return context.store.search(context.number, box.id, key, deadline)
+        return context.store.search(box.account, box.id, key, deadline)
     except Unavailable:
         if time.monotonic() < deadline:
             raise

@@ -5,6 +5,7 @@ Nested keys are kept on a stack of frames, so neither ``NOT NOT NOT ...`` nor ``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,12 +13,29 @@ from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.lexer import Lexer
 from imap.wire.sets import NumberSet
-from storage.model import Age, AllOf, Body, Dated, DateField, Has, HasKeyword, Header, ModSeq, Size, System, Text, When
+from storage.model import (
+    Age,
+    AllOf,
+    Body,
+    Dated,
+    DateField,
+    EmailId,
+    Has,
+    HasKeyword,
+    Header,
+    ModSeq,
+    Size,
+    System,
+    Text,
+    ThreadId,
+    When,
+)
 
 #: Levels of the key tree after flattening; real clients stay below 10.
 TREE_DEPTH = 64
 
 _RETURNS = {b"MIN", b"MAX", b"ALL", b"COUNT"}
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _UTF8 = ("UTF-8", "UTF8")
 _ASCII = ("US-ASCII", "ASCII")
 
@@ -40,7 +58,7 @@ def search(p: Lexer, numbers: Callable[[], NumberSet], limit: int, uid: bool) ->
         p.space()
     reader = _Reader(p, numbers, limit, known_charset(charset))
     key = reader.keys()
-    return c.Search(key, charset, returns, reader.modseq, uid)
+    return c.Search(key, charset, returns, reader.modseq, uid, reader.numbered)
 
 
 def known_charset(charset: str | None) -> bool:
@@ -88,6 +106,7 @@ class _Reader:
         self._decodable = decodable
         self._count = 0
         self.modseq = False
+        self.numbered = False
 
     def keys(self) -> c.Key:
         """All keys up to the end of the command."""
@@ -129,6 +148,7 @@ class _Reader:
     def _leaf(self) -> c.Key:
         p = self._p
         if p.next.isdigit() or p.next == b"*":
+            self.numbered = True
             return c.Numbers(self._numbers(), uid=False)
         word = p.word()
         if word in _PLAIN:
@@ -166,6 +186,13 @@ class _Reader:
             self._p.space()
         return ModSeq(self._p.modseq())
 
+    def object_id(self) -> str:
+        """RFC 8474 section 7."""
+        octets = self._p.astring()
+        if not _OBJECT_ID.fullmatch(octets):
+            raise ParseError("that can't be an id")
+        return octets.decode("ascii")
+
     def sized(self, larger: bool) -> c.Key:
         return Size(self._p.number(2**63 - 1), larger)
 
@@ -185,6 +212,7 @@ _PLAIN: dict[bytes, c.Key] = {
     b"DELETED": Has(System.DELETED),
     b"DRAFT": Has(System.DRAFT),
     b"FLAGGED": Has(System.FLAGGED),
+    b"SAVEDATESUPPORTED": AllOf(),
     b"SEEN": Has(System.SEEN),
     b"UNANSWERED": Has(System.ANSWERED, on=False),
     b"UNDELETED": Has(System.DELETED, on=False),
@@ -206,14 +234,19 @@ _TAKES: dict[bytes, Callable[[_Reader], c.Key]] = {
     b"KEYWORD": lambda r: HasKeyword(r.keyword()),
     b"LARGER": lambda r: r.sized(larger=True),
     b"MODSEQ": _Reader.mod_sequence,
+    b"EMAILID": lambda r: EmailId(r.object_id()),
     b"OLDER": lambda r: r.aged(younger=False),
     b"ON": lambda r: r.dated(DateField.INTERNAL, When.ON),
+    b"SAVEDBEFORE": lambda r: r.dated(DateField.SAVED, When.BEFORE),
+    b"SAVEDON": lambda r: r.dated(DateField.SAVED, When.ON),
+    b"SAVEDSINCE": lambda r: r.dated(DateField.SAVED, When.SINCE),
     b"SENTBEFORE": lambda r: r.dated(DateField.SENT, When.BEFORE),
     b"SENTON": lambda r: r.dated(DateField.SENT, When.ON),
     b"SENTSINCE": lambda r: r.dated(DateField.SENT, When.SINCE),
     b"SINCE": lambda r: r.dated(DateField.INTERNAL, When.SINCE),
     b"SMALLER": lambda r: r.sized(larger=False),
     b"SUBJECT": lambda r: Header("Subject", r.text()),
+    b"THREADID": lambda r: ThreadId(r.object_id()),
     b"TEXT": lambda r: Text(r.text()),
     b"TO": lambda r: Header("To", r.text()),
     b"UID": _Reader.uids,

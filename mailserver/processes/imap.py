@@ -39,6 +39,7 @@ def run(settings: Settings) -> int:
         settings.tls,
         rooms.store,
         rooms.door,
+        rooms.directory,
         sockets,
         failure_delay=settings.auth.failure_delay,
         spool=settings.site.data / "spool",

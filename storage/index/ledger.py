@@ -208,8 +208,20 @@ class Ledger:
             sent_at=summary.sent_at,
             sent_day=summary.sent_day,
             has_attachment=summary.has_attachment,
+            preview=summary.preview,
         )
         return number
+
+    def adopt_content(self, account: int, number: int) -> int:
+        """Take over what a message of another account holds; returns its number here."""
+        c = tables.content.c
+        query = select(tables.content).where(c.account_id == account, c.id == number)
+        row = self._connection.execute(query).mappings().one()
+        adopted = self._next_content
+        self._next_content += 1
+        self._touched = True
+        self._queue(_INSERT_CONTENT, **{**row, "account_id": self.account, "id": adopted})
+        return adopted
 
     def add_message(
         self,

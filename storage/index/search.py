@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Column, Connection, bindparam, select
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
 
 from message.content import Content
 from message.headers import parse_headers
@@ -31,6 +31,7 @@ from storage.model import (
     Columns,
     Dated,
     DateField,
+    EmailId,
     Has,
     HasKeyword,
     Header,
@@ -40,9 +41,11 @@ from storage.model import (
     SearchKey,
     Size,
     Text,
+    ThreadId,
     UidRanges,
     When,
 )
+from storage.objects import email_id, thread_id
 from storage.views import View
 
 #: Nesting of keys that is followed.
@@ -72,7 +75,7 @@ def _cost(key: SearchKey) -> int:
             return 3
         case Header(name=name):
             return 1 if name.lower() in _INDEXED else 2
-        case Dated(field=DateField.SENT):
+        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId():
             return 1
         case Not(key=inner):
             return _cost(inner)
@@ -121,6 +124,13 @@ class Search:
                 return self._header(name.lower(), needle.casefold(), rows)
             case Dated(field=DateField.SENT):
                 return self._sent(key, rows)
+            case Dated(field=DateField.SAVED):
+                return self._saved(key, rows)
+            case EmailId(id=wanted):
+                account = self._view.mailbox.account
+                return [row for row in rows if email_id(account, row.content) == wanted]
+            case ThreadId(id=wanted):
+                return self._in_thread(wanted, rows)
             case Body(needle=needle):
                 return self._text(needle.casefold(), rows, headers=False)
             case Text(needle=needle):
@@ -140,7 +150,7 @@ class Search:
             chosen.update(uids[start:end])
         return rows if len(chosen) == len(rows) else [row for row in rows if row.uid in chosen]
 
-    def _columns(self, column: Column[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
+    def _columns(self, column: ColumnElement[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
         """A content column by content number."""
         view = self._view.mailbox
         numbers = sorted({row.content for row in rows})
@@ -183,6 +193,19 @@ class Search:
             # Without a usable Date field the day of arrival stands in.
             if _compare(days.get(row.content) or _day(row), key.when, wanted)
         ]
+
+    def _saved(self, key: Dated, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        """Days are those of the site (RFC 8514 section 4.3)."""
+        box = self._view.mailbox
+        with self._database.read() as connection:
+            saved = messages.saved(connection, box.account, box.id)
+        wanted = key.day.year * 10_000 + key.day.month * 100 + key.day.day
+        return [row for row in rows if row.uid in saved and _compare(_local_day(saved[row.uid]), key.when, wanted)]
+
+    def _in_thread(self, wanted: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        roots = self._columns(messages.THREAD_ROOT, rows)
+        account = self._view.mailbox.account
+        return [row for row in rows if thread_id(account, roots.get(row.content, ""), row.content) == wanted]
 
     def _text(self, needle: str, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
         if not needle:
@@ -264,6 +287,11 @@ def _day(row: MessageRow) -> int:
     """Day of the internal date in its own zone, as yyyymmdd."""
     moment = datetime.fromtimestamp(row.internal_date, UTC).astimezone(timezone(timedelta(minutes=row.zone)))
     return moment.year * 10_000 + moment.month * 100 + moment.day
+
+
+def _local_day(moment: int) -> int:
+    t = time.localtime(moment)
+    return t.tm_year * 10_000 + t.tm_mon * 100 + t.tm_mday
 
 
 def _compare(day: int, when: When, wanted: int) -> bool:
