@@ -3,7 +3,7 @@
 A C: a1 NOOP               connection A sends a line (A may be left out; connections open at their first use, and
                            the greeting is read away)
 A S: a1 OK {any}           the next line must be this; {any} stands for anything, {number} for digits
-                           {number:n} also remembers them as n, which {=n} then stands for, in C: lines too
+                           {number:n} or {word:n} also remembers them, and {=n} then stands for them, in C: lines too
 A S~ * 1 EXISTS            lines are read until this one
 A X                        the server closes
 @fill INBOX 3              three mails are put into the mailbox behind the server's back
@@ -95,6 +95,7 @@ class Dialogue:
 def _pattern(text: str) -> re.Pattern[bytes]:
     escaped = re.escape(text).replace(r"\{any\}", ".*").replace(r"\{number\}", "[0-9]+")
     escaped = re.sub(r"\\\{number:([a-z]+)\\\}", r"(?P<\1>[0-9]+)", escaped)
+    escaped = re.sub(r"\\\{word:([a-z]+)\\\}", r"(?P<\1>[0-9A-Za-z]+)", escaped)
     return re.compile(escaped.encode())
 
 
