@@ -35,7 +35,10 @@ _SWITCHES = {
 def capability_names(context: Context) -> tuple[bytes, ...]:
     """What is offered in the present state (RFC 3501 section 6.1.1)."""
     if context.state is not State.NOT_AUTHENTICATED:
-        return (*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit)
+        names = [*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit]
+        if context.is_operator:
+            names.append(b"QUOTASET")
+        return tuple(names)
     names = list(_ALWAYS)
     if context.services.tls and not context.tls:
         names.append(b"STARTTLS")

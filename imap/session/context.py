@@ -10,7 +10,7 @@ from typing import Protocol
 
 from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
-from directory.model import Account
+from directory.model import Account, Role
 from imap.errors import Refused
 from imap.rendered import RenderedBlocks
 from imap.session.places import Names, NewPlace, Place, no_right
@@ -142,6 +142,11 @@ class Context:
         self.account = account
         self._names = Names(self.store, self.services.people, account, self.number)
         self.state = State.AUTHENTICATED
+
+    @property
+    def is_operator(self) -> bool:
+        """True for an account of those who run the service: they set quotas and what is said of the server."""
+        return self.account is not None and self.account.role is Role.OPS
 
     @property
     def names(self) -> Names:

@@ -152,6 +152,10 @@ class Names:
                 parent = parent.rpartition(DELIMITER)[0]
         return ALL if owner.number == self.own.number else Rights.NONE
 
+    def somebody(self, name: str) -> Owner:
+        """The account whose mailboxes' names begin like this, shared or not. Raises NoSuchMailbox."""
+        return self._split(name.rstrip(DELIMITER) + DELIMITER + "INBOX")[0]
+
     def _split(self, name: str) -> tuple[Owner, str]:
         """Owner and inner name of a name with a prefix. Raises NoSuchMailbox."""
         prefix, login, inner = (*name.split(DELIMITER, 2), "", "")[:3]

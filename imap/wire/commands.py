@@ -304,9 +304,10 @@ class GetQuotaRoot(Command):
 
 @dataclass(frozen=True, slots=True)
 class SetQuota(Command):
-    """RFC 9208 section 4.1.3."""
+    """RFC 9208 section 4.1.3: names of resources in capitals with their limits."""
 
     root: str
+    limits: tuple[tuple[str, int], ...]
 
 
 # ---------------------------------------------------------------- selected

@@ -443,13 +443,12 @@ def _set_quota(p: Parser) -> c.Command:
     root = p.astring().decode("utf-8", "replace")
     p.space()
 
-    def resource() -> tuple[bytes, int]:
-        name = p.atom()
+    def resource() -> tuple[str, int]:
+        name = p.atom().decode("ascii").upper()
         p.space()
         return name, p.number(2**63 - 1)
 
-    p.listed_or_empty(resource)
-    return c.SetQuota(root)
+    return c.SetQuota(root, tuple(p.listed_or_empty(resource)))
 
 
 def _uid_expunge(p: Parser) -> c.Command:

@@ -100,6 +100,7 @@ def advertised_by_imap() -> set[str]:
                 services=SimpleNamespace(tls=True),
                 tls=False,
                 may_sign_in=may_sign_in,
+                is_operator=True,
             )
             names.update(name.decode() for name in capability_names(context))
     return {re.sub(r"^(APPENDLIMIT)=\d+$", r"\1", name) for name in names}
