@@ -1,7 +1,8 @@
 """SEARCH over one mailbox: cheap keys first, each on what the others left; bodies last and only for those still in.
 
-Flags, sizes, dates and UIDs are answered from the mailbox view, addresses and subjects from index columns, other header
-fields and texts from the stored octets. Comparison is substring without case (RFC 9051 section 6.4.4).
+Flags, sizes, dates and UIDs are answered from the mailbox view, addresses and subjects from kept facts, other header
+fields and texts from the stored octets. Comparison is substring under i;unicode-casemap (RFC 9051 section 6.4.4,
+RFC 5255 section 4.2); within a ``Fuzzy`` key all words are looked for, accents do not count.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Column, Connection, bindparam, select
-
+from message.collation import bare, casemap, loose_words
 from message.content import Content
 from message.headers import parse_headers
-from message.parts import load, scan
 from message.summary import LIST_FIELDS
-from message.text import decode_words, searchable
+from message.text import decode_words
 from storage import tables
 from storage.database import Database
 from storage.errors import Damaged, LimitReached, NoSuchMessage, Unavailable
 from storage.index import messages
+from storage.index.columns import Fact, Facts, read
+from storage.index.texts import BETWEEN, body_text, header_text
 from storage.model import (
     Age,
     AllOf,
@@ -31,6 +33,7 @@ from storage.model import (
     Columns,
     Dated,
     DateField,
+    Fuzzy,
     Has,
     HasKeyword,
     Header,
@@ -48,20 +51,53 @@ from storage.views import View
 #: Nesting of keys that is followed.
 DEPTH = 200
 
-#: Octets of decoded text looked at in one message.
-TEXT_LIMIT = 16 * 1024 * 1024
-
-_CONTENT = tables.content.c
-_INDEXED: dict[str, Column[Any]] = {
-    "subject": _CONTENT.subject,
-    "from": _CONTENT.from_,
-    "to": _CONTENT.to,
-    "cc": _CONTENT.cc,
-    "bcc": _CONTENT.bcc,
-    "message-id": _CONTENT.message_id,
+_INDEXED = {
+    "subject": Fact.SUBJECT,
+    "from": Fact.FROM,
+    "to": Fact.TO,
+    "cc": Fact.CC,
+    "bcc": Fact.BCC,
+    "message-id": Fact.MESSAGE_ID,
 }
 
+#: Relevancy (RFC 6203 section 4) of what is found as it was written, and of what only has the words.
+_AS_WRITTEN, _BY_WORDS = 100, 60
+
+#: What a match in a body counts, in parts of a hundred of one in a header field.
+_IN_BODY = 70
+
 OpenBody = Callable[[MessageRow], Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What is looked for: the folded octets, or for a fuzzy key words without accents that must all be there."""
+
+    exact: bytes
+    words: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, fuzzy: bool) -> Needle:
+        return cls(casemap(text), tuple(loose_words(text)) if fuzzy else ())
+
+    def within(self, folded: bytes) -> bool:
+        """Whether a folded text has it."""
+        if self.exact in folded:
+            return True
+        if not self.words:
+            return False
+        plain = bare(folded)
+        return all(word in plain for word in self.words)
+
+
+def time_check(deadline: float | None) -> Callable[[], None]:
+    """A function that raises Unavailable past a ``time.monotonic`` value."""
+
+    def check() -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise Unavailable("the search took too long")
+
+    return check
 
 
 def _cost(key: SearchKey) -> int:
@@ -74,7 +110,7 @@ def _cost(key: SearchKey) -> int:
             return 1 if name.lower() in _INDEXED else 2
         case Dated(field=DateField.SENT):
             return 1
-        case Not(key=inner):
+        case Not(key=inner) | Fuzzy(key=inner):
             return _cost(inner)
         case AllOf(keys=keys) | AnyOf(keys=keys):
             return max(map(_cost, keys), default=0)
@@ -85,19 +121,28 @@ def _cost(key: SearchKey) -> int:
 class Search:
     """One search in one view. Raises Unavailable past its deadline, LimitReached for keys nested too deep."""
 
-    def __init__(self, database: Database, view: View, open_body: OpenBody, deadline: float | None) -> None:
+    def __init__(
+        self, database: Database, facts: Facts, view: View, open_body: OpenBody, deadline: float | None
+    ) -> None:
         self._database = database
+        self._facts = facts
         self._view = view
         self._open_body = open_body
-        self._deadline = deadline
+        self._check_time = time_check(deadline)
+        self._scores: dict[int, list[int]] = {}
 
     def run(self, key: SearchKey) -> list[int]:
         """UIDs that match, rising."""
         if _depth(key) > DEPTH:
             raise LimitReached(f"search keys nested deeper than {DEPTH}")
-        return [row.uid for row in self._matching(key, self._view.rows)]
+        return [row.uid for row in self._matching(key, self._view.rows, False)]
 
-    def _matching(self, key: SearchKey, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+    def relevancy(self, uid: int) -> int:
+        """How well a message that ``run`` found fits its fuzzy keys, from 1 to 100."""
+        scores = self._scores.get(uid)
+        return sum(scores) // len(scores) if scores else 1
+
+    def _matching(self, key: SearchKey, rows: Sequence[MessageRow], fuzzy: bool) -> Sequence[MessageRow]:
         """The rows that match, in their order."""
         self._check_time()
         match key:
@@ -105,26 +150,29 @@ class Search:
                 for one in sorted(keys, key=_cost):
                     if not rows:
                         break
-                    rows = self._matching(one, rows)
+                    rows = self._matching(one, rows, fuzzy)
                 return rows
             case AnyOf(keys=keys):
                 found: set[int] = set()
                 for one in sorted(keys, key=_cost):
-                    found.update(row.uid for row in self._matching(one, [r for r in rows if r.uid not in found]))
+                    left = [row for row in rows if row.uid not in found]
+                    found.update(row.uid for row in self._matching(one, left, fuzzy))
                 return [row for row in rows if row.uid in found]
             case Not(key=inner):
-                out = {row.uid for row in self._matching(inner, rows)}
+                out = {row.uid for row in self._matching(inner, rows, fuzzy)}
                 return [row for row in rows if row.uid not in out]
+            case Fuzzy(key=inner):
+                return self._matching(inner, rows, True)
             case UidRanges(ranges=ranges):
                 return self._in_ranges(ranges, rows)
             case Header(name=name, needle=needle):
-                return self._header(name.lower(), needle.casefold(), rows)
+                return self._header(name.lower(), Needle.of(needle, fuzzy), rows)
             case Dated(field=DateField.SENT):
                 return self._sent(key, rows)
             case Body(needle=needle):
-                return self._text(needle.casefold(), rows, headers=False)
+                return self._text(Needle.of(needle, fuzzy), rows, headers=False)
             case Text(needle=needle):
-                return self._text(needle.casefold(), rows, headers=True)
+                return self._text(Needle.of(needle, fuzzy), rows, headers=True)
             case _:
                 test = _row_test(key)
                 return [row for row in rows if test(row)]
@@ -140,42 +188,36 @@ class Search:
             chosen.update(uids[start:end])
         return rows if len(chosen) == len(rows) else [row for row in rows if row.uid in chosen]
 
-    def _columns(self, column: Column[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
-        """A content column by content number."""
-        view = self._view.mailbox
-        numbers = sorted({row.content for row in rows})
-        found: dict[int, Any] = {}
-        # A few are asked for by number, most by one sweep over the account's range of numbers.
-        dense = len(numbers) > messages.BLOCK
-        query = select(_CONTENT.id, column).where(_CONTENT.account_id == bindparam("account"))
-        query = (
-            query.where(_CONTENT.id.between(bindparam("low"), bindparam("high")))
-            if dense
-            else query.where(_CONTENT.id.in_(bindparam("numbers", expanding=True)))
-        )
-        with self._database.read() as connection:
-            for start in range(0, len(numbers), messages.BLOCK):
-                self._check_time()
-                block = numbers[start : start + messages.BLOCK]
-                where = {"low": block[0], "high": block[-1]} if dense else {"numbers": block}
-                found.update(
-                    (number, value) for number, value in connection.execute(query, {"account": view.account, **where})
-                )
-        return found
-
-    def _header(self, name: str, needle: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        column = _INDEXED.get(name)
-        if column is not None and needle:
-            values = self._columns(column, rows)
-            return [row for row in rows if needle in values.get(row.content, "").casefold()]
+    def _header(self, name: str, needle: Needle, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        fact = _INDEXED.get(name)
+        if fact is not None and needle.exact:
+            values = self._facts.of(self._view, fact, rows, self._check_time)
+            if not needle.words:
+                exact = needle.exact
+                return [row for row in rows if exact in values.get(row.content, b"")]
+            return [row for row in rows if self._scored(row, needle, values.get(row.content, b""), 100)]
         field = name.encode("ascii", "replace")
         if field in LIST_FIELDS:
-            octets = self._columns(_CONTENT.fields, rows)
-            return [row for row in rows if _field_has(octets.get(row.content, b""), field, needle)]
-        return [row for row in rows if self._body_has(row, lambda buffer: _field_has(buffer, field, needle))]
+            octets = read(
+                self._database,
+                self._view.mailbox.account,
+                tables.content.c.fields,
+                sorted({row.content for row in rows}),
+                self._check_time,
+            )
+            return [row for row in rows if self._field_has(row, octets.get(row.content, b""), field, needle)]
+        return [
+            row for row in rows if self._body_has(row, lambda row, buffer: self._field_has(row, buffer, field, needle))
+        ]
+
+    def _field_has(self, row: MessageRow, buffer: Any, field: bytes, needle: Needle) -> bool:
+        values = parse_headers(buffer).all(field)
+        if not needle.exact:
+            return bool(values)
+        return self._scored(row, needle, BETWEEN.join(casemap(decode_words(value)) for value in values), 100)
 
     def _sent(self, key: Dated, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        days = self._columns(_CONTENT.sent_day, rows)
+        days = self._facts.of(self._view, Fact.SENT_DAY, rows, self._check_time)
         wanted = key.day.year * 10_000 + key.day.month * 100 + key.day.day
         return [
             row
@@ -184,39 +226,50 @@ class Search:
             if _compare(days.get(row.content) or _day(row), key.when, wanted)
         ]
 
-    def _text(self, needle: str, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
-        if not needle:
+    def _text(self, needle: Needle, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
+        if not needle.exact:
             return rows
         found: list[MessageRow] = []
         for start in range(0, len(rows), messages.BLOCK):
             block = rows[start : start + messages.BLOCK]
-            with self._database.read() as connection:
-                parts = self._parts(connection, block)
-            found.extend(row for row in block if self._has_text(row, parts.get(row.uid), needle, headers))
+            parts = self._parts(block)
+            found.extend(row for row in block if self._text_has(row, parts.get(row.uid), needle, headers))
         return found
 
-    def _has_text(self, row: MessageRow, parts: bytes | None, needle: str, headers: bool) -> bool:
-        return self._body_has(row, lambda buffer: _text_has(buffer, parts, needle, headers))
+    def _text_has(self, row: MessageRow, parts: bytes | None, needle: Needle, headers: bool) -> bool:
+        def test(row: MessageRow, buffer: Any) -> bool:
+            if headers and self._scored(row, needle, header_text(buffer), 100):
+                return True
+            return self._scored(row, needle, body_text(buffer, parts), _IN_BODY)
 
-    def _parts(self, connection: Connection, block: Sequence[MessageRow]) -> dict[int, bytes]:
+        return self._body_has(row, test)
+
+    def _parts(self, block: Sequence[MessageRow]) -> dict[int, bytes]:
         box = self._view.mailbox
         uids = [row.uid for row in block]
-        return {row.uid: row.parts for row in messages.contents(connection, box.account, box.id, uids, Columns.PARTS)}
+        with self._database.read() as connection:
+            found = messages.contents(connection, box.account, box.id, uids, Columns.PARTS)
+            return {row.uid: row.parts for row in found}
 
-    def _body_has(self, row: MessageRow, test: Callable[[Any], bool]) -> bool:
+    def _body_has(self, row: MessageRow, test: Callable[[MessageRow, Any], bool]) -> bool:
         self._check_time()
         try:
             content = self._open_body(row)
         except (NoSuchMessage, Damaged):
             return False
         try:
-            return test(content.buffer())
+            return test(row, content.buffer())
         finally:
             content.close()
 
-    def _check_time(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise Unavailable("the search took too long")
+    def _scored(self, row: MessageRow, needle: Needle, folded: bytes, weight: int) -> bool:
+        """Whether a text has the needle; for a fuzzy one the message's score is kept, ``weight`` in parts of 100."""
+        if not needle.within(folded):
+            return False
+        if needle.words:
+            score = _AS_WRITTEN if needle.exact in folded else _BY_WORDS
+            self._scores.setdefault(row.uid, []).append(score * weight // 100)
+        return True
 
 
 def _depth(key: SearchKey) -> int:
@@ -226,7 +279,7 @@ def _depth(key: SearchKey) -> int:
     while waiting:
         one, level = waiting.pop()
         deepest = max(deepest, level)
-        if isinstance(one, Not):
+        if isinstance(one, Not | Fuzzy):
             waiting.append((one.key, level + 1))
         elif isinstance(one, AllOf | AnyOf):
             waiting.extend((inner, level + 1) for inner in one.keys)
@@ -274,22 +327,3 @@ def _compare(day: int, when: When, wanted: int) -> bool:
             return day == wanted
         case When.SINCE:
             return day >= wanted
-
-
-def _field_has(buffer: Any, field: bytes, needle: str) -> bool:
-    values = parse_headers(buffer).all(field)
-    if not needle:
-        return bool(values)
-    return any(needle in decode_words(value).casefold() for value in values)
-
-
-def _text_has(buffer: Any, parts: bytes | None, needle: str, headers: bool) -> bool:
-    if headers:
-        block = parse_headers(buffer)
-        for one in block.fields:
-            name = one.name.decode("latin-1").casefold()
-            value = decode_words(bytes(buffer[one.value_start : one.end])).casefold()
-            if needle in value or needle in f"{name}: {value}":
-                return True
-    root = load(parts) if parts else scan(buffer)
-    return any(needle in text.casefold() for text in searchable(buffer, root, TEXT_LIMIT))
