@@ -211,6 +211,7 @@ class Spam:
     budget: float = setting(
         2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60
     )
+    processes: int = setting(2, "Processes that judge, in each SMTP process.", low=1, high=64)
     text_limit: int = setting(256 * KiB, "Decoded text looked at in one message.", kind="size", low=4096)
     minimum_trained: int = setting(50, "Ham and spam that must be learnt each before the classifier speaks.", low=1)
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
@@ -266,3 +267,8 @@ class Settings:
     spam: Spam = field(default_factory=Spam)
     queue: Queue = field(default_factory=Queue)
     log: Log = field(default_factory=Log)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.store.database or f"sqlite:///{self.site.data}/mailserver.db"

@@ -15,7 +15,7 @@ from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
 from delivery.filing import Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
-from delivery.judging import Filter, Judge
+from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
 from delivery.policy import Action, Decision, check_header, decide
 from delivery.queue.store import QueueStore
@@ -23,12 +23,11 @@ from delivery.texts import say
 from directory.api import Recipients
 from mailauth import results
 from mailauth.results import AuthenticationResults
-from message import parts, trace
+from message import trace
 from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
-from spamfilter.evidence import Evidence
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
@@ -42,6 +41,12 @@ class Evaluator(Protocol):
     def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults: ...
 
 
+class Judge(Protocol):
+    """Judges messages; bounded in time, never raises for what the filter or the message does."""
+
+    def judge(self, case: Case) -> Verdict: ...
+
+
 class InboundPipeline:
     """What happens to a message from another server. Blocks; safe from any thread."""
 
@@ -50,15 +55,15 @@ class InboundPipeline:
         store: MailStore,
         recipients: Recipients,
         evaluator: Evaluator | None,
-        spam_filter: Filter | None,
+        judge: Judge | None,
         queue: QueueStore,
         settings: Settings,
         ring: Callable[[], None] = lambda: None,
     ) -> None:
-        """None for ``evaluator`` or ``spam_filter`` leaves that step out. ``ring`` wakes the queue's runner."""
+        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner."""
         self._directory = recipients
         self._evaluator = evaluator
-        self._judge = Judge(spam_filter, settings.spam) if spam_filter is not None else None
+        self._judge = judge
         self._settings = settings
         self._hostname = settings.site.hostname
         self._language = settings.site.language
@@ -75,14 +80,14 @@ class InboundPipeline:
     def _accept(self, envelope: Envelope, content: Content) -> Dispositions:
         buffer = content.buffer()
         headers = parse_headers(buffer, max_fields=ALL_FIELDS)
-        refusal = check_header(headers, self._settings.smtp)
+        refusal = check_header(headers)
         if refusal is not None:
             return self._refused(envelope, refusal)
         routes = self._routes(envelope, headers)
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
-        verdict = self._verdict(envelope, buffer, headers, authentication, routes)
+        verdict = self._verdict(envelope, content, authentication, routes)
         decision = decide(authentication, verdict, self._settings.mailauth)
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
@@ -110,24 +115,14 @@ class InboundPipeline:
     def _verdict(
         self,
         envelope: Envelope,
-        buffer: Buffer,
-        headers: HeaderBlock,
+        content: Content,
         authentication: AuthenticationResults | None,
         routes: Sequence[Route],
     ) -> Verdict | None:
         if self._judge is None:
             return None
-        return self._judge.judge(
-            Evidence(
-                envelope=envelope,
-                buffer=buffer,
-                headers=headers,
-                root=parts.scan(buffer, headers),
-                authentication=authentication,
-                local_domains=self._domains,
-                names=tuple(account.name for one in routes for account in one.accounts),
-            )
-        )
+        names = tuple(account.name for one in routes for account in one.accounts)
+        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names))
 
     def _traced(
         self,

@@ -1,34 +1,51 @@
-"""Asks the spam filter, for no longer than its budget.
+"""Asks the spam filter, which runs in processes of its own, for no longer than its budget.
 
-Judgements run in threads apart from their callers: a thread can't be ended from outside, so one that overruns is left
-behind and counted. When as many as ``STUCK`` are left behind the filter isn't asked any more until one of them ends: a
-message that makes the filter hang costs threads up to that number and never stops mail. What isn't judged passes,
-marked.
-
-Judging computes and never waits, so ``TURNS`` at a time get as much done as any number would: more threads would only
-fight for the interpreter.
+A filter reads what enemies write: one day a message will make it hang, or crash the interpreter. A process can be ended
+from outside, so one that overruns or dies is replaced, and costs the others nothing. Several judge at the same time on
+several cores, beside the listeners. What isn't judged passes, marked and counted.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
+import json
+import multiprocessing
+import pickle
 import queue
+import signal
 import threading
 import uuid
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from multiprocessing.connection import Connection
 from typing import Protocol
 
 import structlog
 
 from config.settings import Spam
+from delivery.fields import ALL_FIELDS
+from mailauth.results import AuthenticationResults
+from message.content import Content, FileContent, MemoryContent
+from message.envelope import Envelope
+from message.headers import parse_headers
+from message.parts import scan
 from spamfilter.evidence import Evidence
-from spamfilter.verdict import Action, Verdict
+from spamfilter.verdict import Action, Hit, Verdict
 
 log = structlog.get_logger()
 
-#: Judgements that may have overrun their budget and still be running.
-STUCK = 4
+#: Seconds beyond its budget that the filter has to come to an end by itself, before its process is killed.
+MARGIN = 0.5
 
-#: Judgements under way at a time, beside those that overran.
-TURNS = 2
+#: Seconds that a process may take to start: a large model is read then.
+START = 60.0
+
+#: Seconds between two attempts to start a process.
+AGAIN = 2.0
+
+#: Objects made between two looks for circles of them; a message makes thousands, and hardly ever a circle.
+COLLECT_AFTER = 10_000
 
 
 class Filter(Protocol):
@@ -37,67 +54,132 @@ class Filter(Protocol):
     def judge(self, evidence: Evidence) -> Verdict: ...
 
 
-class Judge:
-    """A spam filter that always answers in time. Safe from any thread.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One message on its way to judgement: what evidence is made of, as it travels between processes.
 
-    ``unscanned`` counts the messages that passed unjudged, ``stuck`` the judgements that overran and still run.
+    ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients.
     """
 
-    def __init__(self, spam_filter: Filter, settings: Spam) -> None:
-        self._filter = spam_filter
+    envelope: Envelope
+    mail: bytes | str
+    authentication: AuthenticationResults | None
+    local_domains: frozenset[str]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        envelope: Envelope,
+        content: Content,
+        authentication: AuthenticationResults | None,
+        local_domains: frozenset[str],
+        names: tuple[str, ...],
+    ) -> Case:
+        mail = content.path if isinstance(content, FileContent) else bytes(content.buffer())
+        return cls(envelope, mail, authentication, local_domains, names)
+
+    def judged_by(self, spam_filter: Filter) -> Verdict:
+        """Read the message and have it judged."""
+        content: Content = FileContent(self.mail) if isinstance(self.mail, str) else MemoryContent(self.mail)
+        try:
+            buffer = content.buffer()
+            headers = parse_headers(buffer, max_fields=ALL_FIELDS)
+            root = scan(buffer, headers)
+            return spam_filter.judge(
+                Evidence(self.envelope, buffer, headers, root, self.authentication, self.local_domains, self.names)
+            )
+        finally:
+            content.close()
+
+
+class Judge:
+    """Judging processes, each with a filter that ``make`` made in it. Safe from any thread.
+
+    ``make`` is called in the new process and must be picklable. ``unscanned`` counts the messages that passed unjudged,
+    ``replaced`` the processes that were killed or died.
+    """
+
+    def __init__(self, make: Callable[[], Filter], settings: Spam) -> None:
+        """Starts ``settings.processes`` processes and waits until one can judge, for ``START`` seconds at most."""
+        self._make = make
         self._settings = settings
-        self._turns = threading.Semaphore(TURNS)
-        self._cases: queue.SimpleQueue[_Hearing] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._idle = 0
+        self._seats: set[_Seat] = set()
+        self._idle: queue.SimpleQueue[_Seat] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._seated = threading.Event()
         self.unscanned = 0
-        self.stuck = 0
+        self.replaced = 0
+        # Before multiprocessing's own, which waits for processes that wait for us.
+        atexit.register(self.close)
+        for _ in range(settings.processes):
+            self._hire()
+        self._seated.wait(START)
 
-    def judge(self, evidence: Evidence) -> Verdict:
-        """The filter's verdict, or one with ``scanned`` False and a note when it failed or took too long."""
-        with self._turns:
-            if self.stuck >= STUCK:
-                return self._pass(evidence, "filter overloaded")
-            hearing = _Hearing(self._filter, evidence)
-            self._begin(hearing)
-            hearing.wait(self._settings.budget)
-            with self._lock:
-                if not hearing.ended:
-                    hearing.overrun = True
-                    self.stuck += 1
-        if hearing.overrun:
-            return self._pass(evidence, f"no verdict within {self._settings.budget:g} s")
-        if hearing.verdict is None:
-            return self._pass(evidence, "filter failed")
-        return hearing.verdict
+    def judge(self, case: Case) -> Verdict:
+        """The filter's verdict, or one with ``scanned`` False and a note when it failed or took too long.
 
-    def _begin(self, hearing: _Hearing) -> None:
-        """Hand a judgement to an idle thread, or to a new one: at most ``TURNS + STUCK`` are ever made."""
+        Waits as long as the budget for a process that is free, and as long again, and ``MARGIN``, for its verdict.
+        """
+        try:
+            seat = self._idle.get(timeout=self._settings.budget)
+        except queue.Empty:
+            return self._pass(case, "filter overloaded")
+        try:
+            verdict = seat.ask(case, self._settings.budget + MARGIN)
+        except TimeoutError:
+            self._replace(seat)
+            return self._pass(case, f"no verdict within {self._settings.budget:g} s")
+        except (EOFError, OSError):
+            self._replace(seat)
+            return self._pass(case, "filter died")
+        except BaseException:
+            self._replace(seat)
+            raise
+        self._idle.put(seat)
+        return verdict if verdict is not None else self._pass(case, "filter failed")
+
+    def close(self) -> None:
+        """End the processes. Judgements under way pass."""
+        atexit.unregister(self.close)
+        self._closed.set()
         with self._lock:
-            hire = self._idle == 0
-            if not hire:
-                self._idle -= 1
-        if hire:
-            threading.Thread(target=self._sit, name="judge", daemon=True).start()
-        self._cases.put(hearing)
+            seats, self._seats = self._seats, set()
+        for seat in seats:
+            seat.kill()
 
-    def _sit(self) -> None:
-        while True:
-            hearing = self._cases.get()
-            hearing.run()
+    def _replace(self, seat: _Seat) -> None:
+        with self._lock:
+            self._seats.discard(seat)
+            self.replaced += 1
+        seat.kill()
+        self._hire()
+
+    def _hire(self) -> None:
+        """Have a process started by a thread: nobody's message waits for it."""
+        threading.Thread(target=self._seat_one, name="judge-start", daemon=True).start()
+
+    def _seat_one(self) -> None:
+        while not self._closed.is_set():
+            try:
+                seat = _Seat(self._make)
+            except Exception as error:
+                log.error("spam.judge.not_started", error=str(error) or type(error).__name__, again=AGAIN)
+                self._closed.wait(AGAIN)
+                continue
             with self._lock:
-                hearing.ended = True
-                self._idle += 1
-                if hearing.overrun:
-                    self.stuck -= 1
-            hearing.end()
-            # The evidence may be a map of a big file: it must not live on until the next message comes.
-            del hearing
+                self._seats.add(seat)
+            if self._closed.is_set():
+                seat.kill()
+            self._idle.put(seat)
+            self._seated.set()
+            return
 
-    def _pass(self, evidence: Evidence, note: str) -> Verdict:
+    def _pass(self, case: Case, note: str) -> Verdict:
         with self._lock:
             self.unscanned += 1
-        log.warning("spam.unscanned", id=evidence.envelope.id, note=note, stuck=self.stuck, unscanned=self.unscanned)
+        log.warning("spam.unscanned", id=case.envelope.id, note=note, unscanned=self.unscanned, replaced=self.replaced)
         return Verdict(
             score=0.0,
             action=Action.ACCEPT,
@@ -110,30 +192,73 @@ class Judge:
         )
 
 
-class _Hearing:
-    """One judgement under way. ``ended`` and ``overrun`` change under the judge's lock."""
+class _Seat:
+    """One judging process, seen from here; used by one thread at a time."""
 
-    __slots__ = ("_bell", "_evidence", "_filter", "ended", "overrun", "verdict")
-
-    def __init__(self, spam_filter: Filter, evidence: Evidence) -> None:
-        self._filter = spam_filter
-        self._evidence = evidence
-        self._bell = threading.Lock()
-        self._bell.acquire()
-        self.verdict: Verdict | None = None
-        self.ended = False
-        self.overrun = False
-
-    def run(self) -> None:
+    def __init__(self, make: Callable[[], Filter]) -> None:
+        """Raises OSError or EOFError when the process can't start, TimeoutError when it takes too long."""
+        # Forked from a small process that has the filter's modules and no threads: quick, safe, and memory is shared.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([getattr(make, "func", make).__module__])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=sit, args=(theirs, make), name="judge", daemon=True)
         try:
-            self.verdict = self._filter.judge(self._evidence)
-        except Exception:
-            log.exception("spam.failed", id=self._evidence.envelope.id, incident=uuid.uuid4().hex[:12])
+            self._process.start()
+            theirs.close()
+            self._answer(START)
+        except BaseException:
+            self.kill()
+            raise
 
-    def end(self) -> None:
-        """Let ``wait`` return; called once."""
-        self._bell.release()
+    def ask(self, case: Case, seconds: float) -> Verdict | None:
+        """The verdict; None when the filter failed. Raises TimeoutError, and EOFError or OSError when it died."""
+        self._connection.send_bytes(pickle.dumps(case, pickle.HIGHEST_PROTOCOL))
+        return _decoded(self._answer(seconds))
 
-    def wait(self, seconds: float) -> None:
-        """Return when the judgement has ended, or after ``seconds``."""
-        self._bell.acquire(timeout=seconds)
+    def _answer(self, seconds: float) -> bytes:
+        if not self._connection.poll(seconds):
+            raise TimeoutError
+        return self._connection.recv_bytes()
+
+    def kill(self) -> None:
+        self._connection.close()
+        if self._process.pid is not None:
+            self._process.kill()
+
+
+def sit(connection: Connection, make: Callable[[], Filter]) -> None:
+    """The life of a judging process: it judges what comes until the other end is gone."""
+    # Ctrl-C and systemd's SIGTERM reach all processes; what is under way is finished as long as somebody asks.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    spam_filter = make()
+    # What is there now stays: the collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    try:
+        connection.send_bytes(_encoded(None))
+        while True:
+            connection.send_bytes(_encoded(_judged(spam_filter, pickle.loads(connection.recv_bytes()))))
+    except (EOFError, OSError):
+        return
+
+
+def _judged(spam_filter: Filter, case: Case) -> Verdict | None:
+    try:
+        return case.judged_by(spam_filter)
+    except Exception:
+        log.exception("spam.failed", id=case.envelope.id, incident=uuid.uuid4().hex[:12])
+        return None
+
+
+def _encoded(verdict: Verdict | None) -> bytes:
+    """As JSON: what comes from a process that has read hostile mail is never unpickled."""
+    return json.dumps(astuple(verdict) if verdict is not None else None).encode()
+
+
+def _decoded(octets: bytes) -> Verdict | None:
+    found = json.loads(octets)
+    if found is None:
+        return None
+    score, action, hits, *rest = found
+    return Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)

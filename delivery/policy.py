@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from config.settings import MailAuth, Smtp
+from config.settings import MailAuth
 from delivery.outcome import Reason
 from mailauth.results import AuthenticationResults, Outcome
 from message.address import parse_addresses
@@ -37,20 +37,15 @@ class Decision:
     detail: str = ""
 
 
-def check_header(headers: HeaderBlock, settings: Smtp) -> Decision | None:
+def check_header(headers: HeaderBlock) -> Decision | None:
     """The refusal that a header deserves by its form alone, or None.
 
     At most one From field, and a Sender when it has several addresses (RFC 5322 section 3.6.2): several would let the
     author who is authenticated differ from the one that is shown (RFC 9989). A missing or empty From alone is no reason
-    to refuse (RFC 5321 section 3.3): the spam filter counts it. A message that has passed ``received_fields`` servers
-    is in a loop (RFC 5321 section 6.3).
+    to refuse (RFC 5321 section 3.3): the spam filter counts it.
     """
-    if headers.body_start - headers.start > settings.header_size:
-        return _bad("the header is too large")
     if not headers.complete:
         return _bad("the header has too many fields")
-    if len(headers.named(b"Received")) > settings.received_fields:
-        return Decision(Action.REFUSE, Reason.LOOP, "too many Received fields")
     authors = headers.all(b"From")
     if len(authors) > 1:
         return _bad("several From fields")

@@ -100,7 +100,7 @@ class Authenticator:
                 return Outcome.MISMATCH, "wrong password"
         if not self._may_act_as(account, authorize_as):
             # The password was right: nothing is counted (RFC 4616 section 2, authorization refused).
-            return Outcome.MISMATCH, "may not act for another"
+            return Outcome.FORBIDDEN, "may not act for another"
         if remembered and standing.settled:
             return Outcome.OK, "remembered"
         if self._attempts.succeeded(origin.subject, origin.network, self._clock()) is not None:

@@ -19,7 +19,10 @@ class Role(StrEnum):
 
 
 class Outcome(Enum):
-    """Result of a sign-in. Outsiders are told OK, UNAVAILABLE or one same refusal for all others."""
+    """Result of a sign-in. Outsiders are told OK, UNAVAILABLE, FORBIDDEN or one same refusal for all others.
+
+    FORBIDDEN: the password was right, but it gives no right to the identity that was asked for (RFC 4616 section 2).
+    """
 
     OK = "ok"
     UNKNOWN = "unknown"
@@ -27,6 +30,7 @@ class Outcome(Enum):
     DISABLED = "disabled"
     LOCKED = "locked"
     UNAVAILABLE = "unavailable"
+    FORBIDDEN = "forbidden"
 
 
 class Proof(Enum):

@@ -5,13 +5,14 @@ Each part is made when it is first asked for, so that a role opens only what it 
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from config.settings import Settings
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
+from delivery.judging import Judge
 from delivery.learning import Learning
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
@@ -25,10 +26,11 @@ from mailauth.dkim_sign import Signer
 from mailauth.evaluate import Evaluator
 from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
+from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.model import BayesModel
 from spamfilter.bayes.train import Trainer
-from spamfilter.filter import SpamFilter
+from spamfilter.rules import RULES
+from spamfilter.scores import shipped
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
@@ -49,8 +51,7 @@ class Rooms:
 
     @cached_property
     def database(self) -> Database:
-        url = self.settings.store.database or f"sqlite:///{self.data}/mailserver.db"
-        return Database(url)
+        return Database(self.settings.database_url)
 
     def migrate(self) -> None:
         """Make the data folder and bring the database to this release's schema. Raises Unavailable, DiskFull."""
@@ -104,13 +105,12 @@ class Rooms:
         return Trainer(self.database, self.settings.spam)
 
     @cached_property
-    def spam_filter(self) -> SpamFilter | None:
+    def judge(self) -> Judge | None:
         if not self.settings.spam.enabled:
             return None
-        model = BayesModel(self.database)
-        # Now, not at the first message: a large model takes seconds to read.
-        model.load()
-        return SpamFilter(self.settings.spam, model)
+        # A wrong file of weights is told at the start, not by processes that don't come up.
+        shipped(RULES, self.settings.spam.scores)
+        return Judge(partial(judging.spam_filter, self.settings), self.settings.spam)
 
     # ---------------------------------------------------------------- delivery
 
@@ -126,7 +126,7 @@ class Rooms:
     def inbound(self) -> InboundPipeline:
         evaluator = Evaluator(self.resolver, self.settings.mailauth) if self.settings.mailauth.enabled else None
         return InboundPipeline(
-            self.store, self.directory, evaluator, self.spam_filter, self.queue, self.settings, self.ring_queue
+            self.store, self.directory, evaluator, self.judge, self.queue, self.settings, self.ring_queue
         )
 
     @cached_property
@@ -154,6 +154,6 @@ class Rooms:
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""
-        for name in ("relay", "store", "doorbell", "database"):
+        for name in ("relay", "judge", "store", "doorbell", "database"):
             if name in self.__dict__:
                 self.__dict__[name].close()

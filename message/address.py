@@ -201,15 +201,6 @@ def split(address: str) -> tuple[str, str]:
     return (local, domain) if at else (address, "")
 
 
-def normalise(address: str) -> str:
-    """The address with its domain in lower-case A-labels (IDNA 2008, RFC 5891); the local part stays.
-
-    A domain that is no valid host name is only put into lower case. Never raises.
-    """
-    local, domain = split(address)
-    return f"{local}@{ascii_domain(domain)}" if domain else address
-
-
 def ascii_domain(domain: str) -> str:
     """A domain in lower-case A-labels; what is not valid under IDNA 2008 is only put into lower case."""
     if domain.isascii() or len(domain) > _DOMAIN_LENGTH:

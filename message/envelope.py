@@ -5,7 +5,7 @@ RFC 5321 section 2.3.1 (envelope and content), RFC 3461 section 4 (DSN parameter
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -66,4 +66,3 @@ class Envelope:
     body: str = "8BITMIME"
     ret: str | None = None
     envid: str | None = None
-    size_hint: int | None = field(default=None)

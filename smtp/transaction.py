@@ -57,5 +57,4 @@ class Transaction:
             body=self.mail.body,
             ret=self.mail.ret,
             envid=self.mail.envid,
-            size_hint=self.mail.size,
         )

@@ -171,12 +171,15 @@ class MailStore(Protocol):
         """
         ...
 
-    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
-        """Copy to mailbox number ``to`` of the same account, all or none; flags, keywords and dates are kept."""
+    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
+        """Copy to mailbox number ``to`` of the same account; flags, keywords and dates are kept.
+
+        UIDs that are gone are left out; with ``every`` nothing is copied then, and NoSuchMessage raised.
+        """
         ...
 
-    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
-        """Move in one transaction: a message is never in both places nor in none."""
+    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
+        """The same as a move in one transaction: a message is never in both places nor in none."""
         ...
 
     def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:

@@ -363,13 +363,15 @@ class Store:
         if len(have | {keyword.casefold() for keyword in given}) > self._settings.keywords:
             raise LimitReached(f"a mailbox may have {self._settings.keywords} keywords")
 
-    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=False)
+    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
+        return self._transfer(account, mailbox, uids, to, move=False, every=every)
 
-    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=True)
+    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
+        return self._transfer(account, mailbox, uids, to, move=True, every=every)
 
-    def _transfer(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, move: bool) -> CopyResult:
+    def _transfer(
+        self, account: int, mailbox: int, uids: Sequence[int], to: int, *, move: bool, every: bool
+    ) -> CopyResult:
         with self._database.read() as connection:
             source = Place(self._key(account), mailboxes.folder_of(connection, account, mailbox)[0])
             target = Place(self._key(account), mailboxes.folder_of(connection, account, to)[0])
@@ -387,6 +389,8 @@ class Store:
                 if ledger.place(there) != target:
                     raise NoSuchMailbox("the mailbox was renamed meanwhile: try again")
                 rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
+                if every and len(rows) < len(set(uids)):
+                    raise NoSuchMessage("some of the messages were expunged")
                 if not move:
                     ledger.check_room(sum(row.size for row in rows), len(rows))
                 pairs = [(row.uid, _enter_copy(ledger, here, there, row, linked[row.blob], move)) for row in rows]

@@ -7,7 +7,7 @@ import binascii
 import structlog
 
 from directory import sasl
-from directory.model import Account, Credentials, Outcome, SignIn
+from directory.model import Credentials, Outcome, SignIn
 from imap.commands.basic import capability_names
 from imap.errors import Refused
 from imap.session.context import Context
@@ -73,13 +73,13 @@ def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandS
     answer = _ask(context, credentials)
     if answer.outcome is Outcome.UNAVAILABLE:
         raise Refused("The directory is away for the moment: try again later", b"UNAVAILABLE")
+    if answer.outcome is Outcome.FORBIDDEN:
+        yield from _refuse(context, tag, "You may act for yourself only", b"AUTHORIZATIONFAILED")
+        return
     if answer.outcome is not Outcome.OK or answer.account is None:
         yield from _refuse(context, tag)
         return
     account = answer.account
-    if not _is_own(account, credentials.authorize_as):
-        yield from _refuse(context, tag, "You may act for yourself only", b"AUTHORIZATIONFAILED")
-        return
     context.number = context.store.open_account(account.key)
     if not context.services.admission.admit(account.key, context.address):
         log.warning("imap.too_many_sessions", account=account.key, address=context.address)
@@ -96,12 +96,6 @@ def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandS
 
 def _ask(context: Context, credentials: Credentials) -> SignIn:
     return context.services.door.check(credentials, service="imap", address=context.address)
-
-
-def _is_own(account: Account, identity: str) -> bool:
-    """True for the authorization identities that are the account's own (RFC 4616 section 2)."""
-    names = (account.key, account.login, *account.addresses)
-    return not identity or identity.casefold() in {name.casefold() for name in names}
 
 
 def _refuse(context: Context, tag: bytes, text: str = REFUSAL, code: bytes = b"AUTHENTICATIONFAILED") -> CommandSteps:

@@ -14,13 +14,13 @@ from storage.model import CopyResult
 
 
 def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
-    """All or nothing; of UIDs that don't exist nothing is said."""
+    """All or nothing; of UIDs that don't exist nothing is said. A number whose message is gone refuses the whole."""
     box = context.box()
     uids = _present(box, command)
     to = target(context, command.mailbox)
     if uids:
-        result = context.store.copy(context.number, box.id, uids, to.id)
         context.look_again()
+        result = context.store.copy(context.number, box.id, uids, to.id, every=not command.uid)
         yield Status(Kind.OK, "Copied", _copyuid(result), tag)
 
 
@@ -32,8 +32,8 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     if to.id == box.id:
         raise Refused("The messages are in that mailbox already", b"CANNOT")
     if uids:
-        result = context.store.move(context.number, box.id, uids, to.id)
         context.look_again()
+        result = context.store.move(context.number, box.id, uids, to.id, every=not command.uid)
         if result.source:
             yield ok("Moved", _copyuid(result))
 

@@ -12,7 +12,10 @@ from storage.model import FlagChange, MessageRow, System
 
 
 def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
-    """Sends the new flags, with .SILENT only where somebody else changed them too."""
+    """Sends the new flags, with .SILENT only where somebody else changed them too.
+
+    That may have been told at the start of this very command: then the last word on the message must be its flags now.
+    """
     box = context.writable()
     if command.unchanged_since is not None:
         context.enabled.add("CONDSTORE")
@@ -37,7 +40,8 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         number = box.number(row.uid)
         if number is None:
             continue
-        if not command.silent or not _as_expected(before[row.uid], row, command):
+        others = row.uid in box.just_told or not _as_expected(before[row.uid], row, command)
+        if others or not command.silent:
             yield context.flags_of(number, row, uid=command.uid)
         elif context.condstore and row.modseq != before[row.uid].modseq:
             yield _modseq_of(number, row, command.uid)

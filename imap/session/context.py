@@ -160,7 +160,10 @@ class Context:
     def news(self, *, expunge: bool) -> Iterator[Response]:
         """What happened in the selected mailbox and may be told now. Raises MailboxGone."""
         box, watch = self.selected, self.watch
-        if box is None or watch is None or not self.may_have_news:
+        if box is None or watch is None:
+            return
+        box.just_told = frozenset()
+        if not self.may_have_news:
             return
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
@@ -193,6 +196,7 @@ class Context:
             yield from self.flags()
         for number, row in news.changed:
             yield self.flags_of(number, row, uid=True)
+        box.just_told = frozenset(row.uid for _, row in news.changed)
 
     def flags(self) -> Iterator[Response]:
         """FLAGS and PERMANENTFLAGS of the selected mailbox (RFC 3501 sections 7.1 and 7.2.6)."""

@@ -43,6 +43,8 @@ class SelectedMailbox:
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = keywords_of(view.rows)
+        #: UIDs whose flags the last look for news told.
+        self.just_told: frozenset[int] = frozenset()
         self._gone = 0
         self._modseq = view.highest_modseq
         self._last_uid = view.uids[-1] if view.uids else 0
@@ -78,10 +80,11 @@ class SelectedMailbox:
         numbers = {uid: number for number, uid in enumerate(self.uids, 1)}
         return [(numbers[uid], uid) for uid in uids if uid in numbers]
 
-    def places(self, numbers: NumberSet, *, uid: bool) -> Places:
+    def places(self, numbers: NumberSet, *, uid: bool, strict: bool = True) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.
 
-        Raises ParseError for a message number above the count, unless ``*`` stands at the other end of its range.
+        Raises ParseError for a message number above the count, unless ``*`` stands at the other end of its range;
+        with ``strict`` false such numbers are left out too.
         """
         if uid:
             highest = self.uids[-1] if self.uids else 0
@@ -89,7 +92,7 @@ class SelectedMailbox:
                 (bisect_left(self.uids, low), bisect_right(self.uids, high)) for low, high in numbers.resolve(highest)
             )
             return [(start, end) for start, end in found if start < end]
-        for member in numbers.members:
+        for member in numbers.members if strict else ():
             if None not in member and max(number for number in member if number is not None) > self.count:
                 raise ParseError("there is no such message number")
         return [(low - 1, min(high, self.count)) for low, high in numbers.resolve(self.count) if low <= self.count]

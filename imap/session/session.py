@@ -43,7 +43,7 @@ class Session:
         row = TABLE[type(command)]
         if self.context.state not in row.states:
             self.bad += 1
-            yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", None, tag))
+            yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", b"CLIENTBUG", tag))
             return
         try:
             if row.news is News.NO_REMOVALS:

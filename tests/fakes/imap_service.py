@@ -54,15 +54,19 @@ def running_reactor() -> Any:
 class Service:
     """An IMAP service with accounts ``marie`` and ``paul``, in clear on ``port`` and with TLS on ``tls_port``.
 
-    Loopback counts as a trusted network, so that tests may sign in without TLS, unless ``trusted`` is false.
+    Loopback counts as a trusted network, so that tests may sign in without TLS, unless ``trusted`` is false. Further
+    arguments are IMAP settings, except ``limits`` (the store's settings) and ``handshake_timeout``.
     """
 
     def __init__(self, folder: Path, *, trusted: bool = True, delay: float = 0.01, **changes: Any) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
         self.database = Database(f"sqlite:///{folder}/index.db")
         metadata.create_all(self.database.engine)
         self.doorbell = Doorbell(folder / "bells")
-        quota = changes.pop("quota_bytes", Store().quota_bytes)
-        self.store = MailStore(self.database, Maildir(folder / "mail"), Store(quota_bytes=quota), self.doorbell)
+        limits: Store = changes.pop("limits", Store())
+        patience = changes.pop("handshake_timeout", Tls().handshake_timeout)
+        self.store = MailStore(self.database, Maildir(folder / "mail"), limits, self.doorbell)
         passwords = Passwords(QUICK)
         directory = SqlDirectory(self.database, Site(domains=("example.org",)), passwords)
         self.door = Authenticator(directory, Attempts(self.database, QUICK), QUICK)
@@ -78,7 +82,7 @@ class Service:
         self.settings = dataclasses.replace(Imap(), **changes)
         sockets = {"imap": [_bound()], "imaps": [_bound()]}
         self.port, self.tls_port = (sockets[name][0].getsockname()[1] for name in ("imap", "imaps"))
-        tls = Tls(certificate=certificate, key=key)
+        tls = Tls(certificate=certificate, key=key, handshake_timeout=patience)
         self.listeners: Listeners = blockingCallFromThread(
             running_reactor(),
             lambda: listen(

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from message.address import normalise, parse_addresses
+from message.address import ascii_domain, parse_addresses
 from message.headers import parse_headers
 from message.markup import read_html
 from message.parts import Part, dump, find, load, scan, walk
@@ -122,7 +122,7 @@ def test_values(value):
         sound(text)
     for address in parse_addresses(value):
         sound(address.name + address.spec)
-        normalise(address.spec)
+        ascii_domain(address.spec)
 
 
 @settings(max_examples=300, deadline=None)

@@ -186,6 +186,53 @@ def test_smtp_garbage(stack: Any, octets: bytes) -> None:
     assert b"235" not in got
 
 
+def process(stack: Any, role: str) -> int:
+    """The process of a role."""
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = line.read_bytes().split(b"\0")
+            parent = int((line.parent / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == stack.process.pid and [b"serve", role.encode()] == words[words.index(b"mailserver") + 1 :][:2]:
+            return int(line.parent.name)
+    raise AssertionError(f"no process {role}")
+
+
+def private(pid: int) -> int:
+    """Octets of memory that a process has for itself alone."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024 * sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_"))
+
+
+def test_ten_gigabytes_asked_for_and_never_read(stack: Any) -> None:
+    """What such a client costs the process is a portion, whatever it asks for."""
+    login = "beatrice.cote"
+    letter = b"From: a@example.net\r\nSubject: gros\r\n\r\n" + (b"x" * 76 + b"\r\n") * 13_500
+    with stack.imap(login) as client:
+        client.create("gros")
+        client.append("gros", "", "", letter)
+        client.select("gros")
+        for _ in range(3):
+            assert client.fetch("1", "(BODY.PEEK[])")[0] == "OK"
+        imap = process(stack, "imap")
+        before = private(imap)
+        sockets = []
+        for _ in range(5):
+            raw = socket.create_connection(("127.0.0.1", stack.facts["imaps_port"]), timeout=20)
+            one = stack.tls.wrap_socket(raw, server_hostname="localhost")
+            sockets.append(one)
+            sign_in = f"a LOGIN {login} {stack.user(login)['password']}\r\nb SELECT gros\r\n"
+            one.sendall(sign_in.encode() + b"c FETCH 1 BODY.PEEK[]\r\n" * 2000)
+        for _ in range(20):
+            assert client.noop()[0] == "OK"
+            time.sleep(0.1)
+        grown = private(imap) - before
+        for one in sockets:
+            one.close()
+    assert grown < len(sockets) * 2 * 1024 * 1024, f"{grown // len(sockets)} octets each"
+
+
 def test_a_client_that_never_reads_costs_little(stack: Any) -> None:
     """It asks for much more than its window holds, again and again; others are served meanwhile."""
     person = stack.user("beatrice.cote")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import imaplib
 import ssl
 import subprocess
@@ -111,3 +112,166 @@ SyncState *
     sync()
     box = running.store.mailbox(running.account, "INBOX")
     assert (box.messages, box.unseen) == (5, 4)
+
+
+def run(*command: str, home: Path) -> str:
+    """Output of a program that must succeed; ``home`` keeps its files away from the user's."""
+    environment = {"HOME": str(home), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=home, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_offlineimap(running: Service, need: Need, tmp_path: Path) -> None:
+    offlineimap = need("offlineimap", "offlineimap3")
+    running.fill("INBOX", 4)
+    local = tmp_path / "local"
+    (tmp_path / "rc").write_text(
+        f"""
+[general]
+accounts = school
+metadata = {tmp_path}/metadata
+
+[Account school]
+localrepository = near
+remoterepository = far
+
+[Repository near]
+type = Maildir
+localfolders = {local}
+
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = {running.tls_port}
+remoteuser = marie
+remotepass = {PASSWORD}
+ssl = yes
+sslcacertfile = {running.ca}
+"""
+    )
+
+    def sync() -> None:
+        run(offlineimap, "-c", str(tmp_path / "rc"), "-o", "-u", "basic", home=tmp_path)
+
+    sync()
+    inbox = [*(local / "INBOX" / "new").iterdir(), *(local / "INBOX" / "cur").iterdir()]
+    assert len(inbox) == 4
+    # One is removed, one is read, one is new: the next run carries it over.
+    inbox[0].unlink()
+    inbox[1].rename(local / "INBOX" / "cur" / (inbox[1].name.partition(":")[0] + ":2,S"))
+    (local / "INBOX" / "new" / "1.mine.host").write_bytes(letter("nouvelle"))
+    sync()
+    box = running.store.mailbox(running.account, "INBOX")
+    assert (box.messages, box.unseen) == (4, 3)
+
+
+def test_fetchmail(running: Service, need: Need, tmp_path: Path) -> None:
+    fetchmail = need("fetchmail", "fetchmail")
+    running.fill("INBOX", 3)
+    taken = tmp_path / "taken"
+    rc = tmp_path / "fetchmailrc"
+    rc.write_text(
+        f"""
+poll localhost protocol imap port {running.tls_port}
+  username "marie" password "{PASSWORD}"
+  ssl sslcertck sslcertfile "{running.ca}"
+  fetchall no rewrite mda "cat >> {taken}"
+"""
+    )
+    rc.chmod(0o600)
+    run(fetchmail, "-f", str(rc), "--nosyslog", "--pidfile", str(tmp_path / "pid"), home=tmp_path)
+    assert [f"Message {number}" in taken.read_text() for number in (1, 2, 3)] == [True] * 3
+    assert running.store.mailbox(running.account, "INBOX").messages == 0
+
+
+def test_getmail(running: Service, need: Need, tmp_path: Path) -> None:
+    getmail = need("getmail", "getmail6")
+    running.fill("INBOX", 3)
+    taken = tmp_path / "taken"
+    (tmp_path / "rc").write_text(
+        f"""
+[retriever]
+type = SimpleIMAPSSLRetriever
+server = localhost
+port = {running.tls_port}
+username = marie
+password = {PASSWORD}
+ca_certs = {running.ca}
+mailboxes = ("INBOX", "Sent")
+
+[destination]
+type = MDA_external
+path = /usr/bin/tee
+arguments = ("-a", "{taken}")
+allow_root_commands = true
+
+[options]
+delete = true
+read_all = false
+"""
+    )
+    running.fill("Sent", 1)
+    run(getmail, "--getmaildir", str(tmp_path), "--rcfile", "rc", home=tmp_path)
+    assert taken.read_text().count("Subject: Message 1") == 2
+    assert running.store.mailbox(running.account, "INBOX").messages == 0
+
+
+def test_imapclient(running: Service) -> None:
+    imapclient = pytest.importorskip("imapclient")
+    running.fill("INBOX", 3)
+    context = ssl.create_default_context(cafile=running.ca)
+    with imapclient.IMAPClient("localhost", running.tls_port, ssl_context=context) as client:
+        client.login("marie", PASSWORD)
+        client.enable("CONDSTORE")
+        client.create_folder("Réunions & co")
+        assert b"\\HasNoChildren" in next(flags for flags, _, name in client.list_folders() if name == "Réunions & co")
+        assert client.find_special_folder(b"\\Trash") == "Trash"
+        selected = client.select_folder("INBOX")
+        assert (selected[b"EXISTS"], selected[b"READ-WRITE"]) == (3, True)
+        assert client.search(["SUBJECT", "Message 2"]) == [2]
+        fetched = client.fetch([1, 2], ["ENVELOPE", "BODYSTRUCTURE", "INTERNALDATE", "BODY[]<0.10>", "MODSEQ"])
+        assert fetched[1][b"ENVELOPE"].subject == b"Message 1"
+        assert fetched[2][b"BODY[]<0>"] == b"From: Mari"
+        assert not fetched[2][b"BODYSTRUCTURE"].is_multipart
+        client.add_flags([1], [imapclient.DELETED, b"urgent"])
+        assert set(client.get_flags([1])[1]) >= {imapclient.DELETED, b"urgent"}
+        client.copy([2], "Réunions & co")
+        client.uid_expunge([1])
+        client.move([2], "Trash")
+        assert client.search() == [3]
+        client.idle()
+        running.deliver()
+        heard: list[tuple[object, ...]] = []
+        while (2, b"EXISTS") not in heard:
+            pushed = client.idle_check(timeout=10)
+            assert pushed, heard
+            heard += pushed
+        client.idle_done()
+        assert client.folder_status("Trash", ["MESSAGES", "UNSEEN"]) == {b"MESSAGES": 1, b"UNSEEN": 0}
+        assert client.get_quota()[0].resource == "STORAGE"
+
+
+def test_aioimaplib_in_idle(running: Service) -> None:
+    aioimaplib = pytest.importorskip("aioimaplib")
+    running.fill("INBOX", 1)
+
+    async def session() -> list[bytes]:
+        context = ssl.create_default_context(cafile=running.ca)
+        client = aioimaplib.IMAP4_SSL("localhost", running.tls_port, timeout=10, ssl_context=context)
+        await client.wait_hello_from_server()
+        assert (await client.login("marie", PASSWORD)).result == "OK"
+        assert (await client.select("INBOX")).result == "OK"
+        waiting = await client.idle_start(timeout=20)
+        await asyncio.get_running_loop().run_in_executor(None, running.deliver)
+        pushed: list[bytes] = []
+        while b"2 EXISTS" not in pushed:
+            pushed += await client.wait_server_push(timeout=10)
+        client.idle_done()
+        await asyncio.wait_for(waiting, 10)
+        fetched = await client.uid("fetch", "2", "(FLAGS BODY.PEEK[])")
+        assert fetched.result == "OK"
+        await client.logout()
+        return list(fetched.lines)
+
+    assert any(b"Subject: Nouvelle" in line for line in asyncio.run(session()))

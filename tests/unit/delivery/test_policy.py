@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from config.settings import MailAuth, Smtp
+from config.settings import MailAuth
 from delivery.outcome import Reason
 from delivery.policy import Action, Decision, check_header, decide
 from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfResult
@@ -63,7 +63,7 @@ def test_what_was_not_scanned_passes():
 
 
 def checked(head: bytes) -> Decision | None:
-    return check_header(parse_headers(head + b"\r\nbody\r\n", max_fields=100_000), Smtp())
+    return check_header(parse_headers(head + b"\r\nbody\r\n", max_fields=100_000))
 
 
 FROM = b"From: Anna <anna@far.example>\r\n"
@@ -95,8 +95,6 @@ def test_headers_that_pass(head: bytes):
         (FROM + b"X-Many: y\r\n" * 1500 + b"From : other@far.example\r\n", Reason.BAD_HEADER),
         (b"From: " + b"x" * 40_000 + b" <a@x.example>\r\n", Reason.BAD_HEADER),
         (b"From: a@x.example, b@y.example\r\n", Reason.BAD_HEADER),
-        (FROM + b"X-Big: " + b"y" * 300_000 + b"\r\n", Reason.BAD_HEADER),
-        (FROM + b"Received: x\r\n" * 51, Reason.LOOP),
     ],
 )
 def test_headers_that_are_refused(head: bytes, reason: Reason):

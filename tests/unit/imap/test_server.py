@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from twisted.internet.threads import blockingCallFromThread
 
+from config.settings import Store
 from message.content import MemoryContent
 from storage.errors import Unavailable
 from storage.model import NewMessage
@@ -99,7 +100,7 @@ def test_another_authorization_identity_is_refused(start: Start) -> None:
     client = Client(start().port)
     client.line()
     exchange = base64.b64encode(f"paul\0marie\0{PASSWORD}".encode()).decode()
-    assert b" NO [AUTH" in client.command(f"AUTHENTICATE PLAIN {exchange}")[-1]
+    assert b" NO [AUTHORIZATIONFAILED] " in client.command(f"AUTHENTICATE PLAIN {exchange}")[-1]
     own = base64.b64encode(f"marie@example.org\0marie\0{PASSWORD}".encode()).decode()
     client.ok(f"AUTHENTICATE PLAIN {own}")
 
@@ -165,6 +166,11 @@ def test_time_to_sign_in(start: Start) -> None:
     assert client.ended()
 
 
+def test_time_for_the_handshake(start: Start) -> None:
+    silent = Client(start(handshake_timeout=0.2).tls_port)
+    assert silent.ended()
+
+
 def test_quiet_sessions_end(start: Start) -> None:
     client = signed_in(start(idle_timeout=0.2))
     assert client.line().startswith(b"* BYE")
@@ -186,6 +192,67 @@ def test_a_line_without_end(start: Start) -> None:
     assert client.line().startswith(b"a BAD [TOOBIG]")
     assert client.line().startswith(b"* BYE")
     assert client.ended()
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (b"LOGIN {1025}", b"BAD [TOOBIG]"),
+        (b"LOGIN {-1}", b"BAD"),
+        (b"ID (((", b"BAD"),
+        (b"LOGIN a\0 b", b"BAD"),
+        (b"SELECT INBOX", b"BAD"),
+        (b"LIST (((" + b"(" * 100 + b' "" *', b"BAD"),
+    ],
+)
+def test_limits_before_sign_in(start: Start, command: bytes, answer: bytes) -> None:
+    client = Client(start().port)
+    client.line()
+    assert client.command(command)[-1].startswith(b"t1 " + answer)
+    client.ok("NOOP")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (b"CREATE {65537}", b"BAD [TOOBIG]"),
+        (b'CREATE "%b"' % (b"x" * 256), b"NO [CANNOT]"),
+        (b'CREATE "%b"' % b"/".join([b"x" * 200] * 6), b"NO [CANNOT]"),
+        (b'CREATE "%b"' % b"/".join([b"x"] * 17), b"NO [CANNOT]"),
+        (b'CREATE "../paul"', b"NO [CANNOT]"),
+        (b'SELECT "../paul"', b"NO [CANNOT]"),
+        (b'SELECT "user/paul"', b"NO [NONEXISTENT]"),
+        (b"SEARCH " + b"(" * 33 + b"SEEN" + b")" * 33, b"BAD"),
+        (b"SEARCH" + b" SEEN" * 1001, b"BAD"),
+        (b"FETCH " + b"1," * 10_000 + b"1 FLAGS", b"BAD"),
+        (b"FETCH 0 FLAGS", b"BAD"),
+        (b"UID FETCH 4294967296 FLAGS", b"BAD"),
+        (b"UID FETCH 4294967295:1 FLAGS", b"OK"),
+        (b"FETCH 1 BODY[]<0.4294967295>", b"OK"),
+        (b"FETCH 1 BODY[1.1.1.1.1.1.1.1]", b"OK"),
+        (b'LIST "" ' + b"%*" * 400 + b"x", b"OK"),
+        (b"STORE 1 +FLAGS (" + b"k" * 65 + b")", b"NO [LIMIT]"),
+        (b"STORE 1 +FLAGS (%b)" % b" ".join(b"k%d" % number for number in range(101)), b"NO [LIMIT]"),
+    ],
+)
+def test_limits_after_sign_in(start: Start, command: bytes, answer: bytes) -> None:
+    service = start()
+    service.fill("INBOX", 1)
+    client = signed_in(service, "INBOX")
+    assert client.command(command)[-1].startswith(b"t3 " + answer)
+    client.ok("NOOP")
+
+
+def test_lines_have_limits(start: Start) -> None:
+    service = start()
+    stranger, client = Client(service.port), signed_in(service)
+    stranger.line()
+    for one, limit in ((stranger, 8 * 1024), (client, 64 * 1024)):
+        one.send(b"a NOOP" + b" " * (limit - 100) + b"\r\n")
+        assert one.line().startswith(b"a BAD ")
+        one.send(b"b NOOP" + b" " * limit + b"\r\n")
+        assert one.line().startswith(b"b BAD [TOOBIG] ")
+        assert one.line().startswith(b"* BYE")
 
 
 def test_many_bad_commands(start: Start) -> None:
@@ -269,6 +336,32 @@ def test_rubbish_before_sign_in_gets_bad_and_the_session_goes_on(start: Start, o
     assert len(answers) <= 4
 
 
+@pytest.mark.parametrize("login", ["marie", "paul"])
+def test_a_long_answer_leaves_others_their_turn(start: Start, login: str) -> None:
+    """Counted, not timed: while one session is sent a long answer, others of its account or not are served."""
+    service = start()
+    box, archive = (service.store.mailbox(service.account, name).id for name in ("INBOX", "Archive"))
+    service.fill("INBOX", 500)
+    for _ in range(10):
+        service.store.copy(service.account, box, service.store.view(service.account, box).uids, archive)
+    long, other = signed_in(service, "Archive"), signed_in(service, "INBOX", login)
+    ended = threading.Event()
+
+    def read() -> None:
+        assert len(long.ok("FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT)])")) == 5000
+        ended.set()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    answered = 0
+    while not ended.is_set():
+        other.ok("NOOP")
+        other.ok("STATUS INBOX (MESSAGES)")
+        answered += 1
+    reading.join()
+    assert answered > 10
+
+
 def test_a_flood_of_small_commands_leaves_others_their_turn(start: Start) -> None:
     service = start()
     flood, other = signed_in(service), signed_in(service, login="paul")
@@ -320,7 +413,7 @@ def test_several_messages_or_none(start: Start) -> None:
 
 
 def test_over_quota_is_refused_before_it_is_sent(start: Start) -> None:
-    client = signed_in(start(quota_bytes=200_000))
+    client = signed_in(start(limits=Store(quota_bytes=200_000)))
     assert client.command("APPEND INBOX {150000000}")[-1].startswith(b"t2 NO [TOOBIG]")
     assert client.command("APPEND INBOX {300000}")[-1].startswith(b"t3 NO [OVERQUOTA]")
     client.ok("NOOP")

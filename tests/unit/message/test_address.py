@@ -1,6 +1,6 @@
 import pytest
 
-from message.address import Address, Entry, entries, normalise, parse_addresses, split, without_detail
+from message.address import Address, Entry, ascii_domain, entries, parse_addresses, split, without_detail
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,18 @@ def test_the_limit():
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"),
+    ("domain", "expected"),
     [
-        ("Marie@Ecole.Example", "Marie@ecole.example"),
-        ("marie@École.example", "marie@xn--cole-9oa.example"),
-        ("marie@straße.example", "marie@xn--strae-oqa.example"),  # IDNA 2008 keeps the sharp s
-        ("marie", "marie"),
-        ("a@b@École.example", "a@b@xn--cole-9oa.example"),
-        ("marie@[192.0.2.1]", "marie@[192.0.2.1]"),
-        ("marie@é..x", "marie@é..x"),
-        ("marie@" + "é" * 300, "marie@" + "é" * 300),
+        ("Ecole.Example", "ecole.example"),
+        ("École.example", "xn--cole-9oa.example"),
+        ("straße.example", "xn--strae-oqa.example"),  # IDNA 2008 keeps the sharp s
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("é..x", "é..x"),
+        ("é" * 300, "é" * 300),
     ],
 )
-def test_normal_form(address, expected):
-    assert normalise(address) == expected
+def test_a_domain_in_a_labels(domain, expected):
+    assert ascii_domain(domain) == expected
 
 
 def test_split_and_detail():

@@ -14,6 +14,7 @@ from config.settings import Settings
 
 FOLDER = Path(__file__).resolve().parents[3] / "systemd"
 PROGRAM = "/opt/mailserver/.venv/bin/mailserver"
+PYTHON = "/opt/mailserver/.venv/bin/python"
 SERVICES = sorted(FOLDER.glob("*.service"))
 SOCKETS = sorted(FOLDER.glob("*.socket"))
 ROLES = ("imap", "queue", "smtp")
@@ -55,7 +56,9 @@ def test_units_are_correct(tmp_path: Path) -> None:
     program.chmod(0o755)
     units = [*SERVICES, *SOCKETS, *FOLDER.glob("*.target")]
     for unit in units:
-        (tmp_path / unit.name).write_text(unit.read_text("utf-8").replace(PROGRAM, str(program)))
+        (tmp_path / unit.name).write_text(
+            unit.read_text("utf-8").replace(PROGRAM, str(program)).replace(PYTHON, str(program))
+        )
     done = run(
         "systemd-analyze",
         "verify",
@@ -100,7 +103,8 @@ def test_roles_are_handed_all_their_sockets(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_roles_run_themselves(role: str) -> None:
     service = settings(FOLDER / f"mailserver-{role}.service")
-    assert service["ExecStart"] == [f"{PROGRAM} serve {role} --config /etc/mailserver/mailserver.toml"]
+    program = f"{PYTHON} -m mailserver" if role == "smtp" else PROGRAM
+    assert service["ExecStart"] == [f"{program} serve {role} --config /etc/mailserver/mailserver.toml"]
     assert service["Type"] == ["notify"]
     assert service["Restart"] == ["always"]
     assert "mailserver-migrate.service" in " ".join(service["Requires"])

@@ -82,7 +82,7 @@ def test_a_command_in_a_state(running: Service, kind: type[c.Command], state: St
     if allowed and kind is not c.StartTls:
         assert responses[-1].split(b" ")[1] in (b"OK", b"NO")
     elif not allowed:
-        assert responses == [b"x BAD Not allowed when " + state.value.encode()]
+        assert responses == [b"x BAD [CLIENTBUG] Not allowed when " + state.value.encode()]
     if kind not in (c.Logout, c.StartTls):
         client.send(b"y NOOP\r\n")
         assert client.until(b"y")[-1].startswith(b"y OK")
