@@ -17,7 +17,19 @@ _ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(b"SPECIAL-USE", b"CONDSTORE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(
+        b"SPECIAL-USE",
+        b"CONDSTORE",
+        b"ESEARCH",
+        b"SEARCHRES",
+        b"WITHIN",
+        b"PARTIAL",
+        b"SEARCH=FUZZY",
+        b"MULTIAPPEND",
+        b"STATUS=SIZE",
+    ),
+    *(b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES", b"THREAD=REFS"),
+    *(b"MULTISEARCH", b"I18NLEVEL=1"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 

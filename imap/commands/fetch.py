@@ -12,6 +12,7 @@ from itertools import islice
 
 import structlog
 
+from imap.commands.search import page
 from imap.commands.sections import Body, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.session.context import Context
@@ -86,6 +87,8 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
+    if command.partial is not None:
+        rows = iter(page(list(rows), command.partial))
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)

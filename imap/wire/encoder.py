@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from imap.wire import mutf7
 from imap.wire import responses as r
 from imap.wire.lexer import MONTHS
-from storage.model import DELIMITER, System
+from imap.wire.sets import Range
+from storage.model import DELIMITER, System, Thread
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
@@ -109,10 +111,11 @@ def encode(response: r.Response) -> bytes:
             body = b" ".join(b"%b %d" % pair for pair in pairs)
             return b"* STATUS " + mailbox(name) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
-            pieces = [b"* SEARCH", *(b"%d" % number for number in numbers)]
-            if modseq is not None:
-                pieces.append(b"(MODSEQ %d)" % modseq)
-            return b" ".join(pieces) + b"\r\n"
+            return _numbers(b"* SEARCH", numbers, modseq)
+        case r.SortResult(numbers, modseq):
+            return _numbers(b"* SORT", numbers, modseq)
+        case r.Threads(threads):
+            return _threads(threads)
         case r.ExtendedSearchResult():
             return _extended_search(response)
         case r.QuotaData(root, resources):
@@ -136,8 +139,48 @@ def _listed(response: r.Listed) -> bytes:
     return line + b"\r\n"
 
 
+def _numbers(start: bytes, numbers: Iterable[int], modseq: int | None) -> bytes:
+    pieces = [start, *(b"%d" % number for number in numbers)]
+    if modseq is not None:
+        pieces.append(b"(MODSEQ %d)" % modseq)
+    return b" ".join(pieces) + b"\r\n"
+
+
+def _threads(threads: Sequence[Thread]) -> bytes:
+    """``* THREAD (2)(3 6 (4 23)(44 7 96))``, written without recursion, for threads may be of any depth."""
+    pieces = [b"* THREAD"]
+    if threads:
+        pieces.append(b" ")
+    # What is left to be written, the next one last; octets stand for themselves.
+    left: list[Thread | bytes] = []
+    for thread in reversed(threads):
+        left += (b")", thread, b"(")
+    while left:
+        one = left.pop()
+        if isinstance(one, bytes):
+            pieces.append(one)
+            continue
+        if one.uid is not None:
+            pieces.append(b"%d" % one.uid)
+            if one.children:
+                pieces.append(b" ")
+        if len(one.children) == 1:
+            left.append(one.children[0])
+        else:
+            for child in reversed(one.children):
+                left += (b")", child, b"(")
+    return b"".join(pieces) + b"\r\n"
+
+
+def _ranges(ranges: Iterable[Range]) -> bytes:
+    return b",".join(b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in ranges)
+
+
 def _extended_search(response: r.ExtendedSearchResult) -> bytes:
-    pieces = [b'* ESEARCH (TAG "' + response.tag + b'")']
+    correlator = b'TAG "' + response.tag + b'"'
+    if response.mailbox is not None:
+        correlator += b" MAILBOX %b UIDVALIDITY %d" % (mailbox(response.mailbox.name), response.mailbox.uidvalidity)
+    pieces = [b"* ESEARCH (" + correlator + b")"]
     if response.uid:
         pieces.append(b"UID")
     if response.lowest is not None:
@@ -145,9 +188,14 @@ def _extended_search(response: r.ExtendedSearchResult) -> bytes:
     if response.highest is not None:
         pieces.append(b"MAX %d" % response.highest)
     if response.ranges is not None:
-        pieces.append(b"ALL " + b",".join(b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in response.ranges))
+        pieces.append(b"ALL " + _ranges(response.ranges))
+    if response.partial is not None:
+        (first, last), ranges = response.partial
+        pieces.append(b"PARTIAL (%d:%d %b)" % (first, last, _ranges(ranges) or b"NIL"))
     if response.count is not None:
         pieces.append(b"COUNT %d" % response.count)
+    if response.relevancy is not None:
+        pieces.append(b"RELEVANCY (" + b" ".join(b"%d" % score for score in response.relevancy) + b")")
     if response.modseq is not None:
         pieces.append(b"MODSEQ %d" % response.modseq)
     return b" ".join(pieces) + b"\r\n"

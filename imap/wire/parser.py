@@ -11,7 +11,7 @@ from imap.wire import commands as c
 from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
-from imap.wire.search import search
+from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
 
@@ -71,6 +71,8 @@ class Parser(Lexer):
         self.limits = limits
 
     def numbers(self) -> NumberSet:
+        if self.take(b"$"):
+            return NumberSet((), saved=True)
         found = self.match(_SET)
         if not found:
             raise ParseError("expected message numbers")
@@ -337,11 +339,8 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
-def _search(uid: bool) -> Rule:
-    def rule(p: Parser) -> c.Command:
-        return search(p, p.numbers, p.limits.search_keys, uid)
-
-    return rule
+def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
+    return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
 
 # ---------------------------------------------------------------- FETCH
@@ -354,14 +353,22 @@ def _fetch(uid: bool) -> Rule:
         p.space()
         items = _fetch_items(p)
         changed_since: int | None = None
+        partial: tuple[int, int] | None = None
         if p.take(b" "):
             p.open()
-            if not p.take_word(b"CHANGEDSINCE"):
-                raise ParseError("there is no such parameter of FETCH")
-            p.space()
-            changed_since = p.modseq()
+            while True:
+                if p.take_word(b"CHANGEDSINCE"):
+                    p.space()
+                    changed_since = p.modseq()
+                elif p.take_word(b"PARTIAL"):
+                    p.space()
+                    partial = partial_range(p)
+                else:
+                    raise ParseError("there is no such parameter of FETCH")
+                if not p.take(b" "):
+                    break
             p.close()
-        return c.Fetch(numbers, items, changed_since, uid)
+        return c.Fetch(numbers, items, changed_since, uid, partial)
 
     return rule
 
@@ -503,8 +510,13 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
-    b"SEARCH": _search(uid=False),
-    b"UID SEARCH": _search(uid=True),
+    b"SEARCH": _searching(search, uid=False),
+    b"UID SEARCH": _searching(search, uid=True),
+    b"SORT": _searching(sort, uid=False),
+    b"UID SORT": _searching(sort, uid=True),
+    b"THREAD": _searching(thread, uid=False),
+    b"UID THREAD": _searching(thread, uid=True),
+    b"ESEARCH": _searching(multi_search),
     b"FETCH": _fetch(uid=False),
     b"UID FETCH": _fetch(uid=True),
     b"STORE": _store(uid=False),

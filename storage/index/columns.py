@@ -155,7 +155,7 @@ def _query(column: Column[Any], dense: bool) -> Select[Any]:
             if dense
             else _c.id.in_(bindparam("numbers", expanding=True))
         )
-        query = select(_c.id, column).where(_c.account_id == bindparam("account"), chosen)
+        query = select(_c.id).add_columns(column).where(_c.account_id == bindparam("account"), chosen)
         _QUERIES[column.name, dense] = query
     return query
 
