@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import pwd
 import socket
@@ -26,6 +27,16 @@ class CannotDrop(Exception):
 
 
 # -------------------------------------------------------------------- systemd
+
+
+#: Objects made between two looks for circles of them; a message makes thousands, and hardly ever a circle.
+COLLECT_AFTER = 10_000
+
+
+def settle() -> None:
+    """The process is up: what is there now stays, and the collector need not look at it again and again."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def notify(state: str) -> None:

@@ -56,6 +56,16 @@ class MailboxView(Protocol):
         """All rows, by rising UID."""
         ...
 
+    @property
+    def keywords(self) -> frozenset[str]:
+        """All keywords of its rows."""
+        ...
+
+    @property
+    def first_unseen(self) -> int | None:
+        """The place of the first row without SEEN; the first place is 0."""
+        ...
+
     def row(self, uid: int) -> MessageRow | None:
         """The row of a UID, None when it is gone."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntFlag
@@ -79,6 +79,11 @@ class MessageRow(NamedTuple):
     zone: int
     content: int
     blob: str
+
+
+def keywords_of(rows: Iterable[MessageRow]) -> set[str]:
+    """All keywords of some rows. Rows with equal keywords share the tuple, so that this is quick."""
+    return {keyword for keywords in {row.keywords for row in rows} for keyword in keywords}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,17 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 
 from sqlalchemy import Connection
 
 from storage.database import Database
 from storage.index import mailboxes, messages
-from storage.model import Changes, Mailbox, MessageRow
+from storage.model import Changes, Mailbox, MessageRow, System, keywords_of
 
 
 class View:
-    """Rows of a mailbox at one mod-sequence, by rising UID."""
-
-    __slots__ = ("_rows", "_uids", "mailbox")
+    """Rows of a mailbox at one mod-sequence, by rising UID. What is computed of all rows is kept."""
 
     def __init__(self, mailbox: Mailbox, uids: list[int], rows: list[MessageRow]) -> None:
         self.mailbox = mailbox
@@ -40,6 +39,17 @@ class View:
     def rows(self) -> Sequence[MessageRow]:
         """All rows, by rising UID."""
         return self._rows
+
+    @cached_property
+    def keywords(self) -> frozenset[str]:
+        return frozenset(keywords_of(self._rows))
+
+    @cached_property
+    def first_unseen(self) -> int | None:
+        if not self.mailbox.unseen:
+            return None
+        seen = int(System.SEEN)
+        return next((place for place, row in enumerate(self._rows) if not row.system & seen), None)
 
     def row(self, uid: int) -> MessageRow | None:
         place = bisect_left(self._uids, uid)

@@ -6,8 +6,9 @@ octets in content columns; only the rest opens a body, of which stored octets ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -15,8 +16,9 @@ import structlog
 from imap.commands.search import page
 from imap.commands.sections import Body, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
+from imap.rendered import BLOCK
 from imap.session.context import Context
-from imap.session.selected import SelectedMailbox
+from imap.session.selected import Places, SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
@@ -25,8 +27,7 @@ from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
 
 log = structlog.get_logger()
 
-#: Messages whose rows are rendered into one block, and whose columns are read together.
-_LIGHT_BLOCK = 500
+#: Messages whose columns are read together.
 _BLOCK = 100
 
 #: Octets of a body that are taken at a time.
@@ -48,6 +49,7 @@ class Plan:
     sees: bool
 
 
+_UID_AND_FLAGS = (c.Datum.UID, c.Datum.FLAGS)
 _LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ)
 
 
@@ -92,8 +94,10 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
-    else:
+    elif command.changed_since is not None or box.has_gone:
         yield from _light(box, plan, rows)
+    else:
+        yield from _light_blocks(context, box, plan, places)
     if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
     if not command.uid and (contents.gone or box.misses(places)):
@@ -105,16 +109,36 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
 
 def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered]) -> Iterator[bytes]:
     renders = _renders(box, plan.light)
-    while block := list(islice(rows, _LIGHT_BLOCK)):
-        yield b"".join(_lines(renders, block))
+    while block := list(islice(rows, BLOCK)):
+        yield b"".join(_lines(plan, renders, block))
 
 
-def _lines(renders: tuple[Render, ...], block: Iterable[Numbered]) -> Iterator[bytes]:
-    """The hot loop of ``FETCH 1:* (UID FLAGS)``: two items, as most clients ask, without a generator for each line."""
-    if len(renders) == 2:
-        first, second = renders
-        return (b"* %d FETCH (%b %b)\r\n" % (number, first(row), second(row)) for number, row in block)
-    return (b"* %d FETCH (%b)\r\n" % (number, b" ".join([render(row) for render in renders])) for number, row in block)
+def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Places) -> Iterator[bytes]:
+    """The same in the blocks of ``imap/rendered.py``. For mailboxes of which nothing is gone."""
+    renders, rows = _renders(box, plan.light), box.view.rows
+    for low, high in places:
+        while low < high:
+            end = min(high, low - low % BLOCK + BLOCK)
+            block = rows[low:end]
+            lines = partial(_joined, plan, renders, block, low + 1)
+            whole = low % BLOCK == 0 and end in (low + BLOCK, len(rows))
+            if whole and not box.any_recent(block[0].uid, block[-1].uid):
+                yield context.services.rendered.lines(box.view, plan.light, block, low, lines)
+            else:
+                yield lines()
+            low = end
+
+
+def _joined(plan: Plan, renders: tuple[Render, ...], rows: Sequence[MessageRow], first: int) -> bytes:
+    return b"".join(_lines(plan, renders, enumerate(rows, first)))
+
+
+def _lines(plan: Plan, renders: tuple[Render, ...], block: Iterable[Numbered]) -> list[bytes]:
+    """The hot loop of ``FETCH 1:* (UID FLAGS)``: what most clients ask is written at one go."""
+    if plan.light == _UID_AND_FLAGS:
+        _, flags = renders
+        return [b"* %d FETCH (UID %d %b)\r\n" % (number, row[0], flags(row)) for number, row in block]
+    return [b"* %d FETCH (%b)\r\n" % (number, b" ".join([render(row) for render in renders])) for number, row in block]
 
 
 Render = Callable[[MessageRow], bytes]
@@ -166,14 +190,20 @@ class _Contents:
                 block, seen_now = self._see(block)
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
+            ready: list[bytes] = []
             for content in self._columns(list(numbers)):
                 found += 1
                 number, row = numbers[content.uid]
                 items = [render(row) for render in self._renders]
                 if row.uid in seen_now:
                     items += [render(row) for render in self._flags_too]
-                start = b"* %d FETCH (" % number + b" ".join(items) + b" " * bool(items)
-                yield from self._message(start, row, content)
+                if self._plan.opens:
+                    start = b"* %d FETCH (" % number + b" ".join(items) + b" " * bool(items)
+                    yield from self._message(start, row, content)
+                else:
+                    items += [_ready(item, content) for item in self._plan.content]
+                    ready.append(b"* %d FETCH (%b)\r\n" % (number, b" ".join(items)))
+            yield b"".join(ready)
             self.gone += len(block) - found
 
     def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
@@ -195,10 +225,7 @@ class _Contents:
         return self._context.store.contents(self._context.number, self._box.id, uids, self._plan.columns)
 
     def _message(self, start: bytes, row: MessageRow, content: ContentRow) -> Iterator[bytes]:
-        """One message's answer; nothing of it is sent before all of it is at hand."""
-        if not self._plan.opens:
-            yield start + b" ".join([_ready(item, content) for item in self._plan.content]) + b")\r\n"
-            return
+        """One message's answer from its body; nothing of it is sent before the body is at hand."""
         body = self._opened(row, content)
         if body is None:
             return

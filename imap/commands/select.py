@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from imap.session.context import Context
-from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import Exists, Kind, RecentCount, Status, ok
-from storage.model import System
 
 
 def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
@@ -22,23 +20,15 @@ def select(context: Context, tag: bytes, command: c.Select) -> CommandSteps:
     yield from context.flags()
     yield Exists(box.count)
     yield RecentCount(box.recent_count)
-    first = first_unseen(box)
-    if first:
-        yield ok("The first message without Seen", b"UNSEEN %d" % first)
+    first = box.view.first_unseen
+    if first is not None:
+        yield ok("The first message without Seen", b"UNSEEN %d" % (first + 1))
     now = box.view.mailbox
     yield ok("UIDs are valid", b"UIDVALIDITY %d" % now.uidvalidity)
     yield ok("The next UID", b"UIDNEXT %d" % now.uidnext)
     yield ok("The highest mod-sequence", b"HIGHESTMODSEQ %d" % now.highest_modseq)
     code = b"READ-ONLY" if command.read_only else b"READ-WRITE"
     yield Status(Kind.OK, "Selected", code, tag)
-
-
-def first_unseen(box: SelectedMailbox) -> int | None:
-    """The number of the first message without \\Seen."""
-    if not box.view.mailbox.unseen:
-        return None
-    seen = int(System.SEEN)
-    return next((number for number, row in enumerate(box.view.rows, 1) if not row.system & seen), None)
 
 
 def close(context: Context, tag: bytes, command: c.Close) -> CommandSteps:

@@ -11,6 +11,7 @@ from config.settings import Imap as Settings
 from directory.api import SignInDoor
 from directory.model import Account
 from imap.errors import Refused
+from imap.rendered import RenderedBlocks
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
 from imap.watch import Watch
@@ -47,6 +48,7 @@ class Services:
     admission: Admission
     failure_delay: float = 2.0
     tls: bool = True
+    rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
 
 
 class MailboxGone(Exception):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from imap.wire.errors import ParseError
 from imap.wire.sets import NumberSet, in_ranges, merged, ranges_of
 from storage.api import MailboxView
-from storage.model import MessageRow
+from storage.model import MessageRow, keywords_of
 
 #: Half-open ranges of places in the numbering; place 0 is message 1.
 Places = Sequence[tuple[int, int]]
@@ -43,7 +43,7 @@ class SelectedMailbox:
         self.read_only = read_only
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
-        self.keywords: set[str] = keywords_of(view.rows)
+        self.keywords: set[str] = set(view.keywords)
         #: UIDs whose flags the last look for news told.
         self.just_told: frozenset[int] = frozenset()
         self._gone = 0
@@ -137,6 +137,10 @@ class SelectedMailbox:
     def is_recent(self, uid: int) -> bool:
         return bool(self._recent) and in_ranges(uid, self._recent)
 
+    def any_recent(self, low: int, high: int) -> bool:
+        r"""True when a UID of the range may be \Recent here."""
+        return any(first <= high and last >= low for first, last in self._recent)
+
     @property
     def recent(self) -> list[tuple[int, int]]:
         r"""Rising UID ranges that are \Recent here."""
@@ -197,8 +201,3 @@ class SelectedMailbox:
         for some in rows:
             self.keywords |= keywords_of(some)
         return len(self.keywords) > before
-
-
-def keywords_of(rows: Iterable[MessageRow]) -> set[str]:
-    """All keywords of some rows. Rows with equal keywords share the tuple, so that this is quick."""
-    return {keyword for keywords in {row.keywords for row in rows} for keyword in keywords}

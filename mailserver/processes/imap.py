@@ -57,6 +57,7 @@ def run(settings: Settings) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Certificates that changed are taken at the next handshake.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    lifecycle.settle()
     beats = LoopingCall(beat)
     reactor.callWhenRunning(control.ready)
     reactor.callWhenRunning(lambda: beats.start(control.interval))

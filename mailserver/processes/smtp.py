@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 
@@ -20,9 +19,6 @@ log = structlog.get_logger()
 
 #: Seconds after which a thread that computes gives the interpreter to another that wants it.
 SWITCH_INTERVAL = 0.002
-
-#: Objects made between two looks for circles of them; a message makes thousands, and hardly ever a circle.
-COLLECT_AFTER = 10_000
 
 
 def run(settings: Settings) -> int:
@@ -55,9 +51,7 @@ async def _serve(settings: Settings, rooms: Rooms, sockets: listeners.Sockets) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = await listeners.start(settings, rooms, sockets)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
-    # What is there now stays: the collector need not look at it again and again.
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    lifecycle.settle()
     control.ready()
     while not stop.is_set():
         if not control.beat():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, LargeBinary, Select, bindparam, literal, select
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
@@ -37,7 +37,13 @@ BLOCK = 500
 def light(row: Any) -> MessageRow:
     """A ``MessageRow`` of the columns in ``_LIGHT``."""
     uid, modseq, system, keywords, size, date, zone, content, blob = row
-    return MessageRow(uid, modseq, system, split_keywords(keywords), size, date, zone, content, blob)
+    # As MessageRow(...) does, without a call in between: a mailbox may have 100,000 of them.
+    return _new(
+        MessageRow, (uid, modseq, system, split_keywords(keywords) if keywords else (), size, date, zone, content, blob)
+    )
+
+
+_new = tuple.__new__
 
 
 _SPLIT: dict[str, tuple[str, ...]] = {"": ()}
@@ -56,7 +62,7 @@ def split_keywords(joined: str) -> tuple[str, ...]:
 
 def all_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
     """All rows of a mailbox by rising UID."""
-    return [light(row) for row in connection.execute(_ALL, {"account": account, "mailbox": mailbox})]
+    return [light(row) for row in connection.execute(_ALL, {"account": account, "mailbox": mailbox}).all()]
 
 
 def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[int]) -> list[MessageRow]:
@@ -104,6 +110,7 @@ _COLUMNS = {
     Columns.FIELDS: tables.content.c.fields,
     Columns.PARTS: tables.content.c.parts,
 }
+_NOTHING = literal(b"", LargeBinary)
 _QUERIES: dict[Columns, Select[Any]] = {}
 
 
@@ -111,7 +118,7 @@ def _content_query(columns: Columns) -> Select[Any]:
     query = _QUERIES.get(columns)
     if query is None:
         query = (
-            select(_m.uid, *(column for flag, column in _COLUMNS.items() if columns & flag))
+            select(_m.uid, *(column if columns & flag else _NOTHING for flag, column in _COLUMNS.items()))
             .join(
                 tables.content,
                 (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
@@ -129,21 +136,13 @@ def contents(
     """Content columns of one block of UIDs, in their order; the block should not be long."""
     if not uids:
         return
-    wanted = [flag for flag in _COLUMNS if columns & flag]
     found: dict[int, ContentRow] = {}
     for low, high in _runs(sorted(uids)):
         result = connection.execute(
             _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
         )
-        for uid, *values in result:
-            given = dict(zip(wanted, values, strict=True))
-            found[uid] = ContentRow(
-                uid,
-                given.get(Columns.ENVELOPE, b""),
-                given.get(Columns.BODYSTRUCTURE, b""),
-                given.get(Columns.FIELDS, b""),
-                given.get(Columns.PARTS, b""),
-            )
+        # _COLUMNS has the order of ContentRow.
+        found.update((row[0], ContentRow(*row)) for row in result.all())
     for uid in uids:
         row = found.get(uid)
         if row is not None:

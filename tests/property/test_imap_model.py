@@ -401,11 +401,16 @@ class Mailboxes(RuleBasedStateMachine):
             assert len(there) < len(meant[1])
         elif not self.bells.lost and not uid:
             assert len(there) == len(meant[1]), "a message was left out in silence"
-        answered = {int(one.split()[1]) for one in untagged if b" FETCH (" in one}
+        # With UIDs, removals are told after the answers: the numbers of the answers are not those of the picture now.
+        fetched = [one for one in untagged if b" FETCH (" in one]
+        if uid:
+            answered = {int(found[1]) for one in fetched if (found := re.search(rb"UID (\d+)", one))}
+        else:
+            answered = {person.picture.uids[int(one.split()[1]) - 1] for one in fetched}
         for one in there:
             changed = since is None or box.modseqs[one] > since
             if changed and not self.bells.lost and one in person.picture.uids:
-                assert person.picture.uids.index(one) + 1 in answered, "a message was not answered"
+                assert one in answered, "a message was not answered"
             if items == "BODY[]" and not person.read_only and changed:
                 box.flags[one] |= {b"\\Seen"}
         self.told(person, removals=uid)

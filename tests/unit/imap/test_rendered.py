@@ -1,0 +1,51 @@
+"""Blocks of rendered answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imap.rendered import RenderedBlocks
+from storage.model import Mailbox, MessageRow
+from storage.views import View
+
+BOX = Mailbox(1, 1, "INBOX", 7, 1, 1, 0, 0, 0, 0, 1, None, True)
+
+
+def view(*rows: tuple[int, int], **changes: int) -> View:
+    """Rows as (uid, modseq)."""
+    made = [MessageRow(uid, modseq, 0, (), 1, 0, 0, uid, str(uid)) for uid, modseq in rows]
+    return View(replace(BOX, **changes), [row.uid for row in made], made)
+
+
+def asked(blocks: RenderedBlocks, of: View, items: str = "flags", text: bytes = b"new") -> bytes:
+    return blocks.lines(of, items, of.rows, 0, lambda: text)
+
+
+def test_a_block_is_kept_until_it_changes() -> None:
+    blocks = RenderedBlocks()
+    first = view((1, 1), (2, 2), (3, 3))
+    assert asked(blocks, first, text=b"first") == b"first"
+    assert asked(blocks, view((1, 1), (2, 2), (3, 3), highest_modseq=9)) == b"first"
+    for other in (
+        view((1, 1), (2, 4), (3, 3)),
+        view((1, 1), (2, 2)),
+        view((1, 1), (3, 3)),
+        view((2, 2), (3, 3), (4, 1)),
+        view((1, 1), (2, 2), (3, 3), uidvalidity=8),
+        view((1, 1), (2, 2), (3, 3), id=2),
+        view((1, 1), (2, 2), (3, 3), account=2),
+    ):
+        asked(blocks, first, text=b"first")
+        assert asked(blocks, other) == b"new"
+    assert asked(blocks, first, items="other") == b"new"
+
+
+def test_what_was_not_used_for_longest_goes_first() -> None:
+    blocks = RenderedBlocks(limit=25)
+    boxes = [view((1, 1), id=number) for number in range(3)]
+    for box in boxes[:2]:
+        asked(blocks, box, text=b"0123456789")
+    asked(blocks, boxes[0])
+    asked(blocks, boxes[2], text=b"0123456789")
+    assert asked(blocks, boxes[0]) == b"0123456789"
+    assert asked(blocks, boxes[1]) == b"new"
