@@ -46,6 +46,8 @@ from storage.model import (
     Threading,
 )
 from storage.names import INBOX
+from storage.texts.api import TextIndex
+from storage.texts.nothing import NoTexts
 from storage.views import View, Views
 
 log = structlog.get_logger()
@@ -54,7 +56,15 @@ log = structlog.get_logger()
 class Store:
     """Implements ``storage.api.MailStore`` on a database and a body store."""
 
-    def __init__(self, database: Database, blobs: BlobStore, settings: Settings, doorbell: Doorbell) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        settings: Settings,
+        doorbell: Doorbell,
+        texts: TextIndex | None = None,
+    ) -> None:
+        """Without ``texts`` a search for text opens bodies."""
         self._database = database
         self._blobs = blobs
         self._settings = settings
@@ -63,6 +73,7 @@ class Store:
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
         self._facts = Facts(database)
+        self._texts = texts or NoTexts()
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -267,7 +278,9 @@ class Store:
 
     def _search(self, account: int, mailbox: int, deadline: float | None) -> Search:
         view = self.view(account, mailbox)
-        return Search(self._database, self._facts, view, lambda row: self.body(account, mailbox, row), deadline)
+        return Search(
+            self._database, self._facts, self._texts, view, lambda row: self.body(account, mailbox, row), deadline
+        )
 
     def sort(
         self,

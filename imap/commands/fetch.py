@@ -94,7 +94,7 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
-    elif command.changed_since is not None or box.has_gone:
+    elif command.changed_since is not None or command.partial is not None or box.has_gone:
         yield from _light(box, plan, rows)
     else:
         yield from _light_blocks(context, box, plan, places)

@@ -24,7 +24,6 @@ from storage.database import Database
 from storage.errors import Damaged, LimitReached, NoSuchMessage, Unavailable
 from storage.index import messages
 from storage.index.columns import Fact, Facts, read
-from storage.index.texts import BETWEEN, body_text, header_text
 from storage.model import (
     Age,
     AllOf,
@@ -46,6 +45,8 @@ from storage.model import (
     UidRanges,
     When,
 )
+from storage.texts.api import TextIndex
+from storage.texts.document import BETWEEN, Document, body_text, header_text
 from storage.views import View
 
 #: Nesting of keys that is followed.
@@ -80,14 +81,27 @@ class Needle:
     def of(cls, text: str, fuzzy: bool) -> Needle:
         return cls(casemap(text), tuple(loose_words(text)) if fuzzy else ())
 
-    def within(self, folded: bytes) -> bool:
-        """Whether a folded text has it."""
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """What a text without accents must have, to have it."""
+        return self.words or (bare(self.exact),)
+
+    def score(self, folded: bytes) -> int:
+        """How well a folded text has it, from 1 to 100; 0 when it hasn't."""
         if self.exact in folded:
-            return True
-        if not self.words:
-            return False
-        plain = bare(folded)
-        return all(word in plain for word in self.words)
+            return _AS_WRITTEN
+        if self.words:
+            plain = bare(folded)
+            if all(word in plain for word in self.words):
+                return _BY_WORDS
+        return 0
+
+    def score_of(self, text: Document) -> int:
+        """The same of a message; the words may be scattered over its parts."""
+        if score := self.score(text.header):
+            return score
+        score = self.score(text.body) or (self.words and self.score(BETWEEN.join(text))) or 0
+        return score * _IN_BODY // 100
 
 
 def time_check(deadline: float | None) -> Callable[[], None]:
@@ -122,10 +136,17 @@ class Search:
     """One search in one view. Raises Unavailable past its deadline, LimitReached for keys nested too deep."""
 
     def __init__(
-        self, database: Database, facts: Facts, view: View, open_body: OpenBody, deadline: float | None
+        self,
+        database: Database,
+        facts: Facts,
+        texts: TextIndex,
+        view: View,
+        open_body: OpenBody,
+        deadline: float | None,
     ) -> None:
         self._database = database
         self._facts = facts
+        self._texts = texts
         self._view = view
         self._open_body = open_body
         self._check_time = time_check(deadline)
@@ -195,26 +216,21 @@ class Search:
             if not needle.words:
                 exact = needle.exact
                 return [row for row in rows if exact in values.get(row.content, b"")]
-            return [row for row in rows if self._scored(row, needle, values.get(row.content, b""), 100)]
+            return [row for row in rows if self._scored(row, needle, needle.score(values.get(row.content, b"")))]
         field = name.encode("ascii", "replace")
         if field in LIST_FIELDS:
-            octets = read(
-                self._database,
-                self._view.mailbox.account,
-                tables.content.c.fields,
-                sorted({row.content for row in rows}),
-                self._check_time,
-            )
-            return [row for row in rows if self._field_has(row, octets.get(row.content, b""), field, needle)]
+            account, numbers = self._view.mailbox.account, sorted({row.content for row in rows})
+            octets = read(self._database, account, tables.content.c.fields, numbers, self._check_time)
+            return [
+                row
+                for row in rows
+                if self._scored(row, needle, _field_score(octets.get(row.content, b""), field, needle))
+            ]
         return [
-            row for row in rows if self._body_has(row, lambda row, buffer: self._field_has(row, buffer, field, needle))
+            row
+            for row in rows
+            if self._scored(row, needle, self._read_body(row, lambda buffer: _field_score(buffer, field, needle)))
         ]
-
-    def _field_has(self, row: MessageRow, buffer: Any, field: bytes, needle: Needle) -> bool:
-        values = parse_headers(buffer).all(field)
-        if not needle.exact:
-            return bool(values)
-        return self._scored(row, needle, BETWEEN.join(casemap(decode_words(value)) for value in values), 100)
 
     def _sent(self, key: Dated, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
         days = self._facts.of(self._view, Fact.SENT_DAY, rows, self._check_time)
@@ -227,22 +243,29 @@ class Search:
         ]
 
     def _text(self, needle: Needle, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
+        """Texts that the index has are compared; of what it doesn't know the bodies are opened."""
         if not needle.exact:
             return rows
-        found: list[MessageRow] = []
-        for start in range(0, len(rows), messages.BLOCK):
-            block = rows[start : start + messages.BLOCK]
+        scores: dict[int, int] = {}
+        wanted = {row.content for row in rows}
+        with self._texts.look(self._view.mailbox.account, wanted, needle.pieces, header=headers) as look:
+            for content, text in look.documents:
+                self._check_time()
+                scores[content] = needle.score_of(text)
+            unknown = [row for row in rows if row.content in look.unknown and not scores.get(row.content)]
+        for start in range(0, len(unknown), messages.BLOCK):
+            block = unknown[start : start + messages.BLOCK]
             parts = self._parts(block)
-            found.extend(row for row in block if self._text_has(row, parts.get(row.uid), needle, headers))
-        return found
+            for row in block:
+                scores[row.content] = self._body_score(row, parts.get(row.uid), needle, headers)
+        return [row for row in rows if self._scored(row, needle, scores.get(row.content, 0))]
 
-    def _text_has(self, row: MessageRow, parts: bytes | None, needle: Needle, headers: bool) -> bool:
-        def test(row: MessageRow, buffer: Any) -> bool:
-            if headers and self._scored(row, needle, header_text(buffer), 100):
-                return True
-            return self._scored(row, needle, body_text(buffer, parts), _IN_BODY)
+    def _body_score(self, row: MessageRow, parts: bytes | None, needle: Needle, headers: bool) -> int:
+        def score(buffer: Any) -> int:
+            header = header_text(buffer) if headers else b""
+            return needle.score(header) or needle.score_of(Document(header, body_text(buffer, parts)))
 
-        return self._body_has(row, test)
+        return self._read_body(row, score)
 
     def _parts(self, block: Sequence[MessageRow]) -> dict[int, bytes]:
         box = self._view.mailbox
@@ -251,25 +274,23 @@ class Search:
             found = messages.contents(connection, box.account, box.id, uids, Columns.PARTS)
             return {row.uid: row.parts for row in found}
 
-    def _body_has(self, row: MessageRow, test: Callable[[MessageRow, Any], bool]) -> bool:
+    def _read_body(self, row: MessageRow, score: Callable[[Any], int]) -> int:
+        """A score from the octets; 0 when they are not there."""
         self._check_time()
         try:
             content = self._open_body(row)
         except (NoSuchMessage, Damaged):
-            return False
+            return 0
         try:
-            return test(row, content.buffer())
+            return score(content.buffer())
         finally:
             content.close()
 
-    def _scored(self, row: MessageRow, needle: Needle, folded: bytes, weight: int) -> bool:
-        """Whether a text has the needle; for a fuzzy one the message's score is kept, ``weight`` in parts of 100."""
-        if not needle.within(folded):
-            return False
-        if needle.words:
-            score = _AS_WRITTEN if needle.exact in folded else _BY_WORDS
-            self._scores.setdefault(row.uid, []).append(score * weight // 100)
-        return True
+    def _scored(self, row: MessageRow, needle: Needle, score: int) -> bool:
+        """Whether the score is above 0; that of a fuzzy key is kept."""
+        if score and needle.words:
+            self._scores.setdefault(row.uid, []).append(score)
+        return score > 0
 
 
 def _depth(key: SearchKey) -> int:
@@ -327,3 +348,11 @@ def _compare(day: int, when: When, wanted: int) -> bool:
             return day == wanted
         case When.SINCE:
             return day >= wanted
+
+
+def _field_score(buffer: Any, field: bytes, needle: Needle) -> int:
+    """How well a field has the needle; an empty one asks only for the field."""
+    values = parse_headers(buffer).all(field)
+    if not needle.exact:
+        return _AS_WRITTEN if values else 0
+    return needle.score(BETWEEN.join(casemap(decode_words(value)) for value in values))
