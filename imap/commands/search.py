@@ -21,12 +21,16 @@ from storage.errors import Unavailable
 from storage.model import AllOf, AnyOf, Fuzzy, Not, SearchKey, SortBy, SortKey, Thread, UidRanges
 
 
+#: Of a search whose only wish is to be saved nothing is told (RFC 5182 section 2.1).
+_ONLY_SAVE = frozenset({"SAVE"})
+
+
 def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     """Found messages as numbers or UIDs; with RETURN in an ESEARCH response."""
     found = _found(context, context.box(), command, ())
     if command.returns is None:
         yield SearchResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
-    elif command.returns != {"SAVE"}:
+    elif command.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
 
 
@@ -35,14 +39,14 @@ def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
     found = _found(context, context.box(), command.search, command.order)
     if command.search.returns is None:
         yield SortResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
-    elif command.search.returns != {"SAVE"}:
+    elif command.search.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
 
 
 def search_selected(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     """ESEARCH of the selected mailbox alone (RFC 7377): numbers, $ and SAVE mean something there."""
     found = _found(context, context.box(), command, ())
-    if found.uids and command.returns != {"SAVE"}:
+    if found.uids and command.returns != _ONLY_SAVE:
         mailbox = found.view.mailbox
         yield found.extended(tag, True, SearchedMailbox(mailbox.name, mailbox.uidvalidity))
 
