@@ -4,6 +4,9 @@ The measuring client and the peers' set-ups are a program of their own: MAILSERV
 ``compare.py`` and ``peers.py``). Figures are ratios within a run; absolute ones change with the machine.
 
     make bench BENCH_ARGS="--tests smtp,idle --rounds 3 --sizes 20 --conns 10,50"
+    make bench BENCH_ARGS="--tests imap,login --peers dovecot-maildir,dovecot-sdbox --big 1000,10000,100000"
+    make bench BENCH_ARGS="--tests mixed --peers dovecot-maildir --set imap.workers=2 --mixed-conns 50"
+    make bench BENCH_ARGS="--crowd 5000 --peers dovecot-maildir --rounds 1"
 
 Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the
 plain port too; nothing else differs from the demo's defaults.
@@ -12,6 +15,8 @@ plain port too; nothing else differs from the demo's defaults.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import secrets
@@ -32,6 +37,7 @@ def main() -> int:
     parser.add_argument("--tests", default="smtp,idle")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", default="", help="keep the raw lines in this file")
+    parser.add_argument("--crowd", type=int, default=0, help="idle TLS sessions for crowd.py; nothing else is run then")
     parser.add_argument("--set", action="append", default=[], help="settings of the demo")
     options, rest = parser.parse_known_args()
     bench = Path(os.environ.get("MAILSERVER_BENCH", ""))
@@ -53,6 +59,9 @@ def main() -> int:
             "pid": facts["pid"],
         }
         raw = options.json or str(folder / "run.jsonl")
+        if options.crowd:
+            crowd(options, bench, server, raw)
+            return subprocess.run([sys.executable, str(bench / "compare.py"), "--report", raw], check=False).returncode
         return subprocess.run(
             [
                 *(sys.executable, str(bench / "compare.py"), "--json", raw, "--rounds", str(options.rounds)),
@@ -67,12 +76,30 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def crowd(options: argparse.Namespace, bench: Path, server: dict[str, Any], raw: str) -> None:
+    """Idle sessions on the demo and on each peer in turn."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(bench))
+    peers = importlib.import_module("peers")
+    script = str(Path(__file__).with_name("crowd.py"))
+    with contextlib.ExitStack() as running:
+        servers = [server, *(running.enter_context(peers.peer(name))[0] for name in options.peers.split(",") if name)]
+        for _ in range(options.rounds):
+            for one in servers:
+                given = {name: one[name] for name in ("label", "imaps_port", "user", "password", "pid")}
+                words = [word for name, value in given.items() for word in ("--" + name.replace("_", "-"), str(value))]
+                subprocess.run(
+                    [sys.executable, script, *words, "--conns", str(options.crowd), "--json", raw], check=False
+                )
+
+
 def start(folder: Path, assignments: list[str]) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     """A demo that answers, with what its ready file says."""
     ready = folder / "ready.json"
     settings = [
         "mailauth.enabled=false",
         'imap.cleartext_auth=["127.0.0.0/8"]',
+        "imap.connections=10000",
         "store.quota_bytes=0",
         "smtp.messages_per_hour=1000000",
         "smtp.recipients_per_hour=1000000",

@@ -157,6 +157,9 @@ class Store:
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
     )
+    keep_vanished: int = setting(
+        20_000, "UIDs of expunged messages remembered for each mailbox, for clients that were away.", low=100
+    )
     views: int = setting(2000, "Mailbox views kept in memory by a process.", low=10)
 
 

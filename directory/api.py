@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from directory.errors import DirectoryUnavailable
 from directory.model import Account, Credentials, Proof, SignIn
 
-__all__ = ["Directory", "DirectoryUnavailable", "Recipients", "SignInDoor", "Targets"]
+__all__ = ["Directory", "DirectoryUnavailable", "People", "Recipients", "SignInDoor", "Targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,28 @@ class Recipients(Protocol):
         ...
 
 
-class Directory(Recipients, Protocol):
-    """All that is asked of a source of accounts. Every call raises DirectoryUnavailable."""
+class People(Protocol):
+    """Who is who, for those that share something. Every call raises DirectoryUnavailable."""
 
     def find(self, login: str) -> Account | None:
         """The account with that login or address, disabled ones too; None for nobody, malformed logins included."""
         ...
+
+    def by_keys(self, keys: Iterable[str]) -> dict[str, Account]:
+        """The accounts as they are now, by key; deleted ones are left out."""
+        ...
+
+    def group(self, name: str) -> str | None:
+        """The group's name in the form in which names are compared; None when there is no such group."""
+        ...
+
+    def groups_of(self, key: str) -> tuple[str, ...]:
+        """The groups that the account with that key is in, in the same form."""
+        ...
+
+
+class Directory(Recipients, People, Protocol):
+    """All that is asked of a source of accounts. Every call raises DirectoryUnavailable."""
 
     def by_key(self, key: str) -> Account | None:
         """The account as it is now, or None when it was deleted."""

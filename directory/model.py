@@ -16,6 +16,8 @@ class Role(StrEnum):
     STUDENT = "student"
     OPS = "ops"
     SUPPORT = "support"
+    #: Nobody's own: the mailbox of a function, which people reach by rights given to them.
+    SHARED = "shared"
 
 
 class Outcome(Enum):

@@ -71,6 +71,26 @@ class SqlDirectory:
         with self._reading() as connection:
             return rows.account(connection, key)
 
+    def by_keys(self, keys: Iterable[str]) -> dict[str, Account]:
+        """See ``api.People``."""
+        with self._reading() as connection:
+            return rows.accounts(connection, keys)
+
+    def group(self, name: str) -> str | None:
+        """See ``api.People``."""
+        try:
+            key = names.login_key(name)
+        except InvalidName:
+            return None
+        with self._reading() as connection:
+            return connection.scalar(select(tables.group.c.name_key).where(tables.group.c.name_key == key))
+
+    def groups_of(self, key: str) -> tuple[str, ...]:
+        """See ``api.People``."""
+        query = select(tables.member.c.group).where(tables.member.c.account == key).order_by(tables.member.c.group)
+        with self._reading() as connection:
+            return tuple(connection.scalars(query))
+
     def verify(self, account: Account | None, password: str, *, former: bool = False) -> Proof:
         """See ``api.Directory``. A right password whose hash is of an old kind gets a new hash."""
         stored, before = self._hashes(account)

@@ -61,6 +61,11 @@ class Connections:
         with self._lock:
             _less(self._waiting, neighbourhood(address))
 
+    def signed_out(self, address: str) -> None:
+        """The connection waits to sign in again."""
+        with self._lock:
+            self._waiting[neighbourhood(address)] += 1
+
     def depart(self, address: str, *, signed_in: bool) -> None:
         """The connection ended."""
         with self._lock:

@@ -13,8 +13,8 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from config.settings import Imap, Tls
-from directory.api import SignInDoor
-from imap.server import ImapFactory, Shared
+from directory.api import People, SignInDoor
+from imap.server import PROGRESS, ImapFactory, Shared
 from imap.tls import ServerContext
 from storage.api import MailStore
 
@@ -36,6 +36,9 @@ class Listeners:
         self._checks = LoopingCall(shared.check_accounts)
         self._checks.clock = shared.reactor
         self._checks.start(CHECK_ACCOUNTS, now=False)
+        self._progress = LoopingCall(shared.tell_progress)
+        self._progress.clock = shared.reactor
+        self._progress.start(PROGRESS, now=False)
 
     @property
     def connections(self) -> int:
@@ -50,6 +53,7 @@ class Listeners:
         shared = self._shared
         shared.stopping = True
         self._checks.stop()
+        self._progress.stop()
         closed = DeferredList([port.stopListening() for port in self._ports], consumeErrors=True)
         for one in tuple(shared.live):
             one.say_bye("The server restarts: connect again", b"UNAVAILABLE")
@@ -79,6 +83,7 @@ def listen(
     tls: Tls,
     store: MailStore,
     door: SignInDoor,
+    people: People,
     sockets: Mapping[str, Sequence[socket.socket]],
     *,
     failure_delay: float = 2.0,
@@ -101,6 +106,7 @@ def listen(
         settings,
         store,
         door,
+        people,
         context,
         failure_delay=failure_delay,
         handshake_timeout=tls.handshake_timeout,

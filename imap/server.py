@@ -22,14 +22,16 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from config.settings import Imap as Settings
-from directory.api import DirectoryUnavailable, SignInDoor
+from directory.api import DirectoryUnavailable, People, SignInDoor
 from directory.model import Account
 from imap.connections import Connections, Networks, Turns
+from imap.deflate import BrokenStream, Deflate
 from imap.session.context import LOOK_AGAIN, Context, Services
+from imap.session.places import OTHERS, SHARED
 from imap.session.session import Session
-from imap.session.steps import Await, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
-from imap.stream import Portion, pull
+from imap.stream import PORTION, Portion, pull
 from imap.tls import ServerContext
 from imap.wire import encoder
 from imap.wire.errors import BadName, ParseError
@@ -57,10 +59,15 @@ _IN_ONE_TURN = 32
 #: Seconds between signs of life during IDLE. Phones sleep between them.
 _STILL_HERE = 120.0
 
+#: Seconds between notices that a command is still at work (RFC 9585).
+PROGRESS = 10.0
+
 #: Seconds that the peer has to take the last words.
 _LAST_WORDS = 10.0
 
-_APPEND = re.compile(rb"[^ ]+ APPEND (.*)", re.IGNORECASE | re.DOTALL)
+_APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+) (.*)", re.IGNORECASE | re.DOTALL)
+#: What it needs depends on what it replaces: the commit finds out.
+_REPLACE = re.compile(rb"[^ ]+ (?:UID )?REPLACE ", re.IGNORECASE)
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
 
 
@@ -73,6 +80,7 @@ class Shared:
         settings: Settings,
         store: MailStore,
         door: SignInDoor,
+        people: People,
         tls: ServerContext | None,
         *,
         failure_delay: float,
@@ -86,7 +94,7 @@ class Shared:
         self.handshake_timeout = handshake_timeout
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
-        self.services = Services(store, door, settings, self.connections, failure_delay, tls is not None)
+        self.services = Services(store, door, people, settings, self.connections, failure_delay, tls is not None, spool)
         self.turns = Turns(settings.commands_per_user)
         self.pool = ThreadPool(0, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
@@ -103,6 +111,11 @@ class Shared:
         sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
         if sessions:
             self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
+
+    def tell_progress(self) -> None:
+        """Commands that have been at work for long say so (RFC 9585)."""
+        for one in self.live:
+            one.tell_progress()
 
     def _ended(self, sessions: list[tuple[ImapConnection, Account]]) -> list[ImapConnection]:
         try:
@@ -146,6 +159,8 @@ class ImapConnection(Protocol):
         self._framer = Framer(shared.settings.line_before_login)
         #: Steps of the running command, and of news during IDLE, which come first.
         self._steps: Steps | None = None
+        #: Tag of the running command and its begin, as long as nothing was answered.
+        self._running: tuple[bytes, float] | None = None
         self._news: Steps | None = None
         self._value: bytes | None = None
         self._await: Await | None = None
@@ -155,6 +170,7 @@ class ImapConnection(Protocol):
         self._unread = False
         self._counted = False
         self._signed_in = False
+        self._deflate: Deflate | None = None
         self._closing = False
         self._lost = False
         self._literals: tuple[Literal, ...] = ()
@@ -179,6 +195,8 @@ class ImapConnection(Protocol):
         )
         self._session = Session(self.context)
         self._active = time.monotonic()
+        # One portion may be on its way while the next one is made.
+        getattr(self.transport, "transport", self.transport).bufferSize = PORTION + PORTION // 2
         self.transport.registerProducer(self, True)
         shared.live.add(self)
         if not shared.connections.arrive(self._address):
@@ -265,13 +283,25 @@ class ImapConnection(Protocol):
         self._write(encoder.status(Status(Kind.BYE, text)))
         self._hang_up()
 
+    def tell_progress(self) -> None:
+        """That the command still runs, as long as nothing of its answer was sent: within that it may not stand."""
+        if self._running is None or self._paused or self._closing or not self._signed_in:
+            return
+        tag, since = self._running
+        if self._steps is not None and self._await is None and time.monotonic() - since >= PROGRESS:
+            code = b'INPROGRESS ("' + tag + b'" NIL NIL)'
+            self._write(encoder.status(Status(Kind.OK, "Toujours en cours / Still at it", code)))
+
     # ---------------------------------------------------------------- transport
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
             return
         self._active = time.monotonic()
-        self._framer.feed(data)
+        if self._deflate is None:
+            self._framer.feed(data)
+        else:
+            self._deflate.receive(data)
         self._go()
 
     def pauseProducing(self) -> None:
@@ -290,11 +320,12 @@ class ImapConnection(Protocol):
 
     def _write(self, octets: bytes) -> None:
         if octets and not self._closing:
-            self.transport.write(octets)
+            self.transport.write(octets if self._deflate is None else self._deflate.deflated(octets))
 
     def _regulate_reading(self) -> None:
         """Leave the socket unread while there is enough to do."""
-        full = self._framer.buffered > _READ_AHEAD and (self._busy or self._paused)
+        waiting = self._deflate is not None and self._deflate.waiting
+        full = (self._framer.buffered > _READ_AHEAD or waiting) and (self._busy or self._paused)
         if full and not self._unread:
             self._unread = True
             self.transport.pauseProducing()
@@ -305,26 +336,39 @@ class ImapConnection(Protocol):
     # ---------------------------------------------------------------- one thing after the other
 
     def _go(self) -> None:
-        turns = 0
+        turns = inflated = 0
         while not (self._busy or self._paused or self._closing):
             if self._news is not None:
                 self._pull(self._news, None, self._after_news)
-            elif self._await is not None:
-                if not self._take_line(self._await):
-                    break
-            elif self._steps is not None:
+            elif self._await is not None and self._take_line(self._await):
+                continue
+            elif self._steps is not None and self._await is None:
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
-            elif turns == _IN_ONE_TURN:
-                # A flood of small commands: the others have their turn.
+            elif turns == _IN_ONE_TURN or inflated > _READ_AHEAD:
+                # A flood of small commands, or of octets from few: the others have their turn.
                 self._busy = True
                 self._shared.reactor.callLater(0, self._continue)
-            elif not self._take_command():
-                break
-            else:
+            elif self._await is None and self._take_command():
                 turns += 1
+            elif self._deflate is not None and self._deflate.waiting:
+                inflated += self._inflate(self._deflate)
+            elif self._deflate is not None and self._deflate.ended:
+                self._end_silence("The compressed stream has ended")
+            else:
+                break
         if not self._closing:
             self._regulate_reading()
+
+    def _inflate(self, deflate: Deflate) -> int:
+        """Feed the framer with a portion of what the peer sent compressed; returns the octets."""
+        try:
+            octets = deflate.inflated(_READ_AHEAD)
+        except BrokenStream:
+            self._end_silence("That is not DEFLATE")
+            return 0
+        self._framer.feed(octets)
+        return len(octets)
 
     def _pull(self, steps: Steps, value: bytes | None, after: Callable[[Portion], None]) -> None:
         if not self._command_blocks and self._news is None:
@@ -358,6 +402,8 @@ class ImapConnection(Protocol):
             self._clean_up()
 
     def _after_steps(self, portion: Portion) -> None:
+        if portion.octets:
+            self._running = None
         self._write(portion.octets)
         if portion.ended:
             self._steps = None
@@ -380,6 +426,8 @@ class ImapConnection(Protocol):
                 self._write(encoder.continuation(text))
                 self._await = wish
                 if news:
+                    if self._deflate is not None:
+                        self._deflate.rest()
                     self._still_here = time.monotonic()
                     self._watch_out()
                     self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
@@ -392,8 +440,26 @@ class ImapConnection(Protocol):
                 self.transport.startTLS(self._shared.tls)
                 self.context.tls = self._tls = True
                 self._await_handshake()
+            case Compress():
+                # What came behind the command is compressed already.
+                self._deflate = Deflate()
+                self._deflate.receive(self._framer.taken_back())
+            case StartOver():
+                self._start_over()
             case HangUp():
                 self._hang_up()
+
+    def _start_over(self) -> None:
+        """UNAUTHENTICATE was answered (RFC 8437): as it was before signing in, TLS apart."""
+        if self._deflate is not None:
+            left, self._deflate = self._deflate.left(), None
+            self._framer.clear()
+            self._framer.feed(left)
+        self._framer.line = self._shared.settings.line_before_login
+        self._signed_in = False
+        self._shared.connections.signed_out(self._address)
+        _cancel(self._timer)
+        self._timer = self._shared.reactor.callLater(self._shared.settings.login_timeout, self._too_slow)
 
     def _continue(self) -> None:
         self._busy = False
@@ -494,7 +560,8 @@ class ImapConnection(Protocol):
         settings = self._shared.settings
         depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
-            request = parse(event.texts, event.literals, Limits(depth, settings.set_members, settings.search_keys))
+            limits = Limits(depth, settings.set_members, settings.search_keys)
+            request = parse(event.texts, event.literals, limits, self.context.utf8)
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
                 # A web page that was made to talk to us: it learns nothing.
@@ -510,6 +577,7 @@ class ImapConnection(Protocol):
             return
         self._command_blocks = self._session.blocks(request)
         self._steps = self._session.run(request)
+        self._running = request.tag, time.monotonic()
 
     def _answer(self, tag: bytes, kind: Kind, text: str, code: bytes | None = None) -> None:
         self._write(encoder.status(Status(kind, text, code, tag)))
@@ -526,7 +594,7 @@ class ImapConnection(Protocol):
             too_much = octets + event.size > _APPEND_OCTETS * settings.append_limit
             if too_big or too_much or len(spooled) >= _APPEND_MESSAGES:
                 self._refuse(event, Kind.NO, f"A message may have {settings.append_limit} octets", b"TOOBIG")
-            elif event.size >= _ASK_QUOTA_FROM:
+            elif event.size >= _ASK_QUOTA_FROM and not _goes_elsewhere(event) and not _REPLACE.match(event.texts[0]):
                 self._ask_quota(event, octets)
             else:
                 self._take_message(event, octets)
@@ -580,9 +648,17 @@ class ImapConnection(Protocol):
 
 
 def _is_message(event: Announced) -> bool:
-    """True for a literal of APPEND other than the mailbox name."""
+    """True for a literal of APPEND or REPLACE other than the name of a mailbox or a URL."""
     found = _APPEND.match(event.texts[0])
-    return found is not None and bool(event.literals or found[1])
+    return found is not None and bool(event.literals or found[1]) and not event.texts[-1].upper().endswith(b"URL ")
+
+
+def _goes_elsewhere(event: Announced) -> bool:
+    """True for an APPEND to a name that may be of another account: its quota is looked at when all is there."""
+    found = _APPEND.match(event.texts[0])
+    first = event.literals[0] if event.literals and not (found and found[1]) else b""
+    name = found[1].lstrip(b'"') if found and found[1] else first
+    return isinstance(name, bytes) and name.startswith((OTHERS.encode(), SHARED.encode()))
 
 
 def _tag_of(text: bytes) -> bytes:

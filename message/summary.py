@@ -16,6 +16,7 @@ from message.address import parse_addresses
 from message.content import Buffer
 from message.headers import HeaderBlock, parse_headers
 from message.parts import Part, dump, scan, walk
+from message.preview import preview
 from message.structure import bodystructure, envelope
 from message.words import printable
 
@@ -61,7 +62,7 @@ class Summary:
     line. ``parts`` is the MIME tree with byte offsets as written by ``message.parts.dump``. The text values are decoded
     (RFC 2047) and free of control characters; address values are ``Name <local@domain>`` joined by ``", "``.
     ``sent_at`` is the Date field in seconds since the epoch or None, ``sent_day`` the day written in it as
-    ``yyyymmdd`` (its own time zone disregarded, RFC 9051 section 6.4.4) or None.
+    ``yyyymmdd`` (its own time zone disregarded, RFC 9051 section 6.4.4) or None. ``preview`` are the first words.
     """
 
     size: int
@@ -80,6 +81,7 @@ class Summary:
     sent_at: int | None
     sent_day: int | None
     has_attachment: bool
+    preview: str
 
 
 def summarise(buffer: Buffer, headers: HeaderBlock | None = None, root: Part | None = None) -> Summary:
@@ -109,6 +111,7 @@ def summarise(buffer: Buffer, headers: HeaderBlock | None = None, root: Part | N
         sent_at=sent_at,
         sent_day=sent_day,
         has_attachment=any(_is_attachment(part) for part in walk(root)),
+        preview=preview(buffer, root),
     )
 
 

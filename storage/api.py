@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from message.content import Content
 from message.summary import Summary
 from storage.model import (
+    EVERY_FLAG,
     Changes,
     Columns,
     ContentRow,
@@ -21,11 +22,13 @@ from storage.model import (
     Filing,
     FlagChange,
     FlagResult,
+    Grant,
     Mailbox,
     MessageRow,
     NewMessage,
     Quota,
     SearchKey,
+    Settable,
     SortKey,
     SpecialUse,
     Thread,
@@ -71,8 +74,40 @@ class MailboxView(Protocol):
         ...
 
 
+class Sharing(Protocol):
+    """Access control lists, and who shares something with whom. What rights allow is the listener's to say."""
+
+    def account_number(self, key: str) -> int | None:
+        """The store's number of an account, None while it has no mail store; never makes one."""
+        ...
+
+    def acl(self, account: int, mailbox: int) -> tuple[Grant, ...]:
+        """The entries of a mailbox's list, by identifier."""
+        ...
+
+    def acls(self, account: int) -> dict[int, tuple[Grant, ...]]:
+        """The same for all mailboxes of an account that have entries, by mailbox number."""
+        ...
+
+    def change_acl(
+        self, account: int, mailbox: int, identifier: str, combined: Callable[[str | None], str | None]
+    ) -> None:
+        """Replace an entry's rights by what ``combined`` makes of them in the transaction; None is no entry.
+
+        Raises NoSuchMailbox, LimitReached.
+        """
+        ...
+
+    def accounts_that_share(self, identifiers: Iterable[str]) -> dict[int, str]:
+        """Numbers and keys of the accounts that have an entry for one of the identifiers."""
+        ...
+
+
 class MailStore(Protocol):
     """Mailboxes and messages of all accounts."""
+
+    @property
+    def sharing(self) -> Sharing: ...
 
     # accounts
     def open_account(self, key: str) -> int:
@@ -123,6 +158,13 @@ class MailStore(Protocol):
         """What happened after mod-sequence ``since``. Raises NoSuchMailbox when it was deleted."""
         ...
 
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        """Rising, inclusive ranges of the UIDs that went away after mod-sequence ``since``.
+
+        Where the store no longer knows, all UIDs that were given out and are not there. Raises NoSuchMailbox.
+        """
+        ...
+
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         """Content columns of the UIDs that still exist, in the order of ``uids``, read in blocks."""
         ...
@@ -165,6 +207,13 @@ class MailStore(Protocol):
         """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, LimitReached, DiskFull."""
         ...
 
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        """Keep a message in mailbox ``to`` and remove another in one transaction; returns the new UID.
+
+        Only what it needs beyond the other counts for the quota. Raises NoSuchMessage, and what ``append`` raises.
+        """
+        ...
+
     def store_flags(
         self,
         account: int,
@@ -174,21 +223,45 @@ class MailStore(Protocol):
         system: int,
         keywords: Iterable[str],
         unchanged_since: int | None = None,
+        *,
+        within: Settable = EVERY_FLAG,
     ) -> FlagResult:
         """Change flags of the UIDs that exist. Rows that stay the same keep their mod-sequence.
 
-        With REPLACE the keywords and system flags are set to exactly those given. Raises LimitReached (keywords).
+        With REPLACE the keywords and system flags are set to exactly those given; flags that are not ``within`` stay
+        as they are. Raises LimitReached (keywords).
         """
         ...
 
-    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
-        """Copy to mailbox number ``to`` of the same account; flags, keywords and dates are kept.
+    def copy(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
+        """Copy to mailbox number ``to``, of ``to_account`` if given, whose quota it takes. Raises OverQuota.
 
-        UIDs that are gone are left out; with ``every`` nothing is copied then, and NoSuchMessage raised.
+        Dates are kept, and of flags and keywords those ``within``. UIDs that are gone are left out; with ``every``
+        nothing is copied then, and NoSuchMessage raised.
         """
         ...
 
-    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
+    def move(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
         """The same as a move in one transaction: a message is never in both places nor in none."""
         ...
 

@@ -21,10 +21,10 @@ from message.summary import Summary
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import NoSuchAccount, NoSuchMailbox, StoreError, Unavailable
-from storage.index import mailboxes
+from storage.errors import NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
+from storage.index import mailboxes, messages
 from storage.index.ledger import Ledger, Limits
-from storage.model import SpecialUse
+from storage.model import MessageRow, SpecialUse
 from storage.names import INBOX
 
 log = structlog.get_logger()
@@ -52,7 +52,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message row to be: into which mailbox, with which marks, and the octets it shares with other entries."""
+    """One message row to be: into which mailbox, with which marks, and the octets it shares with other entries.
+
+    ``replaces`` is the mailbox and UID of a message of the same account that goes when this one comes.
+    """
 
     target: Target
     staged: Staged
@@ -61,6 +64,7 @@ class Entry:
     keywords: tuple[str, ...]
     internal_date: int
     zone: int
+    replaces: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -254,7 +258,7 @@ class Committer:
         results: list[list[tuple[int, int, int]] | StoreError] = []
         for one in placed:
             try:
-                self._check(one, ledgers)
+                gone = self._check(connection, one, ledgers)
             except StoreError as error:
                 results.append(error)
                 continue
@@ -262,10 +266,16 @@ class Committer:
                 one.request.along(connection)
             contents: dict[tuple[int, str], int] = {}
             results.append([_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows])
+            for ledger, mailbox, row in gone:
+                messages.expunge(ledger, ledger.mailbox(mailbox), [row])
         rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
         return results, rings
 
-    def _check(self, one: _Placed, ledgers: dict[int, Ledger]) -> None:
+    def _check(
+        self, connection: Connection, one: _Placed, ledgers: dict[int, Ledger]
+    ) -> list[tuple[Ledger, int, MessageRow]]:
+        """Raises what keeps a request from being kept; returns the messages that it replaces."""
+        gone: list[tuple[Ledger, int, MessageRow]] = []
         need: dict[int, tuple[int, int]] = {}
         for entry, number, place, _ in one.rows:
             ledger = ledgers[entry.target.account]
@@ -276,8 +286,15 @@ class Committer:
                 raise _Moved from None
             octets, count = need.get(entry.target.account, (0, 0))
             need[entry.target.account] = octets + entry.staged.size, count + 1
+            if entry.replaces is not None:
+                row = _replaced(connection, entry.target.account, *entry.replaces)
+                gone.append((ledger, entry.replaces[0], row))
+                octets, count = need[entry.target.account]
+                need[entry.target.account] = octets - row.size, count - 1
         for account, (octets, count) in need.items():
-            ledgers[account].check_room(octets, count)
+            if octets > 0 or count > 0:
+                ledgers[account].check_room(octets, count)
+        return gone
 
 
 def _enter(
@@ -301,6 +318,13 @@ def _enter(
         blob=name.blob,
     )
     return account, number, uid
+
+
+def _replaced(connection: Connection, account: int, mailbox: int, uid: int) -> MessageRow:
+    rows = messages.rows_of(connection, account, mailbox, [uid])
+    if not rows:
+        raise NoSuchMessage("the message to be replaced is gone")
+    return rows[0]
 
 
 def _choose(target: Target, folders: dict[int, tuple[str, str, str | None]]) -> tuple[int, str, bool]:

@@ -21,13 +21,13 @@ def _config(database: Database) -> Config:
     return config
 
 
-def upgrade(database: Database) -> None:
-    """Apply the steps that are missing; safe to call at every start, by one process at a time.
+def upgrade(database: Database, to: str = "head") -> None:
+    """Apply the steps that are missing, up to step ``to``; safe to call at every start, by one process at a time.
 
     Raises Unavailable, DiskFull.
     """
     with own_errors():
-        command.upgrade(_config(database), "head")
+        command.upgrade(_config(database), to)
 
 
 def is_current(database: Database) -> bool:

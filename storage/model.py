@@ -26,6 +26,13 @@ class System(IntFlag):
     DRAFT = 16
 
 
+#: Keywords that only the server gives and takes away (RFC 9979): a client's wish for them is passed over.
+OWN_KEYWORDS = frozenset({"$istrusted"})
+
+#: Set at delivery on mail with attachments (RFC 9979).
+HAS_ATTACHMENT = "$hasattachment"
+
+
 class SpecialUse(Enum):
     """Special-use attributes (RFC 6154 section 2)."""
 
@@ -44,7 +51,9 @@ class Mailbox:
 
     ``account`` and ``id`` are the store's numbers. ``name`` is Unicode with ``DELIMITER`` between levels; INBOX is
     spelled in capitals. ``size`` is in octets. ``highest_modseq`` is at least 1 (RFC 7162 section 3.1.2).
-    ``first_recent`` is the lowest UID that no read-write session has been told of yet.
+    ``first_recent`` is the lowest UID that no read-write session has been told of yet. ``forgotten`` is the
+    mod-sequence up to which the store no longer knows which UIDs went away. ``has_acl`` is true when its access control
+    list has entries.
     """
 
     account: int
@@ -60,6 +69,20 @@ class Mailbox:
     first_recent: int
     special_use: SpecialUse | None
     subscribed: bool
+    forgotten: int = 0
+    has_acl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entry of a mailbox's access control list (RFC 4314 section 2): right letters given to an identifier.
+
+    The identifier is ``anyone``, ``user:`` with an account's key, or ``group:`` with a group's name as it is compared.
+    With ``-`` before it, the entry takes rights away.
+    """
+
+    identifier: str
+    rights: str
 
 
 class MessageRow(NamedTuple):
@@ -88,12 +111,17 @@ def keywords_of(rows: Iterable[MessageRow]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a mailbox after a mod-sequence: rows new or changed, and UIDs that are gone, both rising."""
+    """What happened in a mailbox after a mod-sequence: rows new or changed, and UIDs that are gone, both rising.
+
+    ``whole`` is false when the mod-sequence is so old that the UIDs gone since are no longer known: then ``expunged``
+    has only the later ones, and what is gone is told by what is there.
+    """
 
     highest_modseq: int
     uidnext: int
     changed: tuple[MessageRow, ...]
     expunged: tuple[int, ...]
+    whole: bool = True
 
 
 class FlagChange(Enum):
@@ -102,6 +130,17 @@ class FlagChange(Enum):
     ADD = "+"
     REMOVE = "-"
     REPLACE = "="
+
+
+class Settable(NamedTuple):
+    """Flags that may be changed: ``System`` values as int, and whether keywords may. All others stay as they are."""
+
+    system: int
+    keywords: bool
+
+
+#: No flag is kept back.
+EVERY_FLAG = Settable(31, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +187,32 @@ class Filing:
 
 
 class Columns(IntFlag):
-    """Columns of a message's content that ``MailStore.contents`` can bring."""
+    """Columns of a message and its content that ``MailStore.contents`` can bring."""
 
     ENVELOPE = 1
     BODYSTRUCTURE = 2
     FIELDS = 4
     PARTS = 8
+    PREVIEW = 16
+    THREAD = 32
+    SAVED = 64
 
 
 class ContentRow(NamedTuple):
-    """Columns of a message's content; those not asked for are ``b""``."""
+    """Columns of a message's content; those not asked for are empty.
+
+    ``preview`` is None where it was never made. ``thread`` is a THREADID (RFC 8474). ``saved_at`` is when the message
+    came into the mailbox, in seconds since the epoch.
+    """
 
     uid: int
     envelope: bytes
     bodystructure: bytes
     fields: bytes
     parts: bytes
+    preview: str | None = None
+    thread: str = ""
+    saved_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +264,7 @@ class DateField(Enum):
 
     INTERNAL = "internal"
     SENT = "sent"
+    SAVED = "saved"
 
 
 class When(Enum):
@@ -279,6 +329,20 @@ class ModSeq:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailId:
+    """The message holds just what this id names (RFC 8474 section 6)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    """The message is of this conversation."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     key: SearchKey
 
@@ -298,7 +362,22 @@ class AnyOf:
 
 
 SearchKey = (
-    UidRanges | Has | HasKeyword | Size | Dated | Age | Header | Body | Text | Fuzzy | ModSeq | Not | AllOf | AnyOf
+    UidRanges
+    | Has
+    | HasKeyword
+    | Size
+    | Dated
+    | Age
+    | Header
+    | Body
+    | Text
+    | Fuzzy
+    | ModSeq
+    | EmailId
+    | ThreadId
+    | Not
+    | AllOf
+    | AnyOf
 )
 
 

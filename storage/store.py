@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
-from sqlalchemy import delete, exists, select
+from sqlalchemy import Connection, delete, exists, select
 
 from config.settings import Store as Settings
 from message.content import Content
@@ -20,7 +20,7 @@ from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
-from storage.index import mailboxes, messages
+from storage.index import acl, mailboxes, messages
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
@@ -28,6 +28,8 @@ from storage.index.sorting import ordered, threadable
 from storage.index.threads import threads
 from storage.model import (
     DELIMITER,
+    EVERY_FLAG,
+    HAS_ATTACHMENT,
     Changes,
     Columns,
     ContentRow,
@@ -40,15 +42,18 @@ from storage.model import (
     NewMessage,
     Quota,
     SearchKey,
+    Settable,
     SortKey,
     SpecialUse,
     Thread,
     Threading,
 )
 from storage.names import INBOX
+from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
 from storage.views import View, Views
+from storage.zone import local_zone
 
 log = structlog.get_logger()
 
@@ -74,6 +79,7 @@ class Store:
         self._views = Views(database, settings.views)
         self._facts = Facts(database)
         self._texts = texts or NoTexts()
+        self.sharing = Sharing(database, doorbell)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -139,10 +145,10 @@ class Store:
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
-                mailboxes.create(connection, account, parent, None)
-            number = mailboxes.create(connection, account, name, use)
-            created = mailboxes.by_number(connection, account, number)
+                _make(connection, account, parent, None, numbers)
+            created = mailboxes.by_number(connection, account, _make(connection, account, name, use, numbers))
         self._doorbell.ring([(account, 0)])
         return created
 
@@ -183,9 +189,10 @@ class Store:
             for target in targets.values():
                 if target in there:
                     raise MailboxExists(f"there is a mailbox named {target}")
+            numbers = {box.name: box.id for box in there.values()}
             for parent in names.parents(new):
                 if parent not in there:
-                    mailboxes.create(connection, account, parent, None)
+                    _make(connection, account, parent, None, numbers)
             for box in family:
                 folder, _ = mailboxes.folder_of(connection, account, box.id)
                 mailboxes.rename(connection, account, box.id, folder, targets[box.id])
@@ -234,7 +241,11 @@ class Store:
     def changes(self, account: int, mailbox: int, since: int) -> Changes:
         with self._database.read() as connection:
             box = mailboxes.by_number(connection, account, mailbox)
-            return messages.changes(connection, account, mailbox, since, box.highest_modseq, box.uidnext)
+            return messages.changes(connection, box, since)
+
+    def vanished(self, account: int, mailbox: int, since: int) -> list[tuple[int, int]]:
+        with self._database.read() as connection:
+            return messages.vanished(connection, mailboxes.by_number(connection, account, mailbox), since)
 
     def contents(self, account: int, mailbox: int, uids: Sequence[int], columns: Columns) -> Iterator[ContentRow]:
         for start in range(0, len(uids), messages.BLOCK):
@@ -304,6 +315,14 @@ class Store:
     # ---------------------------------------------------------------- writing
 
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+        return self._append(account, mailbox, messages, None)
+
+    def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
+        return self._append(account, to, [message], (mailbox, uid))[0]
+
+    def _append(
+        self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
+    ) -> list[int]:
         now = int(time.time())
         entries: list[Entry] = []
         try:
@@ -322,6 +341,7 @@ class Store:
                         keywords=tuple(sorted(one.keywords)),
                         internal_date=now if one.internal_date is None else one.internal_date,
                         zone=one.zone,
+                        replaces=replaces,
                     )
                 )
             return [uid for _, _, uid in self._committer.keep(entries)]
@@ -338,6 +358,8 @@ class Store:
         system: int,
         keywords: Iterable[str],
         unchanged_since: int | None = None,
+        *,
+        within: Settable = EVERY_FLAG,
     ) -> FlagResult:
         given = tuple(keywords)
         after: list[MessageRow] = []
@@ -347,14 +369,14 @@ class Store:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
             rows = messages.rows_of(connection, account, mailbox, uids)
-            if given and change is not FlagChange.REMOVE:
+            if given and within.keywords and change is not FlagChange.REMOVE:
                 self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
             modseq = 0
             for row in rows:
                 if unchanged_since is not None and row.modseq > unchanged_since:
                     refused.append(row.uid)
                     continue
-                new_system, new_keywords = messages.combined(row, change, system, given)
+                new_system, new_keywords = messages.combined(row, change, system, given, within)
                 if new_system == row.system and new_keywords == row.keywords:
                     after.append(row)
                     continue
@@ -376,40 +398,81 @@ class Store:
         if len(have | {keyword.casefold() for keyword in given}) > self._settings.keywords:
             raise LimitReached(f"a mailbox may have {self._settings.keywords} keywords")
 
-    def copy(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=False, every=every)
+    def copy(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
+        return self._transfer((account, mailbox), uids, (to_account or account, to), within, move=False, every=every)
 
-    def move(self, account: int, mailbox: int, uids: Sequence[int], to: int, *, every: bool = False) -> CopyResult:
-        return self._transfer(account, mailbox, uids, to, move=True, every=every)
+    def move(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        to: int,
+        *,
+        to_account: int | None = None,
+        within: Settable = EVERY_FLAG,
+        every: bool = False,
+    ) -> CopyResult:
+        return self._transfer((account, mailbox), uids, (to_account or account, to), within, move=True, every=every)
 
     def _transfer(
-        self, account: int, mailbox: int, uids: Sequence[int], to: int, *, move: bool, every: bool
+        self,
+        start: tuple[int, int],
+        uids: Sequence[int],
+        end: tuple[int, int],
+        within: Settable,
+        *,
+        move: bool,
+        every: bool,
     ) -> CopyResult:
+        (account, mailbox), (other, to) = start, end
         with self._database.read() as connection:
             source = Place(self._key(account), mailboxes.folder_of(connection, account, mailbox)[0])
-            target = Place(self._key(account), mailboxes.folder_of(connection, account, to)[0])
+            target = Place(self._key(other), mailboxes.folder_of(connection, other, to)[0])
             before = messages.rows_of(connection, account, mailbox, uids)
         linked: dict[str, BodyName] = {}
         try:
             for row in before:
-                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system)
+                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system & within.system)
                 self._blobs.copy(source, BodyName(row.blob, row.size, row.system), target, new)
             if linked:
                 self._blobs.sync([target])
             with self._database.write() as connection:
-                ledger = Ledger(connection, account, self._limits)
-                here, there = ledger.mailbox(mailbox), ledger.mailbox(to)
-                if ledger.place(there) != target:
+                # In rising order, so that two processes can't wait for each other's row locks.
+                ledgers = {one: Ledger(connection, one, self._limits) for one in sorted({account, other})}
+                giving, taking = ledgers[account], ledgers[other]
+                here, there = giving.mailbox(mailbox), taking.mailbox(to)
+                if taking.place(there) != target:
                     raise NoSuchMailbox("the mailbox was renamed meanwhile: try again")
                 rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
-                if not move:
-                    ledger.check_room(sum(row.size for row in rows), len(rows))
-                pairs = [(row.uid, _enter_copy(ledger, here, there, row, linked[row.blob], move)) for row in rows]
+                if not move or giving is not taking:
+                    taking.check_room(sum(row.size for row in rows), len(rows))
+                if giving is taking:
+                    contents = {row.content: row.content for row in rows}
+                else:
+                    contents = {one: taking.adopt_content(account, one) for one in {row.content for row in rows}}
+                pairs: list[tuple[int, int]] = []
+                for row in rows:
+                    name, content = linked[row.blob], contents[row.content]
+                    uid = _enter_copy(taking, there, row, name, content, within)
+                    pairs.append((row.uid, uid))
+                    if giving is taking:
+                        # What goes to somebody else says nothing of what its owner thinks of it.
+                        taking.add_event("moved" if move else "copied", here, there, uid, content, name.blob)
                 if move:
-                    messages.expunge(ledger, here, rows)
-                rings = ledger.close()
+                    messages.expunge(giving, here, rows)
+                rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
             for row in rows:
                 del linked[row.blob]
         finally:
@@ -448,6 +511,7 @@ class Store:
                 assert content is not None
                 staged = self._blobs.stage(content)
                 summary = summary or summarise(content.buffer())
+            marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)
             return self._committer.keep(
                 [
                     Entry(
@@ -455,9 +519,9 @@ class Store:
                         staged=staged,
                         summary=summary,
                         system=filing.system,
-                        keywords=tuple(sorted(filing.keywords)),
+                        keywords=tuple(sorted({*filing.keywords, *marks})),
                         internal_date=int(received_at),
-                        zone=_zone(received_at),
+                        zone=local_zone(received_at),
                     )
                     for filing in filings
                     if staged is not None and summary is not None
@@ -503,7 +567,8 @@ class Store:
         """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
 
         A crash between the links of a body and its commit leaves files that no row names: those older than
-        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it.
+        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it. Which UIDs went away
+        is forgotten on the way, but for the last ``keep_vanished`` of each mailbox.
         """
         with self._database.read() as connection:
             places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
@@ -513,6 +578,7 @@ class Store:
         return sum(self._scrub(account, number, place, now) for account, number, place in places)
 
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
+        self._forget_vanished(account, mailbox)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
         files = dict(self._blobs.bodies(place))
         with self._database.read() as connection:
@@ -530,6 +596,13 @@ class Store:
         if orphans:
             log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
         return len(orphans)
+
+    def _forget_vanished(self, account: int, mailbox: int) -> None:
+        with self._database.read() as connection:
+            upto = messages.old_vanished(connection, account, mailbox, self._settings.keep_vanished)
+        if upto is not None:
+            with self._database.write() as connection:
+                messages.forget_vanished(connection, account, mailbox, upto)
 
     def _tell_missing(self, account: int, mailbox: int, blobs: set[str]) -> None:
         """Log bodies that are missing still when looked at again: some were moved or renamed in between."""
@@ -579,24 +652,26 @@ class Store:
             count += len(rows)
 
 
-def _zone(moment: float) -> int:
-    """Offset of local time from UTC at a moment, in minutes."""
-    return time.localtime(moment).tm_gmtoff // 60
+def _make(connection: Connection, account: int, name: str, use: SpecialUse | None, numbers: dict[str, int]) -> int:
+    """A mailbox with the rights of the one above it; ``numbers`` are those that are there, the new one included."""
+    numbers[name] = mailboxes.create(connection, account, name, use)
+    above = name.rpartition(DELIMITER)[0]
+    if above:
+        acl.inherit(connection, account, numbers[above], numbers[name])
+    return numbers[name]
 
 
 def _enter_copy(
-    ledger: Ledger, here: MailboxState, there: MailboxState, row: MessageRow, name: BodyName, move: bool
+    ledger: Ledger, there: MailboxState, row: MessageRow, name: BodyName, content: int, within: Settable
 ) -> int:
-    uid = ledger.add_message(
+    return ledger.add_message(
         there,
         modseq=ledger.next_modseq(),
-        system=row.system,
-        keywords=row.keywords,
+        system=row.system & within.system,
+        keywords=row.keywords if within.keywords else (),
         size=row.size,
         internal_date=row.internal_date,
         zone=row.zone,
-        content=row.content,
+        content=content,
         blob=name.blob,
     )
-    ledger.add_event("moved" if move else "copied", here, there, uid, row.content, name.blob)
-    return uid

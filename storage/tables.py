@@ -52,11 +52,25 @@ mailbox = Table(
     Column("deleted", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("first_recent", BigInteger, nullable=False),
+    # Mod-sequence up to which it was forgotten which UIDs are gone.
+    Column("forgotten", BigInteger, nullable=False, server_default="0"),
     Column("special_use", String(16)),
     Column("folder", String(255), nullable=False),
     # The folder's name before a rename, until the rename on disk is done.
     Column("folder_was", String(255)),
     Index("uq_mailbox_name", "account_id", "name", unique=True),
+)
+
+#: Who may do what in a mailbox (RFC 4314). ``identifier`` is one of ``storage.model.Grant``.
+acl = Table(
+    "acl",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("mailbox_id", Integer, primary_key=True),
+    Column("identifier", String(300), primary_key=True),
+    Column("rights", String(32), nullable=False),
+    # What others share with somebody.
+    Index("ix_acl_identifier", "identifier", "account_id"),
 )
 
 subscription = Table(
@@ -108,6 +122,8 @@ content = Table(
     Column("sent_at", BigInteger),
     Column("sent_day", Integer),
     Column("has_attachment", Boolean, nullable=False),
+    # The first words (RFC 8970); NULL for mail that was there before the column.
+    Column("preview", Text),
 )
 
 #: UIDs that are gone, for those who ask what happened since a mod-sequence.

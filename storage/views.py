@@ -120,8 +120,8 @@ class Views:
             return View(now, [row.uid for row in rows], rows)
         if known.highest_modseq == now.highest_modseq:
             return known if known.mailbox == now else View(now, known._uids, known._rows)
-        news = messages.changes(connection, now.account, now.id, known.highest_modseq, now.highest_modseq, now.uidnext)
-        return known.after(now, news)
+        news = messages.changes(connection, now, known.highest_modseq)
+        return known.after(now, news) if news.whole else self._current(connection, now, None)
 
     def forget(self, account: int, mailbox: int) -> None:
         """Let a view go (its mailbox was deleted)."""

@@ -11,8 +11,7 @@ from directory.model import Credentials, Outcome, SignIn
 from imap.commands.basic import capability_names
 from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.states import State
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, UpgradeToTls
+from imap.session.steps import Await, CommandSteps, HangUp, Pause, StartOver, UpgradeToTls
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.parser import base64
@@ -64,6 +63,13 @@ def authenticate(context: Context, tag: bytes, command: c.Authenticate) -> Comma
     yield from _sign_in(context, tag, step.credentials)
 
 
+def unauthenticate(context: Context, tag: bytes, command: c.Unauthenticate) -> CommandSteps:
+    """RFC 8437: never NO. A selected mailbox is left without removing anything."""
+    context.sign_out()
+    yield Status(Kind.OK, "Nobody is signed in", None, tag)
+    yield StartOver()
+
+
 def _need_privacy(context: Context) -> None:
     if not context.may_sign_in:
         raise Refused("Connexion sans TLS interdite / Signing in takes TLS", b"PRIVACYREQUIRED")
@@ -88,8 +94,7 @@ def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandS
         yield Status(Kind.NO, text, b"LIMIT", tag)
         yield HangUp()
         return
-    context.account = account
-    context.state = State.AUTHENTICATED
+    context.signed_in(account)
     log.debug("imap.signed_in", account=account.key, address=context.address, tls=context.tls)
     yield Status(Kind.OK, "Signed in", b"CAPABILITY " + b" ".join(capability_names(context)), tag)
 

@@ -5,36 +5,32 @@ from __future__ import annotations
 import structlog
 
 from directory.sasl import MECHANISMS
+from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.states import State
-from imap.session.steps import CommandSteps, HangUp
+from imap.session.steps import CommandSteps, Compress, HangUp
 from imap.wire import commands as c
+from imap.wire.errors import ParseError
 from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, ok
 
 log = structlog.get_logger()
 
-_ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
+_ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(
-        b"SPECIAL-USE",
-        b"CONDSTORE",
-        b"ESEARCH",
-        b"SEARCHRES",
-        b"WITHIN",
-        b"PARTIAL",
-        b"SEARCH=FUZZY",
-        b"MULTIAPPEND",
-        b"STATUS=SIZE",
-    ),
+    *(b"SPECIAL-USE", b"ESEARCH", b"SEARCHRES", b"WITHIN", b"PARTIAL", b"MULTIAPPEND", b"STATUS=SIZE"),
     *(b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES", b"THREAD=REFS"),
-    *(b"MULTISEARCH", b"I18NLEVEL=1"),
+    *(b"SEARCH=FUZZY", b"MULTISEARCH", b"I18NLEVEL=1"),
+    *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE"),
+    *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE", b"UIDONLY", b"INPROGRESS"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
 #: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
-_SWITCHES = {"CONDSTORE"}
+_SWITCHES = {
+    name.decode().upper(): name for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT", b"UIDONLY")
+}
 
 
 def capability_names(context: Context) -> tuple[bytes, ...]:
@@ -73,10 +69,23 @@ def identify(context: Context, tag: bytes, command: c.Id) -> CommandSteps:
     yield ServerId((("name", "mailserver"),))
 
 
+def compress(context: Context, tag: bytes, command: c.Compress) -> CommandSteps:
+    """RFC 4978 section 3."""
+    if command.mechanism != "DEFLATE":
+        raise ParseError("The mechanism is DEFLATE")
+    if context.compressed:
+        raise Refused("DEFLATE is active already", b"COMPRESSIONACTIVE")
+    context.compressed = True
+    yield Status(Kind.OK, "DEFLATE is active", None, tag)
+    yield Compress()
+
+
 def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
-    """RFC 5161; unknown names are ignored. With CONDSTORE the mod-sequence is told (RFC 7162 section 3.1.1)."""
+    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE, with which the mod-sequence is told (RFC 7162
+    sections 3.1.1 and 3.2.3)."""
+    knew_modseq = context.condstore
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
-    context.enabled.update(new)
-    yield Enabled(tuple(name.encode() for name in new))
-    if "CONDSTORE" in new and context.selected is not None:
-        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.view.highest_modseq)
+    context.enable(new)
+    yield Enabled(tuple(_SWITCHES[name] for name in new))
+    if context.condstore and not knew_modseq and context.selected is not None:
+        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.settled)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from imap.commands.append import target
+from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.rights import Rights, settable
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
@@ -20,22 +22,33 @@ def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
     to = target(context, command.mailbox)
     if uids:
         context.look_again()
-        result = context.store.copy(context.number, box.id, uids, to.id, every=not command.uid)
+        result = context.store.copy(
+            *(box.account, box.id, uids, to.id),
+            to_account=to.account,
+            within=settable(to.rights),
+            every=not command.uid,
+        )
         yield Status(Kind.OK, "Copied", _copyuid(result), tag)
 
 
 def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     """COPYUID comes in an untagged OK before the removals (RFC 6851 section 4.3)."""
-    box = context.writable()
+    box = context.writable(Rights.DELETE_MESSAGES | Rights.EXPUNGE)
     uids = _present(box, command)
     to = target(context, command.mailbox)
-    if to.id == box.id:
+    if (to.account, to.id) == (box.account, box.id):
         raise Refused("The messages are in that mailbox already", b"CANNOT")
     if uids:
         context.look_again()
-        result = context.store.move(context.number, box.id, uids, to.id, every=not command.uid)
+        result = context.store.move(
+            *(box.account, box.id, uids, to.id),
+            to_account=to.account,
+            within=settable(to.rights),
+            every=not command.uid,
+        )
         if result.source:
             yield ok("Moved", _copyuid(result))
+            yield settled(context, tag, "Moved")
 
 
 def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
@@ -55,11 +68,11 @@ def _copyuid(result: CopyResult) -> bytes | None:
 
 def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     """Removes what is marked as deleted; with UIDs, only of those (RFC 4315 section 2.1). The news tell it."""
-    box = context.writable()
-    if command.uids is None:
-        context.store.expunge(context.number, box.id)
-    else:
+    box = context.writable(Rights.EXPUNGE)
+    uids: list[int] | None = None
+    if command.uids is not None:
         uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
-        context.store.expunge(context.number, box.id, uids)
+    gone = context.store.expunge(box.account, box.id, uids)
     context.look_again()
-    yield from ()
+    if gone:
+        yield settled(context, tag, "Expunged")

@@ -14,16 +14,20 @@ from itertools import islice
 import structlog
 
 from imap.commands.search import page
-from imap.commands.sections import Body, is_whole, label, listed_fields, partial_of, served_by_fields
+from imap.commands.sections import Body, UnknownEncoding, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.rendered import BLOCK
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.session.selected import Places, SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
+from imap.wire.errors import ParseError
 from storage.errors import Damaged, NoSuchMessage
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
+from storage.objects import email_id
+from storage.zone import local_zone
 
 log = structlog.get_logger()
 
@@ -43,30 +47,36 @@ class Plan:
     """What a FETCH needs: items of the row, content columns, and whether bodies must be opened."""
 
     light: tuple[c.Datum, ...]
-    content: tuple[c.Datum | c.Section, ...]
+    content: tuple[c.Item, ...]
     columns: Columns
     opens: bool
     sees: bool
 
 
 _UID_AND_FLAGS = (c.Datum.UID, c.Datum.FLAGS)
-_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ)
+_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ, c.Datum.EMAILID)
+
+
+_COLUMNS = {
+    c.Datum.ENVELOPE: Columns.ENVELOPE,
+    c.Datum.BODYSTRUCTURE: Columns.BODYSTRUCTURE,
+    c.Datum.THREADID: Columns.THREAD,
+    c.Datum.SAVEDATE: Columns.SAVED,
+    c.Datum.PREVIEW: Columns.PREVIEW,
+    c.Datum.LAZY_PREVIEW: Columns.PREVIEW,
+}
 
 
 def planned(context: Context, command: c.Fetch) -> Plan:
     """UID first: some clients rely on that. MODSEQ once the client knows of mod-sequences."""
     wanted = {item for item in command.items if isinstance(item, c.Datum)}
-    if command.uid:
-        wanted.add(c.Datum.UID)
     if command.changed_since is not None or (context.condstore and c.Datum.FLAGS in wanted):
         wanted.add(c.Datum.MODSEQ)
     content = tuple(item for item in command.items if item not in _LIGHT_ORDER)
     columns, opens, sees = Columns(0), False, False
     for item in content:
-        if item is c.Datum.ENVELOPE:
-            columns |= Columns.ENVELOPE
-        elif item is c.Datum.BODYSTRUCTURE:
-            columns |= Columns.BODYSTRUCTURE
+        if isinstance(item, c.Datum) and item in _COLUMNS:
+            columns |= _COLUMNS[item]
         elif isinstance(item, c.Section) and served_by_fields(item):
             columns |= Columns.FIELDS
             sees |= item.sees
@@ -74,7 +84,9 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             opens = True
             if not is_whole(item):
                 columns |= Columns.PARTS
-            sees |= isinstance(item, c.Section) and item.sees
+            sees |= isinstance(item, (c.Section, c.Binary)) and item.sees
+    if (command.uid or (sees and context.qresync)) and not context.uid_only:
+        wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 
 
@@ -84,6 +96,11 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     places = box.places(command.numbers, uid=command.uid)
     if command.changed_since is not None or c.Datum.MODSEQ in command.items:
         context.enabled.add("CONDSTORE")
+    if command.vanished:
+        if not context.qresync:
+            raise ParseError("VANISHED takes ENABLE QRESYNC")
+        assert command.changed_since is not None
+        yield from context.vanished(command.changed_since, command.numbers.resolve(box.view.mailbox.uidnext - 1))
     plan = planned(context, command)
     rows = box.rows(places)
     if command.changed_since is not None:
@@ -91,15 +108,19 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
     if command.partial is not None:
         rows = iter(page(list(rows), command.partial))
+    if context.uid_only:
+        rows = ((row.uid, row) for _, row in rows)
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
-    elif command.changed_since is not None or command.partial is not None or box.has_gone:
-        yield from _light(box, plan, rows)
+    elif command.changed_since is not None or command.partial is not None or box.has_gone or context.uid_only:
+        yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     else:
         yield from _light_blocks(context, box, plan, places)
     if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
+    if contents.unknown:
+        raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
     if not command.uid and (contents.gone or box.misses(places)):
         raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
 
@@ -107,10 +128,10 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
 # ---------------------------------------------------------------- items of the row
 
 
-def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered]) -> Iterator[bytes]:
+def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], start: bytes) -> Iterator[bytes]:
     renders = _renders(box, plan.light)
     while block := list(islice(rows, BLOCK)):
-        yield b"".join(_lines(plan, renders, block))
+        yield b"".join(_lines(plan, renders, block, start))
 
 
 def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Places) -> Iterator[bytes]:
@@ -130,15 +151,17 @@ def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Pl
 
 
 def _joined(plan: Plan, renders: tuple[Render, ...], rows: Sequence[MessageRow], first: int) -> bytes:
-    return b"".join(_lines(plan, renders, enumerate(rows, first)))
+    return b"".join(_lines(plan, renders, enumerate(rows, first), encoder.fetch_start(False)))
 
 
-def _lines(plan: Plan, renders: tuple[Render, ...], block: Iterable[Numbered]) -> list[bytes]:
+def _lines(plan: Plan, renders: tuple[Render, ...], block: Iterable[Numbered], start: bytes) -> list[bytes]:
     """The hot loop of ``FETCH 1:* (UID FLAGS)``: what most clients ask is written at one go."""
     if plan.light == _UID_AND_FLAGS:
         _, flags = renders
-        return [b"* %d FETCH (UID %d %b)\r\n" % (number, row[0], flags(row)) for number, row in block]
-    return [b"* %d FETCH (%b)\r\n" % (number, b" ".join([render(row) for render in renders])) for number, row in block]
+        pair = start + b"UID %d %b)\r\n"
+        return [pair % (number, row[0], flags(row)) for number, row in block]
+    line = start + b"%b)\r\n"
+    return [line % (number, b" ".join([render(row) for render in renders])) for number, row in block]
 
 
 Render = Callable[[MessageRow], bytes]
@@ -146,6 +169,7 @@ Render = Callable[[MessageRow], bytes]
 
 def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ...]:
     is_recent = box.is_recent
+    account = box.view.mailbox.account
     flags = encoder.flags
     if box.recent:
 
@@ -162,6 +186,7 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
         c.Datum.INTERNALDATE: lambda row: b"INTERNALDATE " + encoder.date_time(row.internal_date, row.zone),
         c.Datum.SIZE: lambda row: b"RFC822.SIZE %d" % row.size,
         c.Datum.MODSEQ: lambda row: b"MODSEQ (%d)" % row.modseq,
+        c.Datum.EMAILID: lambda row: b"EMAILID (%b)" % email_id(account, row.content).encode(),
     }
     return tuple(table[item] for item in items)
 
@@ -170,23 +195,26 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
 
 
 class _Contents:
-    """Answers that need more than the row. ``gone`` and ``damaged`` count messages that could not be answered."""
+    """Answers that need more than the row. ``gone``, ``damaged`` and ``unknown`` count messages left out, and why."""
 
     def __init__(self, context: Context, box: SelectedMailbox, plan: Plan) -> None:
         self._context = context
         self._box = box
         self._plan = plan
         self._renders = _renders(box, plan.light)
+        self._start = encoder.fetch_start(context.uid_only)
         # The flags that FETCH itself changed are told, even if nobody asked (RFC 3501 section 6.4.5).
         also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
+        self._preview = c.Datum.PREVIEW in plan.content
         self.gone = 0
         self.damaged = 0
+        self.unknown = 0
 
     def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
         while block := list(islice(rows, _BLOCK)):
             seen_now: set[int] = set()
-            if self._plan.sees and not self._box.read_only:
+            if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
                 block, seen_now = self._see(block)
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
@@ -197,12 +225,16 @@ class _Contents:
                 items = [render(row) for render in self._renders]
                 if row.uid in seen_now:
                     items += [render(row) for render in self._flags_too]
+                if self._preview and content.preview is None:
+                    content = self._with_preview(row, content)
+                    if content.preview is None:
+                        continue
                 if self._plan.opens:
-                    start = b"* %d FETCH (" % number + b" ".join(items) + b" " * bool(items)
+                    start = self._start % number + b" ".join(items) + b" " * bool(items)
                     yield from self._message(start, row, content)
                 else:
                     items += [_ready(item, content) for item in self._plan.content]
-                    ready.append(b"* %d FETCH (%b)\r\n" % (number, b" ".join(items)))
+                    ready.append(self._start % number + b" ".join(items) + b")\r\n")
             yield b"".join(ready)
             self.gone += len(block) - found
 
@@ -212,7 +244,7 @@ class _Contents:
         if not unseen:
             return block, set()
         context = self._context
-        result = context.store.store_flags(context.number, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
+        result = context.store.store_flags(self._box.account, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
         self._box.tell(result.rows)
         context.look_again()
         after = {row.uid: row for row in result.rows}
@@ -222,7 +254,7 @@ class _Contents:
         """Content columns of the messages that are there; none are read when only whole bodies are sent."""
         if not self._plan.columns:
             return [ContentRow(uid, b"", b"", b"", b"") for uid in uids]
-        return self._context.store.contents(self._context.number, self._box.id, uids, self._plan.columns)
+        return self._context.store.contents(self._box.account, self._box.id, uids, self._plan.columns)
 
     def _message(self, start: bytes, row: MessageRow, content: ContentRow) -> Iterator[bytes]:
         """One message's answer from its body; nothing of it is sent before the body is at hand."""
@@ -230,11 +262,18 @@ class _Contents:
         if body is None:
             return
         with body:
+            try:
+                binaries = {item: body.binary(item) for item in self._plan.content if isinstance(item, c.Binary)}
+            except UnknownEncoding:
+                self.unknown += 1
+                return
             yield start
             for place, item in enumerate(self._plan.content):
                 if place:
                     yield b" "
-                if isinstance(item, c.Section) and not served_by_fields(item):
+                if isinstance(item, c.Binary):
+                    yield from _binary(item, binaries[item])
+                elif isinstance(item, c.Section) and not served_by_fields(item):
                     yield label(item)
                     yield from _literal(body.section(item))
                 elif item is c.Datum.BODY:
@@ -243,14 +282,22 @@ class _Contents:
                     yield _ready(item, content)
             yield b")\r\n"
 
+    def _with_preview(self, row: MessageRow, content: ContentRow) -> ContentRow:
+        """For mail that came before previews were kept; None stays where the body can't be opened."""
+        body = self._opened(row, content)
+        if body is None:
+            return content
+        with body:
+            return content._replace(preview=body.preview())
+
     def _opened(self, row: MessageRow, content: ContentRow) -> Body | None:
         context = self._context
         try:
-            return Body(context.store.body(context.number, self._box.id, row), content.parts)
+            return Body(context.store.body(self._box.account, self._box.id, row), content.parts)
         except NoSuchMessage:
             self.gone += 1
         except Damaged as error:
-            log.error("imap.damaged", account=context.number, mailbox=self._box.id, uid=row.uid, error=str(error))
+            log.error("imap.damaged", account=self._box.account, mailbox=self._box.id, uid=row.uid, error=str(error))
             self.damaged += 1
         return None
 
@@ -266,11 +313,31 @@ def _literal(octets: memoryview | None) -> Iterator[bytes]:
             yield bytes(octets[start : start + _WRITE])
 
 
-def _ready(item: c.Datum | c.Section, content: ContentRow) -> bytes:
+def _binary(item: c.Binary, found: tuple[int, bool, Iterator[bytes]] | None) -> Iterator[bytes]:
+    """RFC 3516 section 4.3: a literal8 only where there is NUL. A part that does not exist is NIL, and of no size."""
+    yield label(item)
+    if found is None:
+        yield b"0" if item.size else b"NIL"
+        return
+    size, nul, blocks = found
+    if item.size:
+        yield b"%d" % size
+        return
+    yield b"~" * nul + b"{%d}\r\n" % size
+    yield from blocks
+
+
+def _ready(item: c.Item, content: ContentRow) -> bytes:
     """An item that a content column has."""
     if item is c.Datum.ENVELOPE:
         return b"ENVELOPE " + content.envelope
     if item is c.Datum.BODYSTRUCTURE:
         return b"BODYSTRUCTURE " + content.bodystructure
+    if item is c.Datum.THREADID:
+        return b"THREADID (%b)" % content.thread.encode()
+    if item is c.Datum.SAVEDATE:
+        return b"SAVEDATE " + encoder.date_time(content.saved_at, local_zone(content.saved_at))
+    if item is c.Datum.PREVIEW or item is c.Datum.LAZY_PREVIEW:
+        return b"PREVIEW " + (b"NIL" if content.preview is None else encoder.quoted(content.preview.encode()))
     assert isinstance(item, c.Section)
     return partial_of(item, listed_fields(content.fields, item.fields))

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from imap.commands.listing import listed
+from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.rights import Rights
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
-from imap.wire.responses import ok
+from imap.wire.responses import Kind, Listed, Status, ok
+from storage.errors import NoSuchMailbox
+from storage.objects import mailbox_id
 
 
 def create(context: Context, tag: bytes, command: c.Create) -> CommandSteps:
-    context.store.create(context.number, command.mailbox)
-    yield from ()
+    new = context.future(command.mailbox)
+    made = context.names.place(new.owner, context.store.create(new.account, new.inner))
+    if context.rev2 and made.name != command.mailbox:
+        yield listed(context, made, command.mailbox)
+    code = b"MAILBOXID (%b)" % mailbox_id(made.account, made.id).encode()
+    yield Status(Kind.OK, "Made", code, tag)
 
 
 def delete(context: Context, tag: bytes, command: c.Delete) -> CommandSteps:
     """Of the mailbox that this very session has selected, leaves it as well."""
-    mailbox = context.store.mailbox(context.number, command.mailbox)
-    context.store.delete(context.number, command.mailbox)
-    if context.selected is not None and context.selected.id == mailbox.id:
+    place = context.place(command.mailbox, Rights.DELETE_MAILBOX)
+    context.store.delete(place.account, place.mailbox.name)
+    if context.rev2 and place.name != command.mailbox:
+        yield Listed(place.name, (b"\\NonExistent",), old_name=command.mailbox)
+    box = context.selected
+    if box is not None and (box.account, box.id) == (place.account, place.id):
         context.unselect()
         yield ok("The selected mailbox is gone", b"CLOSED")
 
 
 def rename(context: Context, tag: bytes, command: c.Rename) -> CommandSteps:
-    context.store.rename(context.number, command.old, command.new)
-    yield from ()
+    """Within one account; messages go from one to another by COPY and MOVE."""
+    new = context.future(command.new)
+    try:
+        place = context.place(command.old, Rights.DELETE_MAILBOX)
+        account, old = place.account, place.mailbox.name
+    except NoSuchMailbox:
+        # It may be a level above mailboxes of our own.
+        account, old = context.number, command.old
+    if account != new.account or (old == "INBOX" and account != context.number):
+        raise Refused("A mailbox stays with its owner: make a new one and move the messages", b"CANNOT")
+    context.store.rename(account, old, new.inner)
+    if context.rev2 and old != "INBOX":
+        # A name that was only a level above others is none of a mailbox now either.
+        with contextlib.suppress(NoSuchMailbox):
+            yield listed(context, context.place(command.new), command.old)
 
 
 def subscribe(context: Context, tag: bytes, command: c.Subscribe) -> CommandSteps:
-    context.store.subscribe(context.number, command.mailbox, command.on)
+    """Of any name, so that it tells nothing of what is there."""
+    try:
+        name = context.place(command.mailbox).name
+    except NoSuchMailbox:
+        name = command.mailbox
+    context.store.subscribe(context.number, name, command.on)
     yield from ()

@@ -6,12 +6,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from imap.session.context import Context
+from imap.session.places import Place
+from imap.session.rights import Rights
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.patterns import Pattern
 from imap.wire.responses import Listed, MailboxStatus, NamespaceData, Response
 from storage.errors import NoSuchMailbox
 from storage.model import DELIMITER, Mailbox, System
+from storage.objects import mailbox_id
 
 
 def namespace(context: Context, tag: bytes, command: c.Namespace) -> CommandSteps:
@@ -27,59 +30,82 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         # Asks for the delimiter only (RFC 3501 section 6.3.8).
         yield Listed("", (b"\\Noselect",))
         return
-    tree = _Tree(context.store.mailboxes(context.number), context.store.subscriptions(context.number))
+    tree = _tree(context)
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
     for name in tree.names(command):
         if not any(pattern.matches(name) for pattern in patterns):
             continue
-        listed = tree.listed(name, command)
-        if listed is None:
+        found = tree.listed(name, command, context.rev2)
+        if found is None:
             continue
-        yield listed
-        mailbox = tree.mailboxes.get(name)
-        if command.status and mailbox is not None:
+        yield found
+        place = tree.places.get(name)
+        if command.status and place is not None and Rights.READ in place.rights:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
-            yield from _status_if_there(context, mailbox, command.status)
+            yield from _status_if_there(context, place, command.status)
+
+
+def listed(context: Context, place: Place, given: str) -> Listed:
+    """A mailbox by itself, with the name that the client gave it where ours differs (RFC 9051 section 6.3.9.7)."""
+    tree = _tree(context)
+    subscribed = [b"\\Subscribed"] * (place.name in tree.subscribed)
+    attributes = (*subscribed, *tree.attributes(place.name))
+    return Listed(place.name, attributes, old_name=None if given == place.name else given)
+
+
+def _tree(context: Context) -> _Tree:
+    return _Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
 
 
 class _Tree:
-    """All names of an account: mailboxes, subscribed names, and the levels above them."""
+    """All names of a session: mailboxes, subscribed names, and the levels above them."""
 
-    def __init__(self, mailboxes: Iterable[Mailbox], subscribed: Iterable[str]) -> None:
-        self.mailboxes = {mailbox.name: mailbox for mailbox in mailboxes}
+    def __init__(self, places: Iterable[Place], subscribed: Iterable[str], own: int) -> None:
+        """``own`` is the session's account: of others it is not told what they use their mailboxes for."""
+        self.places = {place.name: place for place in places}
         self.subscribed = set(subscribed)
-        self._with_children = _above(self.mailboxes)
+        self._uses = {
+            name: place.mailbox.special_use.value.encode()
+            for name, place in self.places.items()
+            if place.account == own and place.mailbox.special_use is not None
+        }
+        self._with_children = _above(self.places)
         self._above_subscribed = _above(self.subscribed)
-        self._above_special = _above(name for name, box in self.mailboxes.items() if box.special_use is not None)
+        self._above_special = _above(self._uses)
 
     def names(self, command: c.List) -> list[str]:
         """Candidates in order: INBOX first, parents before children."""
-        names = set(self.mailboxes) | self._with_children
+        names = set(self.places) | self._with_children
         if "SUBSCRIBED" in command.select:
             names |= self.subscribed | self._above_subscribed
         return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
 
-    def listed(self, name: str, command: c.List) -> Listed | None:
+    def listed(self, name: str, command: c.List, rev2: bool) -> Listed | None:
         """The answer for a name, None when the selection options leave it out."""
-        mailbox = self.mailboxes.get(name)
+        there = name in self.places
         child_info = self._children_that_match(name, command)
-        if not self._selected(name, mailbox, command) and not child_info:
+        if not self._selected(name, command) and not child_info:
             return None
         attributes: list[bytes] = []
-        if mailbox is None:
-            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended else (b"\\Noselect",)
+        if not there:
+            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended or rev2 else (b"\\Noselect",)
         if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
             attributes.append(b"\\Subscribed")
-        if mailbox is not None or name in self._with_children:
-            attributes.append(b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren")
-        if mailbox is not None and mailbox.special_use is not None:
-            attributes.append(mailbox.special_use.value.encode())
-        return Listed(name, tuple(attributes), child_info=child_info)
+        return Listed(name, (*attributes, *self.attributes(name)), child_info=child_info)
 
-    def _selected(self, name: str, mailbox: Mailbox | None, command: c.List) -> bool:
+    def attributes(self, name: str) -> tuple[bytes, ...]:
+        """Children and use of a name."""
+        attributes: tuple[bytes, ...] = ()
+        if name in self.places or name in self._with_children:
+            attributes = (b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren",)
+        if name in self._uses:
+            attributes += (self._uses[name],)
+        return attributes
+
+    def _selected(self, name: str, command: c.List) -> bool:
         if "SUBSCRIBED" in command.select and name not in self.subscribed:
             return False
-        return "SPECIAL-USE" not in command.select or (mailbox is not None and mailbox.special_use is not None)
+        return "SPECIAL-USE" not in command.select or name in self._uses
 
     def _children_that_match(self, name: str, command: c.List) -> tuple[str, ...]:
         """RFC 5258 section 3.5."""
@@ -104,7 +130,7 @@ def _above(names: Iterable[str]) -> set[str]:
 def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
     """Subscribed names; where ``%`` ends on a level above one, that level as \\Noselect (RFC 3501 section 6.3.9)."""
     subscribed = set(context.store.subscriptions(context.number))
-    existing = {mailbox.name for mailbox in context.store.mailboxes(context.number)}
+    existing = {place.name for place in context.names.visible()}
     pattern = Pattern(command.reference + command.pattern)
     for name in sorted(subscribed | _above(subscribed), key=lambda name: (name != "INBOX", name)):
         if not pattern.matches(name):
@@ -120,24 +146,24 @@ def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
 
 def status(context: Context, tag: bytes, command: c.Status) -> CommandSteps:
     """Never disturbs \\Recent (RFC 3501 6.3.10); HIGHESTMODSEQ enables CONDSTORE (RFC 7162 3.1.2)."""
-    mailbox = context.store.mailbox(context.number, command.mailbox)
+    place = context.place(command.mailbox, Rights.READ)
     if c.StatusItem.HIGHESTMODSEQ in command.items:
         context.enabled.add("CONDSTORE")
-    yield _status(context, mailbox, command.items)
+    yield _status(context, place, command.items)
 
 
-def _status_if_there(context: Context, mailbox: Mailbox, items: Sequence[c.StatusItem]) -> Iterator[Response]:
+def _status_if_there(context: Context, place: Place, items: Sequence[c.StatusItem]) -> Iterator[Response]:
     try:
-        yield _status(context, mailbox, items)
+        yield _status(context, place, items)
     except NoSuchMailbox:
         return
 
 
-def _status(context: Context, mailbox: Mailbox, items: Sequence[c.StatusItem]) -> MailboxStatus:
-    return MailboxStatus(mailbox.name, tuple((item.value, _counted(context, mailbox, item)) for item in items))
+def _status(context: Context, place: Place, items: Sequence[c.StatusItem]) -> MailboxStatus:
+    return MailboxStatus(place.name, tuple((item.value, _counted(context, place.mailbox, item)) for item in items))
 
 
-def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
+def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int | str:
     match item:
         case c.StatusItem.MESSAGES:
             return mailbox.messages
@@ -155,6 +181,8 @@ def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int:
             return context.settings.append_limit
         case c.StatusItem.DELETED:
             return mailbox.deleted
+        case c.StatusItem.MAILBOXID:
+            return mailbox_id(mailbox.account, mailbox.id)
         case c.StatusItem.DELETED_STORAGE:
             return _deleted_octets(context, mailbox)
         case c.StatusItem.RECENT:

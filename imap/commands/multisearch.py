@@ -2,64 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
-from imap.commands.search import check_charset, look, resolved, search_selected
+from imap.commands.search import check_charset, look, no_charset, resolved, search_selected
 from imap.session.context import Context
+from imap.session.places import Place
+from imap.session.rights import Rights
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import SearchedMailbox
 from imap.wire.sets import NumberSet
 from storage.api import MailboxView
 from storage.errors import NoSuchMailbox
-from storage.model import DELIMITER, Mailbox, UidRanges
+from storage.model import DELIMITER, UidRanges
 
 
 def multi_search(context: Context, tag: bytes, command: c.MultiSearch) -> CommandSteps:
     """One response for each mailbox in which something was found. What is not there is passed over."""
     asked = command.search
+    no_charset(context, asked)
     if all(scope.kind == "SELECTED" for scope in command.scopes):
         yield from search_selected(context, tag, asked)
         return
     check_charset(asked)
     if asked.modseq:
         context.enabled.add("CONDSTORE")
-    for mailbox in _mailboxes(context, command.scopes):
+    for place in _places(context, command.scopes):
         try:
-            view = context.store.view(mailbox.account, mailbox.id)
+            view = context.store.view(place.account, place.id)
             first_recent = UidRanges(((view.mailbox.first_recent, None),))
             found = look(context, view, asked, resolved(asked.key, partial(_uids, view), first_recent))
         except NoSuchMailbox:
             continue
         if found.uids:
-            yield found.extended(tag, True, SearchedMailbox(mailbox.name, mailbox.uidvalidity))
+            yield found.extended(tag, True, SearchedMailbox(place.name, place.mailbox.uidvalidity))
 
 
 def _uids(view: MailboxView, numbers: NumberSet, uid: bool) -> UidRanges:
     return UidRanges(tuple(numbers.resolve(view.uids[-1] if view.uids else 0)))
 
 
-def _mailboxes(context: Context, scopes: Sequence[c.Scope]) -> list[Mailbox]:
-    """The mailboxes meant, each once, by name."""
-    every = context.store.mailboxes(context.number)
-    chosen: set[int] = set()
+def _places(context: Context, scopes: Sequence[c.Scope]) -> list[Place]:
+    """The mailboxes meant that may be read, each once, by name; one that is named need not show in lists."""
+    chosen: dict[tuple[int, int], Place] = {}
+    visible = context.names.visible()
     for scope in scopes:
-        match scope.kind:
-            case "SELECTED":
-                chosen.add(context.box().id)
-            case "PERSONAL":
-                chosen.update(box.id for box in every)
-            case "INBOXES":
-                chosen.update(box.id for box in every if box.name == "INBOX")
-            case "SUBSCRIBED":
-                chosen.update(box.id for box in every if box.subscribed)
-            case "MAILBOXES":
-                chosen.update(box.id for box in every if box.name in scope.names)
-            case _:
-                depth = 1 if scope.kind == "SUBTREE-ONE" else None
-                chosen.update(box.id for box in every if any(_below(box.name, top, depth) for top in scope.names))
-    return [box for box in every if box.id in chosen]
+        places = _named(context, scope.names) if scope.kind == "MAILBOXES" else filter(_test(context, scope), visible)
+        chosen.update(((place.account, place.id), place) for place in places if Rights.READ in place.rights)
+    return sorted(chosen.values(), key=lambda place: place.name)
+
+
+def _named(context: Context, names: Sequence[str]) -> Iterator[Place]:
+    for name in names:
+        with suppress(NoSuchMailbox):
+            yield context.names.find(name)
+
+
+def _test(context: Context, scope: c.Scope) -> Callable[[Place], bool]:
+    """Whether a mailbox is in a scope (RFC 7377 section 2.2)."""
+    match scope.kind:
+        case "SELECTED":
+            box = context.box()
+            return lambda place: (place.account, place.id) == (box.account, box.id)
+        case "PERSONAL":
+            return lambda place: place.account == context.number
+        case "INBOXES":
+            return lambda place: place.name == "INBOX"
+        case "SUBSCRIBED":
+            subscribed = set(context.store.subscriptions(context.number))
+            return lambda place: place.name in subscribed
+        case _:
+            depth = 1 if scope.kind == "SUBTREE-ONE" else None
+            return lambda place: any(_below(place.name, top, depth) for top in scope.names)
 
 
 def _below(name: str, top: str, depth: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
+from imap.wire.errors import ParseError
 from imap.wire.responses import ExtendedSearchResult, SearchedMailbox, SearchResult, SortResult, Threads
 from imap.wire.search import known_charset
 from imap.wire.sets import NumberSet, ranges_of
@@ -20,13 +22,16 @@ from storage.api import MailboxView
 from storage.errors import Unavailable
 from storage.model import AllOf, AnyOf, Fuzzy, Not, SearchKey, SortBy, SortKey, Thread, UidRanges
 
-
 #: Of a search whose only wish is to be saved nothing is told (RFC 5182 section 2.1).
 _ONLY_SAVE = frozenset({"SAVE"})
 
 
 def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     """Found messages as numbers or UIDs; with RETURN in an ESEARCH response."""
+    no_charset(context, command)
+    if command.returns is None and context.rev2:
+        # RFC 9051 section 6.4.4: the answer is always an ESEARCH response.
+        command = dataclasses.replace(command, returns=frozenset({"ALL"}))
     found = _found(context, context.box(), command, ())
     if command.returns is None:
         yield SearchResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
@@ -45,10 +50,10 @@ def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
 
 def search_selected(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     """ESEARCH of the selected mailbox alone (RFC 7377): numbers, $ and SAVE mean something there."""
-    found = _found(context, context.box(), command, ())
+    box = context.box()
+    found = _found(context, box, command, ())
     if found.uids and command.returns != _ONLY_SAVE:
-        mailbox = found.view.mailbox
-        yield found.extended(tag, True, SearchedMailbox(mailbox.name, mailbox.uidvalidity))
+        yield found.extended(tag, True, SearchedMailbox(box.name, box.view.mailbox.uidvalidity))
 
 
 def make_threads(context: Context, tag: bytes, command: c.MakeThreads) -> CommandSteps:
@@ -56,9 +61,9 @@ def make_threads(context: Context, tag: bytes, command: c.MakeThreads) -> Comman
     box = context.box()
     check_charset(command.search)
     with time_limit(context) as deadline:
-        uids = context.store.search(context.number, box.id, _resolved(command.search.key, box), deadline)
+        uids = context.store.search(box.account, box.id, _resolved(command.search.key, box), deadline)
         numbered = {uid: number for number, uid in box.numbered(uids)}
-        threads = context.store.threads(context.number, box.id, list(numbered), command.how, deadline)
+        threads = context.store.threads(box.account, box.id, list(numbered), command.how, deadline)
     if not command.uid:
         _number(threads, numbered)
     yield Threads(tuple(threads))
@@ -86,6 +91,12 @@ def time_limit(context: Context) -> Iterator[float]:
         if time.monotonic() < deadline:
             raise
         raise Refused("The search took too long: narrow it down", b"LIMIT") from None
+
+
+def no_charset(context: Context, command: c.Search) -> None:
+    """Where strings are UTF-8 anyway, none may be named (RFC 6855 section 3)."""
+    if command.charset is not None and "UTF8=ACCEPT" in context.enabled:
+        raise ParseError("With UTF8=ACCEPT there is no other charset")
 
 
 def check_charset(command: c.Search) -> None:

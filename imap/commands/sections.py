@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import TracebackType
 
-from imap.wire.commands import Datum, Section
+from imap.wire.commands import Binary, Item, Section
 from message.content import Buffer, Content
 from message.headers import parse_headers
-from message.parts import Part, find, load
+from message.parts import Part, find, load, scan
+from message.preview import preview
 from message.structure import bodystructure
 from message.summary import LIST_FIELDS
+from message.transfer import decoded_blocks, known_encoding
 
 
 def served_by_fields(section: Section) -> bool:
@@ -19,9 +22,11 @@ def served_by_fields(section: Section) -> bool:
     return section.text == "HEADER.FIELDS" and not section.numbers and LIST_FIELDS.issuperset(section.fields)
 
 
-def is_whole(item: Datum | Section) -> bool:
+def is_whole(item: Item) -> bool:
     """True for the message from its first octet to its last, which takes no knowledge of its parts."""
-    return isinstance(item, Section) and not item.numbers and not item.text
+    return (isinstance(item, Section) and not item.numbers and not item.text) or (
+        isinstance(item, Binary) and not item.numbers
+    )
 
 
 @lru_cache(maxsize=256)
@@ -35,7 +40,7 @@ def listed_fields(fields: bytes, names: tuple[bytes, ...]) -> bytes:
     return b"".join((*_field_pattern(names).findall(fields), b"\r\n"))
 
 
-def label(section: Section) -> bytes:
+def label(section: Section | Binary) -> bytes:
     """The item's name in the answer, with the origin of a partial (RFC 3501 section 7.4.2)."""
     return section.label + (b"<%d> " % section.partial[0] if section.partial else b" ")
 
@@ -46,6 +51,14 @@ def partial_of(section: Section, octets: bytes) -> bytes:
         origin, count = section.partial
         octets = octets[origin : origin + count]
     return b"%b{%d}\r\n%b" % (label(section), len(octets), octets)
+
+
+class UnknownEncoding(Exception):
+    """A part's transfer encoding can't be undone."""
+
+
+#: Encoded octets from which on a part is decoded twice, to know its length, instead of being held decoded.
+_HELD = 1024 * 1024
 
 
 class Body:
@@ -68,12 +81,16 @@ class Body:
     @property
     def root(self) -> Part:
         if self._root is None:
-            self._root = load(self._parts)
+            self._root = load(self._parts) if self._parts else scan(self._buffer)
         return self._root
 
     def plain_structure(self) -> bytes:
         """BODY without extension data."""
         return bodystructure(self._buffer, self.root, extended=False)
+
+    def preview(self) -> str:
+        """The first words."""
+        return preview(self._buffer, self.root)
 
     def section(self, section: Section) -> memoryview | None:
         """The octets of a section; None when there is no such part. Release the view before closing."""
@@ -91,6 +108,26 @@ class Body:
             start = min(start + section.partial[0], end)
             end = min(start + section.partial[1], end)
         return octets[start:end]
+
+    def binary(self, item: Binary) -> tuple[int, bool, Iterator[bytes]] | None:
+        """Length of a part's decoded octets or of what was asked of them, whether NUL is among them, and the octets.
+
+        None when there is no such part. Raises UnknownEncoding.
+        """
+        start, count = item.partial or (0, None)
+        if not item.numbers:
+            # The message itself has no encoding: its parts have.
+            end = len(self._buffer) if count is None else min(len(self._buffer), start + count)
+            return _measured(lambda: self._blocks(start, end), held=False)
+        part = find(self.root, item.numbers)
+        if part is None:
+            return None
+        if not known_encoding(part):
+            raise UnknownEncoding
+        return _measured(lambda: _cut(decoded_blocks(self._buffer, part), start, count), held=part.size <= _HELD)
+
+    def _blocks(self, start: int, end: int) -> Iterator[bytes]:
+        return (self._buffer[at : min(at + _HELD, end)] for at in range(start, end, _HELD))
 
     def _span(self, section: Section) -> tuple[int, int] | None:
         if not section.numbers:
@@ -125,3 +162,26 @@ class Body:
             if (field.name.lower() in wanted) is not excluded
         ]
         return b"".join((*lines, b"\r\n"))
+
+
+def _cut(blocks: Iterator[bytes], start: int, count: int | None) -> Iterator[bytes]:
+    """``count`` octets (None: all) from ``start`` on."""
+    for block in blocks:
+        piece = block[start:] if start else block
+        start = max(0, start - len(block))
+        if count is not None:
+            piece, count = piece[:count], count - min(count, len(piece))
+        if piece:
+            yield piece
+        if count == 0:
+            return
+
+
+def _measured(blocks: Callable[[], Iterator[bytes]], *, held: bool) -> tuple[int, bool, Iterator[bytes]]:
+    """Length and octets; ``held`` when they are few enough to be kept between measuring and sending."""
+    first = list(blocks()) if held else blocks()
+    size, nul = 0, False
+    for block in first:
+        size += len(block)
+        nul = nul or b"\0" in block
+    return size, nul, iter(first) if isinstance(first, list) else blocks()

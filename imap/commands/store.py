@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.places import no_right
+from imap.session.rights import settable
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import FetchData, Kind, Status
 from imap.wire.sets import write
-from storage.model import FlagChange, MessageRow, System
+from storage.model import FlagChange, MessageRow, Settable, System
 
 
 def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
@@ -17,18 +19,22 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
     That may have been told at the start of this very command: then the last word on the message must be its flags now.
     """
     box = context.writable()
+    may = settable(box.rights)
+    if not _may_change(may, command):
+        raise no_right()
     if command.unchanged_since is not None:
         context.enabled.add("CONDSTORE")
     places = box.places(command.numbers, uid=command.uid)
     before = {row.uid: row for _, row in box.rows(places)}
     result = context.store.store_flags(
-        context.number,
+        box.account,
         box.id,
         list(before),
         command.change,
         int(command.system),
         command.keywords,
         command.unchanged_since,
+        within=may,
     )
     box.tell(result.rows)
     context.look_again()
@@ -44,13 +50,21 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         if others or not command.silent:
             yield context.flags_of(number, row, uid=command.uid)
         elif context.condstore and row.modseq != before[row.uid].modseq:
-            yield _modseq_of(number, row, command.uid)
+            yield _modseq_of(context, number, row, command.uid or context.qresync)
     if result.modified:
         # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
         yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(refused), tag)
     elif not command.uid and (len(result.rows) < len(before) or box.misses(places)):
         raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+
+
+def _may_change(may: Settable, command: c.Store) -> bool:
+    """True with the right to one flag at least. Others are passed over: clients bear NO badly (RFC 4314 section 4)."""
+    if command.change is FlagChange.REPLACE:
+        return bool(may.system)
+    named = bool(command.system or command.keywords)
+    return not named or bool(command.system & may.system) or (bool(command.keywords) and may.keywords)
 
 
 def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> bool:
@@ -68,7 +82,7 @@ def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> boo
     return after.system == System(wanted_system) and {keyword.lower() for keyword in after.keywords} == wanted
 
 
-def _modseq_of(number: int, row: MessageRow, uid: bool) -> FetchData:
+def _modseq_of(context: Context, number: int, row: MessageRow, uid: bool) -> FetchData:
     """Told also with .SILENT once the client knows of mod-sequences (RFC 7162 section 3.1.3)."""
     modseq = b"MODSEQ (%d)" % row.modseq
-    return FetchData(number, (b"UID %d" % row.uid, modseq) if uid else (modseq,))
+    return context.fetch_data(number, row, (b"UID %d" % row.uid, modseq) if uid and not context.uid_only else (modseq,))

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from config.settings import Imap as Settings
-from directory.api import SignInDoor
+from directory.api import People, SignInDoor
 from directory.model import Account
 from imap.errors import Refused
 from imap.rendered import RenderedBlocks
+from imap.session.places import Names, NewPlace, Place, no_right
+from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
-from imap.watch import Watch
+from imap.watch import Looks, Watch
 from imap.wire import encoder
-from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, ok
+from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
+from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
-from storage.model import Mailbox, MessageRow
+from storage.model import OWN_KEYWORDS, MessageRow
 
 #: Seconds after which a session looks for news though no bell rang.
 LOOK_AGAIN = 60.0
@@ -40,15 +44,18 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions of a process share. ``failure_delay`` is in seconds."""
+    """What all sessions of a process share. ``failure_delay`` is in seconds; ``spool`` is for big messages."""
 
     store: MailStore
     door: SignInDoor
+    people: People
     settings: Settings
     admission: Admission
     failure_delay: float = 2.0
     tls: bool = True
+    spool: Path | None = None
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
+    looks: Looks = field(default_factory=Looks)
 
 
 class MailboxGone(Exception):
@@ -60,8 +67,10 @@ class Context:
     """State of one session, used by one command at a time.
 
     ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
-    there may be news while the session waits for them. ``number`` is the store's number of the account; ``looked`` and
-    ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
+    there may be news while the session waits for them. ``number`` is the store's number of the session's own account,
+    which is not always that of the mailbox that a command works on. ``looked`` and ``not_before`` are
+    ``time.monotonic`` values: of the last look for news, and until when not to look. ``anew`` is true when the next
+    look may not be another session's.
     """
 
     services: Services
@@ -72,11 +81,14 @@ class Context:
     state: State = State.NOT_AUTHENTICATED
     account: Account | None = None
     number: int = 0
+    _names: Names | None = field(default=None, init=False)
     failures: int = 0
+    compressed: bool = False
     enabled: set[str] = field(default_factory=set)
     selected: SelectedMailbox | None = None
     watch: Watch | None = None
     looked: float = 0.0
+    anew: bool = False
     not_before: float = 0.0
 
     @property
@@ -95,35 +107,99 @@ class Context:
     def condstore(self) -> bool:
         return "CONDSTORE" in self.enabled
 
+    @property
+    def rev2(self) -> bool:
+        """The client speaks IMAP4rev2 (RFC 9051 appendix A)."""
+        return "IMAP4REV2" in self.enabled
+
+    @property
+    def utf8(self) -> bool:
+        """Names of mailboxes are UTF-8 in both directions (RFC 9051 section 5.1, RFC 9755)."""
+        return self.rev2 or "UTF8=ACCEPT" in self.enabled
+
+    def enable(self, names: Iterable[str]) -> None:
+        """Turn capabilities on for good, by their names in capitals."""
+        self.enabled.update(names)
+        if "QRESYNC" in self.enabled:
+            self.enabled.add("CONDSTORE")
+        if self.rev2 and self.selected is not None:
+            self.selected.forget_recent()
+
+    @property
+    def qresync(self) -> bool:
+        """Removals are told by UID, and what is told of flags has the UID (RFC 7162 section 3.2)."""
+        return "QRESYNC" in self.enabled
+
+    @property
+    def uid_only(self) -> bool:
+        """Nothing is named by message number (RFC 9586)."""
+        return "UIDONLY" in self.enabled
+
+    # ---------------------------------------------------------------- mailboxes
+
+    def signed_in(self, account: Account) -> None:
+        """The session is this account's from now on."""
+        self.account = account
+        self._names = Names(self.store, self.services.people, account, self.number)
+        self.state = State.AUTHENTICATED
+
+    @property
+    def names(self) -> Names:
+        """What names of mailboxes mean; commands that ask for it are only allowed after sign-in."""
+        if self._names is None:
+            raise Refused("Nobody is signed in")
+        return self._names
+
+    def place(self, name: str, needed: Rights = Rights.LOOKUP) -> Place:
+        """The mailbox that a command names, whoever's it is.
+
+        Refused when the session may know of it but lacks rights; NoSuchMailbox when it is not there or must not be
+        known of. Use ``account`` and ``id`` of the answer with the store, and its ``name`` in responses.
+        """
+        return self.names.find(name).need(needed)
+
+    def future(self, name: str) -> NewPlace:
+        """Where a mailbox of that name would be made. Refused without the right to make it."""
+        return self.names.future(name)
+
     def box(self) -> SelectedMailbox:
         """The selected mailbox; commands that ask for it are only allowed where there is one."""
         if self.selected is None:
             raise Refused("No mailbox is selected")
         return self.selected
 
-    def writable(self) -> SelectedMailbox:
-        """The same, for commands that change it. Refused after EXAMINE."""
+    def writable(self, needed: Rights = Rights.NONE) -> SelectedMailbox:
+        """The same, for commands that change it. Refused after EXAMINE and without the rights needed."""
         box = self.box()
         if box.read_only:
             raise Refused("The mailbox is selected read-only", b"NOPERM")
+        if needed not in self.rights_now(box):
+            raise no_right()
         return box
+
+    def rights_now(self, box: SelectedMailbox) -> Rights:
+        """The rights to the selected mailbox, looked at again when the bell has rung. Raises NoSuchMailbox."""
+        if self.watch is not None and self.watch.rung:
+            box.rights = self.names.rights(self.store.view(box.account, box.id).mailbox)
+        return box.rights
 
     # ---------------------------------------------------------------- selecting
 
-    def select(self, mailbox: Mailbox, *, read_only: bool) -> SelectedMailbox:
-        """Make a mailbox the selected one."""
-        watch = Watch(self.store, self.number, mailbox.id, self.wake)
+    def select(self, place: Place, *, read_only: bool) -> SelectedMailbox:
+        """Make a mailbox the selected one; read-only in any case without a right to change it."""
+        read_only = read_only or not place.rights & CHANGES
+        watch = Watch(self.store, self.services.looks, place.account, place.id, self.wake)
         try:
-            view = self.store.view(self.number, mailbox.id)
+            view = self.store.view(place.account, place.id)
             recent = self._recent(view, read_only)
             if recent.stop > view.mailbox.uidnext:
                 # More came between the look and the claim.
-                view = self.store.view(self.number, mailbox.id)
+                view = self.store.view(place.account, place.id)
         except BaseException:
             watch.close()
             raise
         self.watch = watch
-        self.selected = box = SelectedMailbox(view, read_only=read_only)
+        self.selected = box = SelectedMailbox(view, read_only=read_only, rights=place.rights, name=place.name)
         box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
         self.state = State.SELECTED
@@ -132,6 +208,9 @@ class Context:
     def _recent(self, view: MailboxView, read_only: bool) -> range:
         r"""UIDs that are \Recent here: those that no session was told of, which a read-write session takes."""
         box = view.mailbox
+        if self.rev2:
+            # IMAP4rev2 knows no such flag: it is left to others (RFC 9051 appendix E, 12).
+            return range(0)
         if read_only or box.first_recent >= box.uidnext:
             return range(box.first_recent, box.uidnext)
         return self.store.claim_recent(box.account, box.id)
@@ -157,6 +236,7 @@ class Context:
         """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
         if self.watch is not None:
             self.watch.rung = True
+        self.anew = True
         self.not_before = time.monotonic() + after
 
     def news(self, *, expunge: bool) -> Iterator[Response]:
@@ -169,58 +249,105 @@ class Context:
             return
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
-            watch.rung = False
+            anew = self.anew or not watch.rung
+            watch.rung = self.anew = False
             self.looked = time.monotonic()
-            view = self._look(box)
+            view = self._look(box, watch, anew=anew)
         else:
             view = box.view
         if box.stale(view):
             yield from self._told(box, box.advance(view, expunge=expunge))
 
-    def _look(self, box: SelectedMailbox) -> MailboxView:
+    def _look(self, box: SelectedMailbox, watch: Watch, *, anew: bool) -> MailboxView:
         try:
-            view = self.store.view(self.number, box.id)
+            view = watch.look(anew=anew)
+            if view.highest_modseq < box.view.highest_modseq:
+                # This session saw more, for it selected later.
+                view = watch.look(anew=True)
+            box.rights = self.names.rights(view.mailbox)
             recent = self._recent(view, box.read_only)
             box.add_recent(recent.start, recent.stop - 1)
         except NoSuchMailbox:
             raise MailboxGone from None
-        if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity:
+        if view.mailbox.uidvalidity != box.view.mailbox.uidvalidity or Rights.READ not in box.rights:
             raise MailboxGone
         return view
 
     def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response]:
-        for number in news.expunged:
-            yield Expunged(number)
+        if news.vanished and (self.qresync or self.uid_only):
+            yield Vanished(tuple(ranges_of(news.vanished)))
+        else:
+            for number in news.expunged:
+                yield Expunged(number)
         if news.exists is not None:
             yield Exists(news.exists)
-            yield RecentCount(box.recent_count)
+            if not self.rev2:
+                yield RecentCount(box.recent_count)
         if news.keywords:
             yield from self.flags()
         for number, row in news.changed:
             yield self.flags_of(number, row, uid=True)
         box.just_told = frozenset(row.uid for _, row in news.changed)
+        if box.has_gone and self.qresync:
+            # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
+            yield ok("Removals are told up to here", b"HIGHESTMODSEQ %d" % box.settled)
+
+    def vanished(self, since: int, known: list[Range]) -> Iterator[Response]:
+        """VANISHED (EARLIER): those of the known UIDs that went away after a mod-sequence (RFC 7162 section 3.2.6).
+
+        What is numbered in this session is not among them, even if it is gone by now: that is told as news.
+        """
+        box = self.box()
+        gone = without(common(self.store.vanished(box.account, box.id, since), known), box.uids)
+        if gone:
+            yield Vanished(tuple(gone), earlier=True)
 
     def flags(self) -> Iterator[Response]:
         """FLAGS and PERMANENTFLAGS of the selected mailbox (RFC 3501 sections 7.1 and 7.2.6)."""
         box = self.box()
-        names = (*encoder.SYSTEM_FLAGS, *(keyword.encode("ascii") for keyword in sorted(box.keywords)))
+        keywords = {name.lower(): name for name in (*sorted(box.keywords), *encoder.KEYWORDS)}
+        names = (*encoder.SYSTEM_FLAGS, *(name.encode("ascii") for _, name in sorted(keywords.items())))
         yield Flags(names)
-        permanent = b"" if box.read_only else b" ".join((*names, b"\\*"))
-        yield ok("Flags that stay", b"PERMANENTFLAGS (" + permanent + b")")
+        yield ok("Flags that stay", b"PERMANENTFLAGS (" + b" ".join(self._permanent(box, keywords)) + b")")
+
+    def _permanent(self, box: SelectedMailbox, keywords: Mapping[str, str]) -> Iterator[bytes]:
+        """Flags that this session may change (RFC 4314 section 5.1.1); our own keywords are nobody's."""
+        if box.read_only:
+            return
+        may = settable(box.rights)
+        for bit, name in encoder.SYSTEM:
+            if bit & may.system:
+                yield name
+        if may.keywords:
+            yield from (name.encode("ascii") for key, name in sorted(keywords.items()) if key not in OWN_KEYWORDS)
+            yield b"\\*"
 
     def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
         """A FETCH response with a message's flags, as STORE and news send it."""
         items = [encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))]
-        if uid:
+        if (uid or self.qresync) and not self.uid_only:
             items.insert(0, b"UID %d" % row.uid)
         if self.condstore:
             items.append(b"MODSEQ (%d)" % row.modseq)
-        return FetchData(number, tuple(items))
+        return self.fetch_data(number, row, items)
 
-    def close(self) -> None:
-        """The connection ended."""
+    def fetch_data(self, number: int, row: MessageRow, items: Iterable[bytes]) -> FetchData:
+        """A FETCH response, or UIDFETCH for clients that know no numbers."""
+        return FetchData(row.uid if self.uid_only else number, tuple(items), by_uid=self.uid_only)
+
+    def sign_out(self) -> None:
+        """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""
         self.unselect()
         if self.account is not None:
             self.services.admission.leave(self.account.key, self.address)
-            self.account = None
+        self.account = None
+        self.number = 0
+        self._names = None
+        self.compressed = False
+        self.enabled.clear()
+        self.state = State.NOT_AUTHENTICATED
+
+    def close(self) -> None:
+        """The connection ended."""
+        self.sign_out()
         self.state = State.LOGOUT

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from imap.session.rights import ALL, Rights
 from imap.wire.errors import ParseError
 from imap.wire.sets import NumberSet, in_ranges, merged, ranges_of
 from storage.api import MailboxView
@@ -25,11 +26,13 @@ Places = Sequence[tuple[int, int]]
 class News:
     """What a session has to be told, in this order.
 
-    ``expunged``: message numbers, each counted after the ones before. ``exists``: the new count, None if it did not
-    grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers and rows with new flags.
+    ``expunged``: message numbers, each counted after the ones before; ``vanished``: their UIDs. ``exists``: the new
+    count, None if it did not grow. ``keywords``: true when there are keywords not yet announced. ``changed``: numbers
+    and rows with new flags.
     """
 
     expunged: tuple[int, ...] = ()
+    vanished: tuple[int, ...] = ()
     exists: int | None = None
     keywords: bool = False
     changed: tuple[tuple[int, MessageRow], ...] = ()
@@ -38,12 +41,17 @@ class News:
 class SelectedMailbox:
     """One session's side of a mailbox."""
 
-    def __init__(self, view: MailboxView, *, read_only: bool) -> None:
+    def __init__(self, view: MailboxView, *, read_only: bool, rights: Rights = ALL, name: str = "") -> None:
+        """``name`` is the mailbox's in this session."""
         self.view = view
         self.read_only = read_only
+        self.rights = rights
+        self.name = name or view.mailbox.name
         self.uids: Sequence[int] = view.uids
         #: Keywords that the client has been told of.
         self.keywords: set[str] = set(view.keywords)
+        #: Mod-sequence up to which the client knows everything, removals included (RFC 7162 section 3.2).
+        self.settled = view.highest_modseq
         #: UIDs whose flags the last look for news told.
         self.just_told: frozenset[int] = frozenset()
         self._gone = 0
@@ -61,8 +69,13 @@ class SelectedMailbox:
         return len(self.uids)
 
     @property
+    def account(self) -> int:
+        """The store's number of the account that has the mailbox: not always the session's own."""
+        return self.view.mailbox.account
+
+    @property
     def id(self) -> int:
-        """The store's number of the mailbox."""
+        """The store's number of the mailbox within its account."""
         return self.view.mailbox.id
 
     @property
@@ -79,8 +92,10 @@ class SelectedMailbox:
         """Message numbers and UIDs of those UIDs that are numbered here."""
         if len(uids) < 100:
             return [(number, uid) for uid in uids if (number := self.number(uid)) is not None]
-        numbers = {uid: number for number, uid in enumerate(self.uids, 1)}
-        return [(numbers[uid], uid) for uid in uids if uid in numbers]
+        if uids == self.uids:
+            return list(enumerate(uids, 1))
+        number_of = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True)).get
+        return [(number, uid) for uid in uids if (number := number_of(uid))]
 
     def places(self, numbers: NumberSet, *, uid: bool, strict: bool = True) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.
@@ -134,6 +149,10 @@ class SelectedMailbox:
         if first <= last:
             self._recent = merged([*self._recent, (first, last)])
 
+    def forget_recent(self) -> None:
+        r"""The client knows no \Recent."""
+        self._recent = []
+
     def is_recent(self, uid: int) -> bool:
         return bool(self._recent) and in_ranges(uid, self._recent)
 
@@ -164,9 +183,12 @@ class SelectedMailbox:
         """Take a newer view. Removals are held back (their numbers stay) unless ``expunge``."""
         old, known = bisect_right(view.uids, self._last_uid), len(self.uids) - self._gone
         arrived = view.uids[old:]
-        expunged: tuple[int, ...] = ()
+        gone: list[int] = []
+        vanished: tuple[int, ...] = ()
         if old != known or self._gone:
-            expunged = self._remove(view, old, arrived, expunge)
+            before = self.uids
+            gone = self._remove(view, old, arrived, expunge)
+            vanished = tuple(before[place] for place in gone)
         else:
             self.uids = view.uids
         changed = self._changed(view, old)
@@ -176,18 +198,22 @@ class SelectedMailbox:
         self.view = view
         self._modseq = view.highest_modseq
         self._told.clear()
-        return News(expunged, len(self.uids) if arrived else None, keywords, changed)
+        if not self._gone:
+            self.settled = view.highest_modseq
+        expunged = tuple(place + 1 - before for before, place in enumerate(gone))
+        return News(expunged, vanished, len(self.uids) if arrived else None, keywords, changed)
 
-    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> tuple[int, ...]:
+    def _remove(self, view: MailboxView, old: int, arrived: Sequence[int], expunge: bool) -> list[int]:
+        """Take removals out of the numbering, or hold them back; returns the places that were taken out."""
         if not expunge:
             self._gone = len(self.uids) - old
             self.uids = [*self.uids, *arrived]
-            return ()
+            return []
         left = set(view.uids[:old])
         gone = [place for place, uid in enumerate(self.uids) if uid not in left]
         self._gone = 0
         self.uids = view.uids
-        return tuple(place + 1 - before for before, place in enumerate(gone))
+        return gone
 
     def _changed(self, view: MailboxView, old: int) -> tuple[tuple[int, MessageRow], ...]:
         since = self._modseq

@@ -10,8 +10,9 @@ import structlog
 from imap import errors
 from imap.commands.basic import capability_names
 from imap.session.context import RETRY, Context, MailboxGone
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, Steps, UpgradeToTls, Wish
+from imap.session.steps import WISHES, CommandSteps, HangUp, Steps, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
+from imap.wire import commands as c
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
 from imap.wire.responses import Kind, Status
@@ -45,25 +46,30 @@ class Session:
             self.bad += 1
             yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", b"CLIENTBUG", tag))
             return
+        if self.context.uid_only and _names_by_number(row, command):
+            self.bad += 1
+            yield encode(Status(Kind.BAD, "With UIDONLY there are no message numbers", b"UIDREQUIRED", tag))
+            return
         try:
             if row.news is News.NO_REMOVALS:
                 # So that the command sees what the client is told of.
                 yield from self.news(expunge=False)
             answer = yield from self._answer(row, tag, command)
             if row.news is not News.NOTHING:
-                yield from self.news(expunge=row.news is News.ALL or command.uid)
+                yield from self.news(expunge=row.news is News.ALL or (command.uid and not command.numbered))
         except MailboxGone:
             yield from self._gone()
             return
-        self.bad += answer.status.kind is Kind.BAD
-        yield encode(answer.status)
+        status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
+        self.bad += status.kind is Kind.BAD
+        yield encode(status, self.context.utf8)
         if answer.then is not None:
             yield answer.then
 
     def _answer(self, row: Row, tag: bytes, command: Command) -> Generator[bytes | Wish, bytes | None, Answer]:
         """Yield a command's own steps; return its tagged answer."""
         try:
-            answer = yield from _encoded(row.run(self.context, tag, command), tag)
+            answer = yield from _encoded(self.context, row.run(self.context, tag, command), tag)
         except MailboxGone:
             raise
         except Exception as error:
@@ -77,7 +83,7 @@ class Session:
         """
         try:
             for response in self.context.news(expunge=expunge):
-                yield encode(response)
+                yield encode(response, self.context.utf8)
         except MailboxGone:
             raise
         except Exception:
@@ -97,15 +103,23 @@ class Session:
         yield HangUp()
 
 
+def _names_by_number(row: Row, command: Command) -> bool:
+    """True for what RFC 9586 section 3 keeps from clients that gave message numbers up."""
+    if isinstance(command, c.Select):
+        return command.resync is not None and bool(command.resync.pairs)
+    by_number = row.news is News.NO_REMOVALS or isinstance(command, (c.Copy, c.Move, c.Replace))
+    return command.numbered or (by_number and not command.uid)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The tagged response, and what is to be done when it is sent."""
 
-    status: Status
+    status: Status | WhenTold
     then: Wish | None = None
 
 
-def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes | None, Answer | None]:
+def _encoded(context: Context, steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes | None, Answer | None]:
     """A command's steps, encoded. Its own tagged response is held back, with a wish after it, and returned."""
     answer: Answer | None = None
     value: bytes | None = None
@@ -116,13 +130,13 @@ def _encoded(steps: CommandSteps, tag: bytes) -> Generator[bytes | Wish, bytes |
             except StopIteration:
                 return answer
             value = None
-            if isinstance(step, Status) and step.tag == tag:
+            if isinstance(step, WhenTold) or (isinstance(step, Status) and step.tag == tag):
                 answer = Answer(step)
-            elif isinstance(step, (Await, Pause, UpgradeToTls, HangUp)) and answer is not None:
+            elif isinstance(step, WISHES) and answer is not None:
                 answer = Answer(answer.status, step)
-            elif isinstance(step, (bytes, Await, Pause, UpgradeToTls, HangUp)):
+            elif isinstance(step, (bytes, *WISHES)):
                 value = yield step
             else:
-                yield encode(step)
+                yield encode(step, context.utf8)
     finally:
         steps.close()

@@ -6,10 +6,10 @@ no thread is held until the wish is fulfilled, and the value of ``yield`` is the
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from imap.wire.responses import Response
+from imap.wire.responses import Response, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,32 @@ class UpgradeToTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """Compress both directions after what was sent so far (RFC 4978)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """The session is nobody's again: no compression, and the limits of those who have not signed in (RFC 8437)."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Close the connection after what was sent so far."""
 
 
-Wish = Await | Pause | UpgradeToTls | HangUp
+@dataclass(frozen=True, slots=True)
+class WhenTold:
+    """The tagged answer, made only when the news before it have been told."""
+
+    answer: Callable[[], Status]
+
+
+Wish = Await | Pause | UpgradeToTls | Compress | StartOver | HangUp
+WISHES = (Await, Pause, UpgradeToTls, Compress, StartOver, HangUp)
 
 #: What a command function yields. The value sent in is a line after ``Await`` and None otherwise.
-CommandSteps = Generator[Response | bytes | Wish, bytes | None, None]
+CommandSteps = Generator[Response | bytes | Wish | WhenTold, bytes | None, None]
 
 #: The same, encoded.
 Steps = Generator[bytes | Wish, bytes | None, None]

@@ -17,6 +17,8 @@ class Command:
 
     #: True for the UID form of a command; the answers to it may carry EXPUNGE (RFC 3501 section 7.4.1).
     uid: bool = False
+    #: True for a UID command that names messages by number too, which must not change meanwhile (RFC 7162 3.2.10.2).
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,26 @@ class Enable(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client knows of a mailbox (RFC 7162 section 3.2.5); ``known`` None stands for all UIDs.
+
+    ``pairs`` are message numbers with their UIDs, both rising.
+    """
+
+    uidvalidity: int
+    modseq: int
+    known: NumberSet | None
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Select(Command):
     """SELECT, or EXAMINE with ``read_only`` (RFC 3501 section 6.3.1); ``condstore`` as in RFC 7162 section 3.1.8."""
 
     mailbox: str
     read_only: bool
     condstore: bool
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ class Subscribe(Command):
 
 
 class StatusItem(Enum):
-    """What STATUS can tell (RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 7889, RFC 9208 section 4.1.4)."""
+    """What STATUS can tell (RFC 3501 section 6.3.10, RFC 7162, RFC 8438, RFC 7889, RFC 8474, RFC 9208)."""
 
     MESSAGES = b"MESSAGES"
     RECENT = b"RECENT"
@@ -137,6 +153,7 @@ class StatusItem(Enum):
     SIZE = b"SIZE"
     APPENDLIMIT = b"APPENDLIMIT"
     DELETED = b"DELETED"
+    MAILBOXID = b"MAILBOXID"
     DELETED_STORAGE = b"DELETED-STORAGE"
 
 
@@ -178,14 +195,32 @@ class Namespace(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Url:
+    """A piece of a message that is here already (RFC 4469)."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of a message that is sent."""
+
+    content: bytes | Sink
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
-    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets."""
+    """One message of an APPEND: flags, date in seconds since the epoch with its zone in minutes, octets or pieces.
+
+    ``binary`` is true when NUL may be among them (RFC 3516 section 4.4).
+    """
 
     system: int
     keywords: tuple[str, ...]
     date: int | None
     zone: int
-    content: bytes | Sink
+    content: bytes | Sink | tuple[Url | Text, ...]
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +234,18 @@ class Append(Command):
 @dataclass(frozen=True, slots=True)
 class Idle(Command):
     """RFC 2177."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compress(Command):
+    """RFC 4978; ``mechanism`` in capitals."""
+
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthenticate(Command):
+    """RFC 8437."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +270,16 @@ class SetQuota(Command):
 
 
 # ---------------------------------------------------------------- selected
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(Command):
+    """RFC 8508; ``number`` has one member."""
+
+    number: NumberSet
+    mailbox: str
+    message: Appended
+    uid: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +360,8 @@ class Search(Command):
     """RFC 3501 section 6.4.4.
 
     ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, SAVE of RFC 5182, PARTIAL (with ``partial``) of RFC 9394,
-    RELEVANCY of RFC 6203; None without RETURN.
+    RELEVANCY of RFC 6203; None without RETURN. ``numbered`` is true when message
+    numbers are among the keys.
     """
 
     key: Key
@@ -311,6 +369,7 @@ class Search(Command):
     returns: frozenset[str] | None
     modseq: bool
     uid: bool
+    numbered: bool = False
     partial: Page | None = None
 
 
@@ -321,6 +380,7 @@ class Sort(Command):
     order: tuple[SortKey, ...]
     search: Search
     uid: bool
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +390,7 @@ class MakeThreads(Command):
     how: Threading
     search: Search
     uid: bool
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,10 +408,11 @@ class MultiSearch(Command):
     scopes: tuple[Scope, ...]
     search: Search
     uid: bool = True
+    numbered: bool = False
 
 
 class Datum(Enum):
-    """Message data that FETCH names by one word (RFC 3501 section 6.4.5, RFC 7162 section 3.1.4)."""
+    """Message data that FETCH names by one word (RFC 3501 section 6.4.5, RFC 7162, RFC 8474, RFC 8514, RFC 8970)."""
 
     UID = b"UID"
     FLAGS = b"FLAGS"
@@ -360,6 +422,12 @@ class Datum(Enum):
     ENVELOPE = b"ENVELOPE"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
     BODY = b"BODY"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
+    SAVEDATE = b"SAVEDATE"
+    PREVIEW = b"PREVIEW"
+    #: Only if it is at hand (RFC 8970 section 4.1).
+    LAZY_PREVIEW = b"PREVIEW (LAZY)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,13 +448,35 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """A part with its transfer encoding undone (RFC 3516 section 4.2); ``size`` asks only how many octets that are.
+
+    The other fields are as in ``Section``.
+    """
+
+    numbers: tuple[int, ...]
+    partial: tuple[int, int] | None
+    label: bytes
+    sees: bool
+    size: bool
+
+
+#: What FETCH can ask for.
+Item = Datum | Section | Binary
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """RFC 3501 section 6.4.5; ``changed_since`` as in RFC 7162 section 3.1.4.1, ``partial`` as in RFC 9394."""
+    """RFC 3501 section 6.4.5.
+
+    ``changed_since`` and ``vanished`` as in RFC 7162 sections 3.1.4.1 and 3.2.6, ``partial`` as in RFC 9394.
+    """
 
     numbers: NumberSet
-    items: tuple[Datum | Section, ...]
+    items: tuple[Item, ...]
     changed_since: int | None
     uid: bool
+    vanished: bool = False
     partial: Page | None = None
 
 

@@ -1,35 +1,42 @@
-"""Response values to octets (RFC 3501 section 9). Nothing here puts 8-bit, CR, LF or NUL between quotes."""
+"""Response values to octets (RFC 3501 section 9).
+
+Nothing here puts CR, LF or NUL between quotes, and 8-bit only as UTF-8 for clients that said they take it.
+"""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from imap.wire import mutf7
 from imap.wire import responses as r
 from imap.wire.lexer import MONTHS
-from imap.wire.sets import Range
+from imap.wire.sets import write_ranges
 from storage.model import DELIMITER, System, Thread
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
+_QUOTABLE_UTF8 = re.compile(rb"[\x20-\x7e\x80-\xff]{0,1000}")
 _TEXT = re.compile(rb"[^\x20-\x7e]+")
 
-_FLAGS = (
+SYSTEM = (
     (System.ANSWERED, b"\\Answered"),
     (System.FLAGGED, b"\\Flagged"),
     (System.DELETED, b"\\Deleted"),
     (System.SEEN, b"\\Seen"),
     (System.DRAFT, b"\\Draft"),
 )
-SYSTEM_FLAGS = tuple(name for _, name in _FLAGS)
+SYSTEM_FLAGS = tuple(name for _, name in SYSTEM)
+
+#: Keywords that are offered before anybody has set them (RFC 9051 section 2.3.2, RFC 5788).
+KEYWORDS = ("$Forwarded", "$Junk", "$MDNSent", "$NotJunk", "$Phishing")
 
 
-def quoted(octets: bytes) -> bytes:
-    """A quoted string, or a literal where quotes can't hold the octets."""
-    if _QUOTABLE.fullmatch(octets):
+def quoted(octets: bytes, utf8: bool = False) -> bytes:
+    """A quoted string, or a literal where quotes can't hold the octets; with ``utf8`` the octets are UTF-8."""
+    if (_QUOTABLE_UTF8 if utf8 else _QUOTABLE).fullmatch(octets):
         return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     return literal(octets)
 
@@ -38,16 +45,18 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
-def mailbox(name: str) -> bytes:
-    """A mailbox name: an atom if that does, else a string."""
-    octets = mutf7.encode(name)
-    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets)
+def mailbox(name: str, utf8: bool) -> bytes:
+    """A mailbox name: an atom if that does, else a string; in UTF-8 for clients that take it."""
+    octets = name.encode() if utf8 else mutf7.encode(name)
+    if _ATOM.fullmatch(octets) and octets.upper() != b"NIL":
+        return octets
+    return quoted(octets, utf8)
 
 
 @lru_cache(maxsize=10_000)
 def flags(system: int, keywords: tuple[str, ...], recent: bool) -> bytes:
     """``FLAGS (...)``; there are few combinations and many messages."""
-    names = [name for flag, name in _FLAGS if system & flag]
+    names = [name for flag, name in SYSTEM if system & flag]
     names += [keyword.encode("ascii", "replace") for keyword in keywords]
     if recent:
         names.append(b"\\Recent")
@@ -77,23 +86,26 @@ def continuation(text: bytes = b"") -> bytes:
     return b"+ " + text + b"\r\n"
 
 
-def fetch(number: int, items: tuple[bytes, ...]) -> bytes:
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
+def fetch_start(by_uid: bool) -> bytes:
+    """What is before the items of a message, with a place for its number or UID."""
+    return b"* %d UIDFETCH (" if by_uid else b"* %d FETCH ("
 
 
-def encode(response: r.Response) -> bytes:
-    """The octets of any response, CRLF included."""
+def encode(response: r.Response, utf8: bool = False) -> bytes:
+    """The octets of any response, CRLF included; with ``utf8``, quoted strings may hold UTF-8 (RFC 9755 section 3)."""
     match response:
         case r.Status():
             return status(response)
-        case r.FetchData(number, items):
-            return fetch(number, items)
+        case r.FetchData(number, items, by_uid):
+            return fetch_start(by_uid) % number + b" ".join(items) + b")\r\n"
         case r.Exists(number):
             return b"* %d EXISTS\r\n" % number
         case r.RecentCount(number):
             return b"* %d RECENT\r\n" % number
         case r.Expunged(number):
             return b"* %d EXPUNGE\r\n" % number
+        case r.Vanished(ranges, earlier):
+            return b"* VANISHED " + b"(EARLIER) " * earlier + write_ranges(ranges) + b"\r\n"
         case r.Capabilities(names):
             return b"* CAPABILITY " + b" ".join(names) + b"\r\n"
         case r.Enabled(names):
@@ -104,12 +116,12 @@ def encode(response: r.Response) -> bytes:
         case r.Flags(names):
             return b"* FLAGS (" + b" ".join(names) + b")\r\n"
         case r.Listed():
-            return _listed(response)
+            return _listed(response, utf8)
         case r.NamespaceData():
             return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
         case r.MailboxStatus(name, pairs):
-            body = b" ".join(b"%b %d" % pair for pair in pairs)
-            return b"* STATUS " + mailbox(name) + b" (" + body + b")\r\n"
+            body = b" ".join(_status_item(*pair) for pair in pairs)
+            return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
             return _numbers(b"* SEARCH", numbers, modseq)
         case r.SortResult(numbers, modseq):
@@ -117,30 +129,44 @@ def encode(response: r.Response) -> bytes:
         case r.Threads(threads):
             return _threads(threads)
         case r.ExtendedSearchResult():
-            return _extended_search(response)
+            return _extended_search(response, utf8)
         case r.QuotaData(root, resources):
             body = b" ".join(b"%b %d %d" % resource for resource in resources)
             return b"* QUOTA " + quoted(root.encode()) + b" (" + body + b")\r\n"
         case r.QuotaRoots(name, roots):
-            return b" ".join((b"* QUOTAROOT", mailbox(name), *(quoted(root.encode()) for root in roots))) + b"\r\n"
+            return (
+                b" ".join((b"* QUOTAROOT", mailbox(name, utf8), *(quoted(root.encode()) for root in roots))) + b"\r\n"
+            )
 
 
-def _listed(response: r.Listed) -> bytes:
+def _status_item(name: bytes, value: int | str) -> bytes:
+    """A count, or an id in parentheses (RFC 8474 section 4.3)."""
+    return b"%b %d" % (name, value) if isinstance(value, int) else b"%b (%b)" % (name, value.encode())
+
+
+def _listed(response: r.Listed, utf8: bool) -> bytes:
     line = b'* %b (%b) "%b" %b' % (
         b"LSUB" if response.lsub else b"LIST",
         b" ".join(response.attributes),
         DELIMITER.encode(),
         # An empty name (LIST "" "") can only be quoted.
-        mailbox(response.name) if response.name else b'""',
+        mailbox(response.name, utf8) if response.name else b'""',
     )
+    extended: list[bytes] = []
     if response.child_info:
         options = b" ".join(b'"' + option.encode() + b'"' for option in response.child_info)
-        line += b' ("CHILDINFO" (' + options + b"))"
+        extended.append(b'"CHILDINFO" (' + options + b")")
+    if response.old_name is not None:
+        extended.append(b'"OLDNAME" (' + mailbox(response.old_name, utf8) + b")")
+    if extended:
+        line += b" (" + b" ".join(extended) + b")"
     return line + b"\r\n"
 
 
-def _numbers(start: bytes, numbers: Iterable[int], modseq: int | None) -> bytes:
-    pieces = [start, *(b"%d" % number for number in numbers)]
+def _numbers(start: bytes, numbers: Sequence[int], modseq: int | None) -> bytes:
+    pieces = [start]
+    if numbers:
+        pieces.append(" ".join(map(str, numbers)).encode())
     if modseq is not None:
         pieces.append(b"(MODSEQ %d)" % modseq)
     return b" ".join(pieces) + b"\r\n"
@@ -172,14 +198,13 @@ def _threads(threads: Sequence[Thread]) -> bytes:
     return b"".join(pieces) + b"\r\n"
 
 
-def _ranges(ranges: Iterable[Range]) -> bytes:
-    return b",".join(b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in ranges)
-
-
-def _extended_search(response: r.ExtendedSearchResult) -> bytes:
+def _extended_search(response: r.ExtendedSearchResult, utf8: bool) -> bytes:
     correlator = b'TAG "' + response.tag + b'"'
     if response.mailbox is not None:
-        correlator += b" MAILBOX %b UIDVALIDITY %d" % (mailbox(response.mailbox.name), response.mailbox.uidvalidity)
+        correlator += b" MAILBOX %b UIDVALIDITY %d" % (
+            mailbox(response.mailbox.name, utf8),
+            response.mailbox.uidvalidity,
+        )
     pieces = [b"* ESEARCH (" + correlator + b")"]
     if response.uid:
         pieces.append(b"UID")
@@ -188,10 +213,10 @@ def _extended_search(response: r.ExtendedSearchResult) -> bytes:
     if response.highest is not None:
         pieces.append(b"MAX %d" % response.highest)
     if response.ranges is not None:
-        pieces.append(b"ALL " + _ranges(response.ranges))
+        pieces.append(b"ALL " + write_ranges(response.ranges))
     if response.partial is not None:
         (first, last), ranges = response.partial
-        pieces.append(b"PARTIAL (%d:%d %b)" % (first, last, _ranges(ranges) or b"NIL"))
+        pieces.append(b"PARTIAL (%d:%d %b)" % (first, last, write_ranges(ranges) or b"NIL"))
     if response.count is not None:
         pieces.append(b"COUNT %d" % response.count)
     if response.relevancy is not None:

@@ -96,6 +96,13 @@ class Framer:
         """Octets fed and not yet used."""
         return len(self._buffer)
 
+    def taken_back(self) -> bytes:
+        """What was fed and not used, which is forgotten: it was not for the framer."""
+        octets = bytes(self._buffer)
+        self._buffer.clear()
+        self._searched = 0
+        return octets
+
     def clear(self) -> None:
         """Forget all that was received: what came before TLS must not count after it (RFC 3501 6.2.1)."""
         for literal in (*self._literals, self._filling):

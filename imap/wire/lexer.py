@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from imap.wire import mutf7
-from imap.wire.errors import ParseError
+from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 
 T = TypeVar("T")
@@ -35,10 +35,10 @@ MODSEQ_HIGHEST = 2**63 - 1
 class Lexer:
     """Reads terminals one after the other. Every method raises ParseError when its terminal is not there."""
 
-    __slots__ = ("_at", "_literals", "_texts", "depth", "depth_limit", "place", "text")
+    __slots__ = ("_at", "_literals", "_texts", "depth", "depth_limit", "place", "text", "utf8")
 
-    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], depth: int) -> None:
-        """``depth`` is how deep parentheses may be."""
+    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], depth: int, utf8: bool) -> None:
+        """``depth`` is how deep parentheses may be; with ``utf8`` strings are UTF-8, names of mailboxes too."""
         self._texts = texts
         self._literals = literals
         self._at = 0
@@ -46,6 +46,7 @@ class Lexer:
         self.place = 0
         self.depth = 0
         self.depth_limit = depth
+        self.utf8 = utf8
 
     # ---------------------------------------------------------------- looking
 
@@ -150,6 +151,11 @@ class Lexer:
         self.place = 0
         return value
 
+    def literal8(self) -> Literal:
+        """A literal, or one with the mark of RFC 3516 section 7."""
+        self.take(b"~")
+        return self.literal()
+
     def string(self) -> bytes:
         """Quoted or literal; never has NUL."""
         if self.at_literal:
@@ -162,6 +168,8 @@ class Lexer:
         found = self.match(_QUOTED)
         if not found:
             raise ParseError("expected a string")
+        if self.utf8 and not _is_utf8(found[1]):
+            raise ParseError("a quoted string is not UTF-8")
         return _ESCAPE.sub(rb"\1", found[1]) if b"\\" in found[1] else found[1]
 
     def astring(self) -> bytes:
@@ -172,13 +180,22 @@ class Lexer:
         return None if self.take_word(b"NIL") else self.string()
 
     def mailbox(self) -> str:
-        """A mailbox name; INBOX in capitals whatever was typed (RFC 3501 section 5.1)."""
-        return _inbox(mutf7.decode(self.astring()))
+        """A mailbox name as it was typed."""
+        return self._name(self.astring())
+
+    def _name(self, octets: bytes) -> str:
+        """8-bit is UTF-8 (RFC 9755 section 3); the rest is in modified UTF-7 as long as that is in use."""
+        if self.utf8 or not octets.isascii():
+            try:
+                return octets.decode()
+            except UnicodeDecodeError:
+                raise BadName("the mailbox name is not UTF-8") from None
+        return mutf7.decode(octets)
 
     def list_mailbox(self) -> str:
         """A pattern of LIST."""
         found = self.match(_LIST_MAILBOX)
-        return mutf7.decode(found[0] if found else self.string())
+        return self._name(found[0] if found else self.string())
 
     # ---------------------------------------------------------------- numbers and dates
 
@@ -233,6 +250,11 @@ def _month(name: bytes) -> int:
         raise ParseError("there is no such month") from None
 
 
-def _inbox(name: str) -> str:
-    top, slash, rest = name.partition("/")
-    return "INBOX" + slash + rest if top.upper() == "INBOX" else name
+def _is_utf8(octets: bytes) -> bool:
+    if octets.isascii():
+        return True
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

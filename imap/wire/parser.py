@@ -22,10 +22,12 @@ _SECTION = re.compile(
     rb"(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME))?(?=\]| )",
     re.IGNORECASE,
 )
-_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+_PARTIAL = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
+_PART = re.compile(rb"\[((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
+_LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 
-#: Items of one FETCH, and header fields of one section.
+#: Items of one FETCH, header fields of one section, pieces of one message.
 _MOST_NAMED = 200
 
 #: Part numbers of a section that are read; deeper ones name nothing that a message could have.
@@ -66,8 +68,8 @@ class Parser(Lexer):
 
     __slots__ = ("limits",)
 
-    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> None:
-        super().__init__(texts, literals, limits.depth)
+    def __init__(self, texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits, utf8: bool) -> None:
+        super().__init__(texts, literals, limits.depth, utf8)
         self.limits = limits
 
     def numbers(self) -> NumberSet:
@@ -82,9 +84,12 @@ class Parser(Lexer):
 Rule = Callable[[Parser], c.Command]
 
 
-def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits) -> c.Request:
-    """The command. Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else."""
-    parser = Parser(texts, literals, limits)
+def parse(texts: tuple[bytes, ...], literals: tuple[Literal, ...], limits: Limits, utf8: bool = False) -> c.Request:
+    """The command; ``utf8`` once the client said that it speaks UTF-8 (RFC 9051, RFC 9755).
+
+    Raises ParseError, with the tag when it could be read, BadName with the tag, and nothing else.
+    """
+    parser = Parser(texts, literals, limits, utf8)
     tag: bytes | None = None
     try:
         tag = parser.tag()
@@ -160,18 +165,72 @@ def _enable(p: Parser) -> c.Command:
     return c.Enable(tuple(names))
 
 
+def _compress(p: Parser) -> c.Command:
+    p.space()
+    return c.Compress(p.atom().decode("ascii").upper())
+
+
 def _select(read_only: bool) -> Rule:
     def rule(p: Parser) -> c.Command:
         p.space()
         mailbox = p.mailbox()
-        condstore = False
-        if p.take(b" "):
-            if set(p.listed(p.word)) != {b"CONDSTORE"}:
-                raise ParseError("there is no such parameter of SELECT")
-            condstore = True
-        return c.Select(mailbox, read_only, condstore)
+        given: list[c.Resync | None] = p.listed(lambda: _select_parameter(p)) if p.take(b" ") else []
+        if len(given) > len(set(given)) or len([one for one in given if one]) > 1:
+            raise ParseError("a parameter of SELECT is given twice")
+        resync = next((one for one in given if one), None)
+        return c.Select(mailbox, read_only, bool(given), resync)
 
     return rule
+
+
+def _select_parameter(p: Parser) -> c.Resync | None:
+    """``CONDSTORE`` (None), or ``QRESYNC (...)`` as in RFC 7162 section 7."""
+    if p.take_word(b"CONDSTORE"):
+        return None
+    if not p.take_word(b"QRESYNC"):
+        raise ParseError("there is no such parameter of SELECT")
+    p.space()
+    p.open()
+    uidvalidity = p.nz_number()
+    p.space()
+    modseq = p.modseq()
+    known: NumberSet | None = None
+    pairs: tuple[tuple[int, int], ...] = ()
+    if p.next == b" " and p.text[p.place + 1 : p.place + 2] != b"(":
+        p.space()
+        known = _known_set(p)
+    if p.take(b" "):
+        p.open()
+        numbers = _known_set(p)
+        p.space()
+        pairs = _pairs(numbers, _known_set(p))
+        p.close()
+    p.close()
+    return c.Resync(uidvalidity, modseq, known, pairs)
+
+
+def _known_set(p: Parser) -> NumberSet:
+    numbers = p.numbers()
+    if any(None in member for member in numbers.members):
+        raise ParseError("* does not stand for a number here")
+    return numbers
+
+
+def _pairs(numbers: NumberSet, uids: NumberSet) -> tuple[tuple[int, int], ...]:
+    """Both sets rise and are of one size (RFC 7162 section 3.2.5.2). Of a range its ends are enough to compare."""
+    pairs: list[tuple[int, int]] = []
+    left, right = numbers.rising(), uids.rising()
+    while left and right:
+        (low, high), (uid_low, uid_high) = left.pop(), right.pop()
+        width = min(high - low, uid_high - uid_low)
+        pairs += [(high, uid_high), (high - width, uid_high - width)]
+        if high - width > low:
+            left.append((low, high - width - 1))
+        if uid_high - width > uid_low:
+            right.append((uid_low, uid_high - width - 1))
+    if left or right:
+        raise ParseError("there are not as many UIDs as message numbers")
+    return tuple(sorted(set(pairs)))
 
 
 def _mailbox(p: Parser) -> str:
@@ -299,20 +358,66 @@ def _append(p: Parser) -> c.Command:
     mailbox = _mailbox(p)
     messages: list[c.Appended] = []
     while p.take(b" "):
-        system = System.NONE
-        keywords: tuple[str, ...] = ()
-        date: int | None = None
-        zone = 0
-        if p.next == b"(":
-            system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
-            p.space()
-        if p.next == b'"':
-            date, zone = p.date_time()
-            p.space()
-        messages.append(c.Appended(int(system), keywords, date, zone, p.literal()))
+        messages.append(_appended(p))
     if not messages:
         raise ParseError("APPEND takes a message")
     return c.Append(mailbox, tuple(messages))
+
+
+def _replace(uid: bool) -> Rule:
+    def rule(p: Parser) -> c.Command:
+        p.space()
+        number = p.numbers()
+        if len(number.members) != 1 or number.members[0][0] != number.members[0][1]:
+            raise ParseError("REPLACE takes one message")
+        mailbox = _mailbox(p)
+        p.space()
+        return c.Replace(number, mailbox, _appended(p), uid)
+
+    return rule
+
+
+def _appended(p: Parser) -> c.Appended:
+    system = System.NONE
+    keywords: tuple[str, ...] = ()
+    date: int | None = None
+    zone = 0
+    if p.next == b"(":
+        system, keywords = _flags(p.listed_or_empty(lambda: _flag(p)))
+        p.space()
+    if p.next == b'"':
+        date, zone = p.date_time()
+        p.space()
+    if p.take_word(b"CATENATE"):
+        p.space()
+        pieces = tuple(p.listed(lambda: _piece(p)))
+        if len(pieces) > _MOST_NAMED:
+            raise ParseError(f"CATENATE takes {_MOST_NAMED} pieces")
+        return c.Appended(int(system), keywords, date, zone, pieces)
+    return c.Appended(int(system), keywords, date, zone, *_message(p))
+
+
+def _piece(p: Parser) -> c.Url | c.Text:
+    """RFC 4469 section 5, RFC 6855 section 4."""
+    if p.take_word(b"URL"):
+        p.space()
+        return c.Url(p.astring())
+    if p.take_word(b"TEXT"):
+        p.space()
+        return c.Text(p.literal8())
+    return c.Text(_message(p)[0])
+
+
+def _message(p: Parser) -> tuple[Literal, bool]:
+    """A message, and whether it may hold NUL: ``UTF8 (~{n}`` of RFC 6855, ``~{n}`` of RFC 3516, or a plain literal."""
+    if p.take_word(b"UTF8"):
+        p.space()
+        p.open()
+        message = p.literal8()
+        p.close()
+        return message, False
+    binary = p.next == b"~"
+    return p.literal8(), binary
 
 
 def _get_quota(p: Parser) -> c.Command:
@@ -353,27 +458,38 @@ def _fetch(uid: bool) -> Rule:
         p.space()
         items = _fetch_items(p)
         changed_since: int | None = None
-        partial: tuple[int, int] | None = None
-        if p.take(b" "):
-            p.open()
-            while True:
-                if p.take_word(b"CHANGEDSINCE"):
-                    p.space()
-                    changed_since = p.modseq()
-                elif p.take_word(b"PARTIAL"):
-                    p.space()
-                    partial = partial_range(p)
-                else:
-                    raise ParseError("there is no such parameter of FETCH")
-                if not p.take(b" "):
-                    break
-            p.close()
-        return c.Fetch(numbers, items, changed_since, uid, partial)
+        vanished = False
+        partial: c.Page | None = None
+        for word in p.listed(lambda: _fetch_parameter(p)) if p.take(b" ") else ():
+            if word is None and not vanished and uid:
+                vanished = True
+            elif isinstance(word, tuple) and partial is None:
+                partial = word
+            elif isinstance(word, int) and changed_since is None:
+                changed_since = word
+            else:
+                raise ParseError("parameters of FETCH are given twice or where they may not be")
+        if vanished and changed_since is None:
+            raise ParseError("VANISHED goes with CHANGEDSINCE")
+        return c.Fetch(numbers, items, changed_since, uid, vanished, partial)
 
     return rule
 
 
-def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
+def _fetch_parameter(p: Parser) -> int | c.Page | None:
+    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7), the range of PARTIAL (RFC 9394)."""
+    if p.take_word(b"PARTIAL"):
+        p.space()
+        return partial_range(p)
+    if p.take_word(b"VANISHED"):
+        return None
+    if not p.take_word(b"CHANGEDSINCE"):
+        raise ParseError("there is no such parameter of FETCH")
+    p.space()
+    return p.modseq()
+
+
+def _fetch_items(p: Parser) -> tuple[c.Item, ...]:
     if p.next == b"(":
         items = p.listed(lambda: _fetch_item(p))
     else:
@@ -386,15 +502,28 @@ def _fetch_items(p: Parser) -> tuple[c.Datum | c.Section, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _fetch_item(p: Parser) -> c.Datum | c.Section:
+def _fetch_item(p: Parser) -> c.Item:
     word = p.word()
     if word in (b"BODY", b"BODY.PEEK") and p.take(b"["):
         return _section(p, sees=word == b"BODY")
+    if word in (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"):
+        return _binary(p, word)
     if word in _WHOLES:
         return _WHOLES[word]
     if word not in _DATA:
         raise ParseError("there is no such FETCH item")
+    if word == b"PREVIEW" and p.match(_LAZY):
+        return c.Datum.LAZY_PREVIEW
     return _DATA[word]
+
+
+def section(text: bytes) -> c.Section:
+    """A section by itself, as URLs have it. Raises ParseError."""
+    p = Parser((b"[" + text + b"]",), (), Limits(), utf8=False)
+    p.expect(b"[")
+    found = _section(p, sees=False)
+    p.end()
+    return found
 
 
 def _section(p: Parser, sees: bool) -> c.Section:
@@ -415,14 +544,31 @@ def _section(p: Parser, sees: bool) -> c.Section:
             raise ParseError(f"a section may name {_MOST_NAMED} header fields")
         label += b" (" + b" ".join(map(_field_label, fields)) + b")"
     p.expect(b"]")
-    partial: tuple[int, int] | None = None
-    if p.next == b"<":
-        given = p.match(_PARTIAL)
-        if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**32 - 1:
-            raise ParseError("expected a partial like <0.1024>")
-        partial = (int(given[1]), int(given[2]))
+    partial = _partial(p)
     names = tuple(field.lower() for field in fields)
     return c.Section(numbers, text, names, partial, b"BODY[" + label + b"]", sees)
+
+
+def _partial(p: Parser) -> tuple[int, int] | None:
+    if p.next != b"<":
+        return None
+    given = p.match(_PARTIAL)
+    if not given or not int(given[2]) or max(int(given[1]), int(given[2])) > 2**63 - 1:
+        raise ParseError("expected a partial like <0.1024>")
+    return int(given[1]), int(given[2])
+
+
+def _binary(p: Parser, word: bytes) -> c.Binary:
+    """``[1.2]<0.512>`` (RFC 3516 section 7)."""
+    found = p.match(_PART)
+    if not found:
+        raise ParseError("expected a part")
+    numbers = tuple(map(int, found[1].split(b"."))) if found[1] else ()
+    if len(numbers) > _SECTION_DEPTH:
+        raise ParseError("there is no such section")
+    size = word == b"BINARY.SIZE"
+    label = (b"BINARY.SIZE[" if size else b"BINARY[") + found[1] + b"]"
+    return c.Binary(numbers, None if size else _partial(p), label, word == b"BINARY", size)
 
 
 def _field_label(name: bytes) -> bytes:
@@ -489,6 +635,8 @@ RULES: dict[bytes, Rule] = {
     b"AUTHENTICATE": _authenticate,
     b"LOGIN": _login,
     b"ENABLE": _enable,
+    b"COMPRESS": _compress,
+    b"UNAUTHENTICATE": _bare(c.Unauthenticate()),
     b"SELECT": _select(read_only=False),
     b"EXAMINE": _select(read_only=True),
     b"CREATE": _create,
@@ -501,6 +649,8 @@ RULES: dict[bytes, Rule] = {
     b"NAMESPACE": _bare(c.Namespace()),
     b"STATUS": _status,
     b"APPEND": _append,
+    b"REPLACE": _replace(uid=False),
+    b"UID REPLACE": _replace(uid=True),
     b"IDLE": _bare(c.Idle()),
     b"GETQUOTA": _get_quota,
     b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),

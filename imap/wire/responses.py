@@ -50,12 +50,16 @@ class ServerId:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """LIST, or LSUB. ``child_info`` is the CHILDINFO extended data item of RFC 5258 section 3.5."""
+    """LIST, or LSUB. ``child_info`` is the CHILDINFO extended data item of RFC 5258 section 3.5.
+
+    ``old_name`` is the name that the client gave or knows (RFC 9051 section 6.3.9.7).
+    """
 
     name: str
     attributes: tuple[bytes, ...]
     lsub: bool = False
     child_info: tuple[str, ...] = ()
+    old_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class NamespaceData:
 @dataclass(frozen=True, slots=True)
 class MailboxStatus:
     mailbox: str
-    items: tuple[tuple[bytes, int], ...]
+    items: tuple[tuple[bytes, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,23 @@ class Expunged:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """RFC 7162 section 3.2.10: rising ranges of UIDs; ``earlier`` when the client asked what had been."""
+
+    ranges: tuple[Range, ...]
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FetchData:
-    """One message's data, each item ready for the wire with its name."""
+    """One message's data, each item ready for the wire with its name.
+
+    With ``by_uid``, ``number`` is the UID (RFC 9586 section 3.3).
+    """
 
     number: int
     items: tuple[bytes, ...]
+    by_uid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +191,7 @@ Response = (
     | Exists
     | RecentCount
     | Expunged
+    | Vanished
     | FetchData
     | SearchResult
     | SortResult

@@ -21,6 +21,7 @@ from storage.model import (
     Body,
     Dated,
     DateField,
+    EmailId,
     Has,
     HasKeyword,
     Header,
@@ -30,6 +31,7 @@ from storage.model import (
     SortKey,
     System,
     Text,
+    ThreadId,
     Threading,
     When,
 )
@@ -38,6 +40,7 @@ from storage.model import (
 TREE_DEPTH = 64
 
 _RETURNS = {b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"RELEVANCY", b"PARTIAL"}
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _PAGE = re.compile(rb"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})|-([1-9][0-9]{0,9}):-([1-9][0-9]{0,9})")
 _SCOPES = {b"SELECTED", b"INBOXES", b"PERSONAL", b"SUBSCRIBED"}
 _SCOPES_OF_NAMES = {b"MAILBOXES", b"SUBTREE", b"SUBTREE-ONE"}
@@ -76,7 +79,7 @@ def sort(p: Lexer, numbers: Numbers, limit: int, uid: bool) -> c.Sort:
     found = _searched(p, numbers, limit, charset, returns, partial, uid)
     if any(key.by is SortBy.RELEVANCY for key in order) and not is_inexact(found.key):
         raise ParseError("RELEVANCY needs a FUZZY key")
-    return c.Sort(order, found, uid)
+    return c.Sort(order, found, uid, found.numbered)
 
 
 def thread(p: Lexer, numbers: Numbers, limit: int, uid: bool) -> c.MakeThreads:
@@ -89,7 +92,8 @@ def thread(p: Lexer, numbers: Numbers, limit: int, uid: bool) -> c.MakeThreads:
     p.space()
     charset = _charset(p)
     p.space()
-    return c.MakeThreads(how, _searched(p, numbers, limit, charset, None, None, uid), uid)
+    found = _searched(p, numbers, limit, charset, None, None, uid)
+    return c.MakeThreads(how, found, uid, found.numbered)
 
 
 def multi_search(p: Lexer, numbers: Numbers, limit: int, uid: bool) -> c.MultiSearch:
@@ -106,7 +110,7 @@ def multi_search(p: Lexer, numbers: Numbers, limit: int, uid: bool) -> c.MultiSe
         raise ParseError("SAVE is for the selected mailbox alone")
     if found.returns is None:
         found = dataclasses.replace(found, returns=frozenset({"ALL"}))
-    return c.MultiSearch(scopes, found)
+    return c.MultiSearch(scopes, found, numbered=found.numbered)
 
 
 def partial_range(p: Lexer) -> c.Page:
@@ -213,7 +217,7 @@ def _searched(
     if returns and "RELEVANCY" in returns and not is_inexact(key):
         # RFC 6203 section 4.
         raise ParseError("RELEVANCY needs a FUZZY key")
-    return c.Search(key, charset, returns, reader.modseq, uid, partial)
+    return c.Search(key, charset, returns, reader.modseq, uid, reader.numbered, partial)
 
 
 #: Keys that a group takes which has no parentheses.
@@ -263,6 +267,7 @@ class _Reader:
         self._decodable = known_charset(charset)
         self._count = 0
         self.modseq = False
+        self.numbered = False
 
     def keys(self) -> c.Key:
         """All keys up to the end of the command."""
@@ -305,6 +310,7 @@ class _Reader:
     def _leaf(self) -> c.Key:
         p = self._p
         if p.next.isdigit() or p.next in (b"*", b"$"):
+            self.numbered = self.numbered or p.next != b"$"
             return c.Numbers(self._numbers(), uid=False)
         word = p.word()
         if word in _PLAIN:
@@ -343,6 +349,13 @@ class _Reader:
             self._p.space()
         return ModSeq(self._p.modseq())
 
+    def object_id(self) -> str:
+        """RFC 8474 section 7."""
+        octets = self._p.astring()
+        if not _OBJECT_ID.fullmatch(octets):
+            raise ParseError("that can't be an id")
+        return octets.decode("ascii")
+
     def sized(self, larger: bool) -> c.Key:
         return Size(self._p.number(2**63 - 1), larger)
 
@@ -362,6 +375,7 @@ _PLAIN: dict[bytes, c.Key] = {
     b"DELETED": Has(System.DELETED),
     b"DRAFT": Has(System.DRAFT),
     b"FLAGGED": Has(System.FLAGGED),
+    b"SAVEDATESUPPORTED": AllOf(),
     b"SEEN": Has(System.SEEN),
     b"UNANSWERED": Has(System.ANSWERED, on=False),
     b"UNDELETED": Has(System.DELETED, on=False),
@@ -383,14 +397,19 @@ _TAKES: dict[bytes, Callable[[_Reader], c.Key]] = {
     b"KEYWORD": lambda r: HasKeyword(r.keyword()),
     b"LARGER": lambda r: r.sized(larger=True),
     b"MODSEQ": _Reader.mod_sequence,
+    b"EMAILID": lambda r: EmailId(r.object_id()),
     b"OLDER": lambda r: r.aged(younger=False),
     b"ON": lambda r: r.dated(DateField.INTERNAL, When.ON),
+    b"SAVEDBEFORE": lambda r: r.dated(DateField.SAVED, When.BEFORE),
+    b"SAVEDON": lambda r: r.dated(DateField.SAVED, When.ON),
+    b"SAVEDSINCE": lambda r: r.dated(DateField.SAVED, When.SINCE),
     b"SENTBEFORE": lambda r: r.dated(DateField.SENT, When.BEFORE),
     b"SENTON": lambda r: r.dated(DateField.SENT, When.ON),
     b"SENTSINCE": lambda r: r.dated(DateField.SENT, When.SINCE),
     b"SINCE": lambda r: r.dated(DateField.INTERNAL, When.SINCE),
     b"SMALLER": lambda r: r.sized(larger=False),
     b"SUBJECT": lambda r: Header("Subject", r.text()),
+    b"THREADID": lambda r: ThreadId(r.object_id()),
     b"TEXT": lambda r: Text(r.text()),
     b"TO": lambda r: Header("To", r.text()),
     b"UID": _Reader.uids,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +41,17 @@ class NumberSet:
             high = highest if last is None else last
             ranges.append((low, high) if low <= high else (high, low))
         return merged(ranges)
+
+    def rising(self) -> list[Range]:
+        """The ranges as written. Raises ParseError when they don't rise, or when one has ``*``."""
+        ranges: list[Range] = []
+        before = 0
+        for low, high in self.members:
+            if low is None or high is None or not before < low <= high:
+                raise ParseError("the numbers do not rise")
+            ranges.append((low, high))
+            before = high
+        return ranges
 
     @property
     def largest(self) -> int:
@@ -102,4 +113,37 @@ def in_ranges(number: int, ranges: Sequence[Range]) -> bool:
 
 def write(numbers: Iterable[int]) -> bytes:
     """A set for the wire, compact, in the order given."""
-    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges_of(numbers))
+    return write_ranges(ranges_of(numbers))
+
+
+def write_ranges(ranges: Iterable[Range]) -> bytes:
+    """A set for the wire of ranges in the order given."""
+    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges)
+
+
+def without(ranges: Iterable[Range], numbers: Sequence[int]) -> list[Range]:
+    """Rising ranges without some rising numbers."""
+    result: list[Range] = []
+    for low, high in ranges:
+        for place in range(bisect_left(numbers, low), bisect_right(numbers, high)):
+            if numbers[place] > low:
+                result.append((low, numbers[place] - 1))
+            low = numbers[place] + 1
+        if low <= high:
+            result.append((low, high))
+    return result
+
+
+def common(some: Sequence[Range], others: Sequence[Range]) -> list[Range]:
+    """What two lists of rising ranges have in common."""
+    result: list[Range] = []
+    i = j = 0
+    while i < len(some) and j < len(others):
+        low, high = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
+        if low <= high:
+            result.append((low, high))
+        if some[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return result

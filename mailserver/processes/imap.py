@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Any
 
 import structlog
@@ -14,6 +15,9 @@ from mailserver.listening import role_sockets
 from mailserver.wiring import Rooms
 
 log = structlog.get_logger()
+
+#: Seconds after which a thread that renders an answer gives the interpreter to the reactor.
+SWITCH_INTERVAL = 0.001
 
 
 def run(settings: Settings) -> int:
@@ -28,12 +32,14 @@ def run(settings: Settings) -> int:
 
     from imap.listeners import listen
 
+    sys.setswitchinterval(SWITCH_INTERVAL)
     reactor: Any = installed
     listeners = listen(
         settings.imap,
         settings.tls,
         rooms.store,
         rooms.door,
+        rooms.directory,
         sockets,
         failure_delay=settings.auth.failure_delay,
         spool=settings.site.data / "spool",

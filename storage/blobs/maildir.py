@@ -8,6 +8,7 @@ Staged files stand in ``ROOT/staging`` on the same file system and become visibl
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
@@ -40,6 +41,7 @@ _LETTERS = (
 FILE_NAME = re.compile(r"(?P<blob>[^,:/]+),S=(?P<size>\d+):2,(?P<flags>[A-Za-z]*)")
 
 
+@functools.cache
 def flag_letters(system: int) -> str:
     """System flags as Maildir letters in ASCII order."""
     return "".join(letter for flag, letter in _LETTERS if system & flag)
@@ -77,10 +79,10 @@ class Maildir:
         return os.path.join(self._root, account_folder(account))
 
     def _cur(self, place: Place) -> str:
-        return os.path.join(self._root, account_folder(place.account), place.folder, "cur")
+        return _cur(self._root, place.account, place.folder)
 
     def _path(self, place: Place, name: BodyName) -> str:
-        return os.path.join(self._cur(place), file_name(name))
+        return f"{self._cur(place)}/{file_name(name)}"
 
     # ---------------------------------------------------------------- in
 
@@ -265,6 +267,12 @@ class Maildir:
                 if match and entry.is_file(follow_symlinks=False):
                     name = BodyName(match["blob"], int(match["size"]), flags_of(match["flags"]))
                     yield name, entry.stat(follow_symlinks=False).st_ctime
+
+
+@functools.lru_cache(maxsize=10_000)
+def _cur(root: str, account: str, folder: str) -> str:
+    """Where bodies stand; a command may ask for a thousand of one folder."""
+    return os.path.join(root, account_folder(account), folder, "cur")
 
 
 def _chain(root: str, folder: str) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Column, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from message.collation import casemap
 from message.summary import is_reply
@@ -82,7 +82,7 @@ class Fact(Enum):
 
 Made = Callable[[Any], Any]
 
-_SOURCES: dict[Fact, tuple[Column[Any], Made | None]] = {
+_SOURCES: dict[Fact, tuple[ColumnElement[Any], Made | None]] = {
     Fact.SUBJECT: (_c.subject, casemap),
     Fact.FROM: (_c.from_, casemap),
     Fact.TO: (_c.to, casemap),
@@ -144,11 +144,11 @@ class Facts:
                 self._count -= len(let_go)
 
 
-_QUERIES: dict[tuple[str, bool], Select[Any]] = {}
+_QUERIES: dict[tuple[ColumnElement[Any], bool], Select[Any]] = {}
 
 
-def _query(column: Column[Any], dense: bool) -> Select[Any]:
-    query = _QUERIES.get((column.name, dense))
+def _query(column: ColumnElement[Any], dense: bool) -> Select[Any]:
+    query = _QUERIES.get((column, dense))
     if query is None:
         chosen = (
             _c.id.between(bindparam("low"), bindparam("high"))
@@ -156,14 +156,14 @@ def _query(column: Column[Any], dense: bool) -> Select[Any]:
             else _c.id.in_(bindparam("numbers", expanding=True))
         )
         query = select(_c.id).add_columns(column).where(_c.account_id == bindparam("account"), chosen)
-        _QUERIES[column.name, dense] = query
+        _QUERIES[column, dense] = query
     return query
 
 
 def read(
     database: Database,
     account: int,
-    column: Column[Any],
+    column: ColumnElement[Any],
     numbers: Sequence[int],
     check: Callable[[], None],
     made: Made | None = None,

@@ -8,16 +8,20 @@ of mail go through it: there is no second place where a counter is touched.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 
 from message.summary import Summary
 from storage import tables
 from storage.blobs.api import Place
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.model import MessageRow, SpecialUse, System
+
+# Of plain integers: flags are combined a thousand times in one command.
+_SEEN, _DELETED = int(System.SEEN), int(System.DELETED)
 
 
 @dataclass(slots=True)
@@ -42,9 +46,9 @@ class MailboxState:
         """Add (1) or take away (-1) a message in the counters."""
         self.messages += sign
         self.size += sign * size
-        if not system & System.SEEN:
+        if not system & _SEEN:
             self.unseen += sign
-        if system & System.DELETED:
+        if system & _DELETED:
             self.deleted += sign
         self.changed = True
 
@@ -73,23 +77,34 @@ _SAVE_MAILBOX = (
 )
 _INSERT_MESSAGE = insert(tables.message)
 _INSERT_CONTENT = insert(tables.content)
-_INSERT_EXPUNGED = insert(tables.expunged)
-_INSERT_REMOVED = insert(tables.removed)
 _INSERT_EVENT = insert(tables.event)
-_DELETE_MESSAGE = delete(tables.message).where(
+_MESSAGES = (
     tables.message.c.account_id == bindparam("_account"),
     tables.message.c.mailbox_id == bindparam("_mailbox"),
-    tables.message.c.uid == bindparam("_uid"),
+    tables.message.c.uid.in_(bindparam("_uids", expanding=True)),
 )
-_SAVE_FLAGS = (
-    update(tables.message)
-    .where(
-        tables.message.c.account_id == bindparam("_account"),
-        tables.message.c.mailbox_id == bindparam("_mailbox"),
-        tables.message.c.uid == bindparam("_uid"),
+_m = tables.message.c
+#: What is left of messages that go away: their UIDs for those who ask later, their bodies for the sweeper.
+_NOTE_EXPUNGED = insert(tables.expunged).from_select(
+    ["account_id", "mailbox_id", "uid", "modseq"],
+    select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
+)
+_NOTE_REMOVED = insert(tables.removed).from_select(
+    ["account_id", "mailbox_id", "content_id", "blob", "size", "system", "removed_at"],
+    select(
+        *(_m.account_id, _m.mailbox_id, _m.content_id, _m.blob, _m.size, _m.system),
+        bindparam("removed_at", type_=BigInteger),
     )
-    .values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
+    .where(*_MESSAGES)
+    .order_by(_m.uid),
 )
+_DELETE_MESSAGES = delete(tables.message).where(*_MESSAGES)
+_SAVE_FLAGS = (
+    update(tables.message).where(*_MESSAGES).values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
+)
+
+#: UIDs named by one statement.
+_BLOCK = 500
 
 
 def join_keywords(keywords: tuple[str, ...]) -> str:
@@ -115,6 +130,10 @@ class Ledger:
         self._limit_messages = defaults.messages if row["limit_messages"] is None else row["limit_messages"] or None
         self._mailboxes: dict[int, MailboxState] = {}
         self._rows: dict[Any, list[dict[str, object]]] = {}
+        #: UIDs that get the same flags, by mailbox, system flags, keywords and mod-sequence; and
+        #: those to be taken away, by mailbox and mod-sequence.
+        self._flags: defaultdict[tuple[int, int, str, int], list[int]] = defaultdict(list)
+        self._gone: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         self._touched = False
         self._now = int(time.time())
 
@@ -189,8 +208,20 @@ class Ledger:
             sent_at=summary.sent_at,
             sent_day=summary.sent_day,
             has_attachment=summary.has_attachment,
+            preview=summary.preview,
         )
         return number
+
+    def adopt_content(self, account: int, number: int) -> int:
+        """Take over what a message of another account holds; returns its number here."""
+        c = tables.content.c
+        query = select(tables.content).where(c.account_id == account, c.id == number)
+        row = self._connection.execute(query).mappings().one()
+        adopted = self._next_content
+        self._next_content += 1
+        self._touched = True
+        self._queue(_INSERT_CONTENT, **{**row, "account_id": self.account, "id": adopted})
+        return adopted
 
     def add_message(
         self,
@@ -237,15 +268,7 @@ class Ledger:
         state.count(row.system, row.size, -1)
         state.count(system, row.size, 1)
         state.modseq = modseq
-        self._queue(
-            _SAVE_FLAGS,
-            _account=self.account,
-            _mailbox=state.id,
-            _uid=row.uid,
-            system=system,
-            keywords=join_keywords(keywords),
-            modseq=modseq,
-        )
+        self._flags[state.id, system, join_keywords(keywords), modseq].append(row.uid)
         return row._replace(system=system, keywords=keywords, modseq=modseq)
 
     def remove_message(self, state: MailboxState, row: MessageRow, modseq: int) -> None:
@@ -255,18 +278,7 @@ class Ledger:
         self._used_bytes -= row.size
         self._used_messages -= 1
         self._touched = True
-        self._queue(_DELETE_MESSAGE, _account=self.account, _mailbox=state.id, _uid=row.uid)
-        self._queue(_INSERT_EXPUNGED, account_id=self.account, mailbox_id=state.id, uid=row.uid, modseq=modseq)
-        self._queue(
-            _INSERT_REMOVED,
-            account_id=self.account,
-            mailbox_id=state.id,
-            content_id=row.content,
-            blob=row.blob,
-            size=row.size,
-            system=row.system,
-            removed_at=self._now,
-        )
+        self._gone[state.id, modseq].append(row.uid)
 
     def forget_messages(self, state: MailboxState) -> None:
         """Take the charges of a mailbox that is being deleted away."""
@@ -302,11 +314,25 @@ class Ledger:
     def _queue(self, statement: Any, **values: object) -> None:
         self._rows.setdefault(statement, []).append(values)
 
+    def _name(self, statement: Any, mailbox: int, uids: list[int], **values: object) -> None:
+        """Do one thing to many messages: a mailbox's flags are mostly changed alike."""
+        for start in range(0, len(uids), _BLOCK):
+            where = {"_account": self.account, "_mailbox": mailbox, "_uids": uids[start : start + _BLOCK]}
+            self._connection.execute(statement, {**where, **values})
+
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
         for statement, rows in self._rows.items():
             self._connection.execute(statement, rows)
         self._rows.clear()
+        for (mailbox, system, keywords, modseq), uids in self._flags.items():
+            self._name(_SAVE_FLAGS, mailbox, uids, system=system, keywords=keywords, modseq=modseq)
+        self._flags.clear()
+        for (mailbox, modseq), uids in self._gone.items():
+            self._name(_NOTE_EXPUNGED, mailbox, uids, modseq=modseq)
+            self._name(_NOTE_REMOVED, mailbox, uids, removed_at=self._now)
+            self._name(_DELETE_MESSAGES, mailbox, uids)
+        self._gone.clear()
         changed = [state for state in self._mailboxes.values() if state.changed]
         if changed:
             self._connection.execute(

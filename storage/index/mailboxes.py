@@ -25,9 +25,13 @@ STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
     ("Trash", SpecialUse.TRASH),
 )
 
-_a, _b, _s = tables.account.c, tables.mailbox.c, tables.subscription.c
+_a, _b, _g, _s = tables.account.c, tables.mailbox.c, tables.acl.c, tables.subscription.c
 _BOXES = (
-    select(tables.mailbox, _s.name.label("subscribed"))
+    select(
+        tables.mailbox,
+        _s.name.label("subscribed"),
+        exists().where(_g.account_id == _b.account_id, _g.mailbox_id == _b.id).label("has_acl"),
+    )
     .outerjoin(tables.subscription, and_(_s.account_id == _b.account_id, _s.name == _b.name))
     .where(_b.account_id == bindparam("account"))
 )
@@ -51,6 +55,8 @@ def _mailbox(row: Any) -> Mailbox:
         first_recent=row.first_recent,
         special_use=SpecialUse(row.special_use) if row.special_use else None,
         subscribed=row.subscribed is not None,
+        forgotten=row.forgotten,
+        has_acl=bool(row.has_acl),
     )
 
 
@@ -182,7 +188,7 @@ def drop(connection: Connection, account: int, mailbox: int) -> None:
     )
     shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
     connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
-    for table in (tables.message, tables.expunged, tables.removed):
+    for table in (tables.message, tables.expunged, tables.removed, tables.acl):
         connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
     connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
 

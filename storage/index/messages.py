@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Select, bindparam, literal, select
+from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, null, select, update
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
-from storage.model import Changes, Columns, ContentRow, FlagChange, MessageRow, System
+from storage.model import (
+    EVERY_FLAG,
+    OWN_KEYWORDS,
+    Changes,
+    Columns,
+    ContentRow,
+    FlagChange,
+    Mailbox,
+    MessageRow,
+    Settable,
+    System,
+)
+from storage.objects import thread_id
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -20,14 +32,23 @@ _SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).ord
 _RANGE = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
 _LISTED = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.in_(bindparam("uids", expanding=True))).order_by(_m.uid)
 _DELETED = select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid)
+_SAVED = select(_m.uid, _m.saved_at).where(*_IN_MAILBOX)
+_UIDS = select(_m.uid).where(*_IN_MAILBOX).order_by(_m.uid)
+_GONE_FROM = (
+    tables.expunged.c.account_id == bindparam("account"),
+    tables.expunged.c.mailbox_id == bindparam("mailbox"),
+)
 _GONE = (
     select(tables.expunged.c.uid)
-    .where(
-        tables.expunged.c.account_id == bindparam("account"),
-        tables.expunged.c.mailbox_id == bindparam("mailbox"),
-        tables.expunged.c.modseq > bindparam("since"),
-    )
+    .where(*_GONE_FROM, tables.expunged.c.modseq > bindparam("since"))
     .order_by(tables.expunged.c.uid)
+)
+_OLD_GONE = (
+    select(tables.expunged.c.modseq)
+    .where(*_GONE_FROM)
+    .order_by(tables.expunged.c.modseq.desc())
+    .limit(1)
+    .offset(bindparam("keep"))
 )
 
 #: UIDs asked for by one IN list, and rows read in one block.
@@ -93,13 +114,55 @@ def removed_blobs(connection: Connection, account: int, mailbox: int) -> set[str
     return set(connection.scalars(select(r.blob).where(r.account_id == account, r.mailbox_id == mailbox)))
 
 
-def changes(connection: Connection, account: int, mailbox: int, since: int, highest: int, uidnext: int) -> Changes:
+def changes(connection: Connection, box: Mailbox, since: int) -> Changes:
     """Rows changed and UIDs gone after ``since``, in a mailbox whose counters are known."""
-    if highest <= since:
-        return Changes(highest, uidnext, (), ())
-    where = {"account": account, "mailbox": mailbox, "since": since}
+    if box.highest_modseq <= since:
+        return Changes(box.highest_modseq, box.uidnext, (), ())
+    where = {"account": box.account, "mailbox": box.id, "since": since}
     changed = tuple(light(row) for row in connection.execute(_SINCE, where))
-    return Changes(highest, uidnext, changed, tuple(connection.scalars(_GONE, where)))
+    gone = tuple(connection.scalars(_GONE, where))
+    return Changes(box.highest_modseq, box.uidnext, changed, gone, since >= box.forgotten)
+
+
+def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int, int]]:
+    """Rising, inclusive ranges of the UIDs that went away after ``since``.
+
+    Where that is no longer known, all UIDs that were given out and are not there (RFC 7162 section 3.2.6).
+    """
+    where = {"account": box.account, "mailbox": box.id, "since": since}
+    if since >= box.forgotten:
+        return _ranges(connection.scalars(_GONE, where))
+    ranges: list[tuple[int, int]] = []
+    expected = 1
+    for uid in (*connection.scalars(_UIDS, where), box.uidnext):
+        if uid > expected:
+            ranges.append((expected, uid - 1))
+        expected = uid + 1
+    return ranges
+
+
+def _ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    for uid in uids:
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], uid)
+        else:
+            ranges.append((uid, uid))
+    return ranges
+
+
+def old_vanished(connection: Connection, account: int, mailbox: int, keep: int) -> int | None:
+    """The mod-sequence up to which removals may be forgotten so that the ``keep`` last stay; None when all may stay."""
+    return connection.scalar(_OLD_GONE, {"account": account, "mailbox": mailbox, "keep": keep})
+
+
+def forget_vanished(connection: Connection, account: int, mailbox: int, upto: int) -> None:
+    """Forget which UIDs went away up to a mod-sequence."""
+    e, b = tables.expunged.c, tables.mailbox.c
+    connection.execute(
+        delete(tables.expunged).where(e.account_id == account, e.mailbox_id == mailbox, e.modseq <= upto)
+    )
+    connection.execute(update(tables.mailbox).where(b.account_id == account, b.id == mailbox).values(forgotten=upto))
 
 
 _OF_CONTENTS = select(_m.mailbox_id, *_LIGHT).where(
@@ -115,21 +178,36 @@ def rows_of_contents(connection: Connection, account: int, low: int, high: int) 
 
 # -------------------------------------------------------------------- content columns
 
-_COLUMNS = {
-    Columns.ENVELOPE: tables.content.c.envelope,
-    Columns.BODYSTRUCTURE: tables.content.c.bodystructure,
-    Columns.FIELDS: tables.content.c.fields,
-    Columns.PARTS: tables.content.c.parts,
-}
+#: What THREADID is made of.
+THREAD_ROOT = case((tables.content.c.references != "", tables.content.c.references), else_=tables.content.c.message_id)
+
+#: Columns in the order of ``ContentRow``, with what stands for those that were not asked for.
 _NOTHING = literal(b"", LargeBinary)
+_COLUMNS = (
+    (Columns.ENVELOPE, tables.content.c.envelope, _NOTHING),
+    (Columns.BODYSTRUCTURE, tables.content.c.bodystructure, _NOTHING),
+    (Columns.FIELDS, tables.content.c.fields, _NOTHING),
+    (Columns.PARTS, tables.content.c.parts, _NOTHING),
+)
+#: Those that are seldom asked for; the content's number goes into a THREADID.
+_RARE = (
+    (Columns.PREVIEW, tables.content.c.preview, null()),
+    (Columns.THREAD, THREAD_ROOT, literal("")),
+    (Columns.SAVED, _m.saved_at, literal(0)),
+)
+_RARELY = Columns.PREVIEW | Columns.THREAD | Columns.SAVED
 _QUERIES: dict[Columns, Select[Any]] = {}
 
 
 def _content_query(columns: Columns) -> Select[Any]:
     query = _QUERIES.get(columns)
     if query is None:
-        query = (
-            select(_m.uid, *(column if columns & flag else _NOTHING for flag, column in _COLUMNS.items()))
+        wanted: list[Any] = [column if columns & flag else nothing for flag, column, nothing in _COLUMNS]
+        if columns & _RARELY:
+            wanted += [column if columns & flag else nothing for flag, column, nothing in _RARE]
+            wanted.append(_m.content_id)
+        query = _QUERIES[columns] = (
+            select(_m.uid, *wanted)
             .join(
                 tables.content,
                 (tables.content.c.account_id == _m.account_id) & (tables.content.c.id == _m.content_id),
@@ -137,7 +215,6 @@ def _content_query(columns: Columns) -> Select[Any]:
             .where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high")))
             .order_by(_m.uid)
         )
-        _QUERIES[columns] = query
     return query
 
 
@@ -152,12 +229,20 @@ def contents(
         result = connection.execute(
             _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
         )
-        # _COLUMNS has the order of ContentRow.
-        found.update((row[0], ContentRow(*row)) for row in result.all())
+        if columns & _RARELY:
+            found.update((row[0], _rare(account, columns, row)) for row in result.all())
+        else:
+            found.update((row[0], ContentRow(*row)) for row in result.all())
     for uid in uids:
         row = found.get(uid)
         if row is not None:
             yield row
+
+
+def _rare(account: int, columns: Columns, values: Sequence[Any]) -> ContentRow:
+    *given, content = values
+    row = ContentRow(*given)
+    return row._replace(thread=thread_id(account, row.thread, content)) if columns & Columns.THREAD else row
 
 
 def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -171,20 +256,40 @@ def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield low, high
 
 
+def saved(connection: Connection, account: int, mailbox: int) -> dict[int, int]:
+    """When each message came into the mailbox, in seconds since the epoch, by UID."""
+    result = connection.execute(_SAVED, {"account": account, "mailbox": mailbox})
+    return {row.uid: row.saved_at for row in result}
+
+
 # -------------------------------------------------------------------- flags
 
 
-def combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Flags of a row after a STORE; keywords keep the case in which they were first given."""
+def combined(
+    row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str], within: Settable = EVERY_FLAG
+) -> tuple[int, tuple[str, ...]]:
+    """Flags of a row after a STORE; keywords keep the case in which they were first given, our own ones stay.
+
+    Flags that are not ``within`` stay as they are.
+    """
+    new_system, new_keywords = _combined(row, change, system, keywords)
+    return (
+        (row.system & ~within.system) | (new_system & within.system),
+        new_keywords if within.keywords else row.keywords,
+    )
+
+
+def _combined(row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     have = {keyword.casefold(): keyword for keyword in row.keywords}
-    given = {keyword.casefold(): keyword for keyword in keywords}
+    given = {keyword.casefold(): keyword for keyword in keywords if keyword.casefold() not in OWN_KEYWORDS}
+    own = {key: keyword for key, keyword in have.items() if key in OWN_KEYWORDS}
     match change:
         case FlagChange.ADD:
             return row.system | system, tuple(sorted({**given, **have}.values()))
         case FlagChange.REMOVE:
             return row.system & ~system, tuple(sorted(v for k, v in have.items() if k not in given))
         case FlagChange.REPLACE:
-            return system, tuple(sorted({k: have.get(k, v) for k, v in given.items()}.values()))
+            return system, tuple(sorted(({k: have.get(k, v) for k, v in given.items()} | own).values()))
 
 
 def keywords_in(connection: Connection, account: int, mailbox: int) -> set[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from message.collation import bare, casemap, loose_words
 from message.content import Content
 from message.headers import parse_headers
@@ -32,6 +34,7 @@ from storage.model import (
     Columns,
     Dated,
     DateField,
+    EmailId,
     Fuzzy,
     Has,
     HasKeyword,
@@ -42,9 +45,11 @@ from storage.model import (
     SearchKey,
     Size,
     Text,
+    ThreadId,
     UidRanges,
     When,
 )
+from storage.objects import email_id, thread_id
 from storage.texts.api import TextIndex
 from storage.texts.document import BETWEEN, Document, body_text, header_text
 from storage.views import View
@@ -122,7 +127,7 @@ def _cost(key: SearchKey) -> int:
             return 3
         case Header(name=name):
             return 1 if name.lower() in _INDEXED else 2
-        case Dated(field=DateField.SENT):
+        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId():
             return 1
         case Not(key=inner) | Fuzzy(key=inner):
             return _cost(inner)
@@ -190,6 +195,13 @@ class Search:
                 return self._header(name.lower(), Needle.of(needle, fuzzy), rows)
             case Dated(field=DateField.SENT):
                 return self._sent(key, rows)
+            case Dated(field=DateField.SAVED):
+                return self._saved(key, rows)
+            case EmailId(id=wanted):
+                account = self._view.mailbox.account
+                return [row for row in rows if email_id(account, row.content) == wanted]
+            case ThreadId(id=wanted):
+                return self._in_thread(wanted, rows)
             case Body(needle=needle):
                 return self._text(Needle.of(needle, fuzzy), rows, headers=False)
             case Text(needle=needle):
@@ -219,8 +231,7 @@ class Search:
             return [row for row in rows if self._scored(row, needle, needle.score(values.get(row.content, b"")))]
         field = name.encode("ascii", "replace")
         if field in LIST_FIELDS:
-            account, numbers = self._view.mailbox.account, sorted({row.content for row in rows})
-            octets = read(self._database, account, tables.content.c.fields, numbers, self._check_time)
+            octets = self._read(tables.content.c.fields, rows)
             return [
                 row
                 for row in rows
@@ -241,6 +252,24 @@ class Search:
             # Without a usable Date field the day of arrival stands in.
             if _compare(days.get(row.content) or _day(row), key.when, wanted)
         ]
+
+    def _saved(self, key: Dated, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        """Days are those of the site (RFC 8514 section 4.3)."""
+        box = self._view.mailbox
+        with self._database.read() as connection:
+            saved = messages.saved(connection, box.account, box.id)
+        wanted = key.day.year * 10_000 + key.day.month * 100 + key.day.day
+        return [row for row in rows if row.uid in saved and _compare(_local_day(saved[row.uid]), key.when, wanted)]
+
+    def _read(self, column: ColumnElement[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
+        """A content column by content number."""
+        numbers = sorted({row.content for row in rows})
+        return read(self._database, self._view.mailbox.account, column, numbers, self._check_time)
+
+    def _in_thread(self, wanted: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        roots = self._read(messages.THREAD_ROOT, rows)
+        account = self._view.mailbox.account
+        return [row for row in rows if thread_id(account, roots.get(row.content, ""), row.content) == wanted]
 
     def _text(self, needle: Needle, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
         """Texts that the index has are compared; of what it doesn't know the bodies are opened."""
@@ -338,6 +367,11 @@ def _day(row: MessageRow) -> int:
     """Day of the internal date in its own zone, as yyyymmdd."""
     moment = datetime.fromtimestamp(row.internal_date, UTC).astimezone(timezone(timedelta(minutes=row.zone)))
     return moment.year * 10_000 + moment.month * 100 + moment.day
+
+
+def _local_day(moment: int) -> int:
+    t = time.localtime(moment)
+    return t.tm_year * 10_000 + t.tm_mon * 100 + t.tm_mday
 
 
 def _compare(day: int, when: When, wanted: int) -> bool:

@@ -20,6 +20,7 @@ from storage.errors import (
     NotPermitted,
     OverQuota,
 )
+from storage.index import messages
 from storage.model import (
     Age,
     AllOf,
@@ -120,6 +121,50 @@ def test_changes_tell_what_is_new_changed_and_gone(store: Store, account: int) -
     assert news.expunged == (3,)
     assert news.uidnext == 5
     assert list(store.view(account, box.id).uids) == [1, 2, 4]
+
+
+def test_what_vanished_is_known_as_ranges(store: Store, account: int) -> None:
+    fill(store, account, *"abcdefgh")
+    box = store.mailbox(account, "INBOX")
+    store.store_flags(account, box.id, [2, 3, 5], FlagChange.ADD, int(System.DELETED), ())
+    assert store.vanished(account, box.id, 1) == []
+    store.expunge(account, box.id, [2, 3])
+    since = store.mailbox(account, "INBOX").highest_modseq
+    store.expunge(account, box.id, [5])
+    assert store.vanished(account, box.id, 1) == [(2, 3), (5, 5)]
+    assert store.vanished(account, box.id, since) == [(5, 5)]
+
+
+def test_what_was_forgotten_is_told_by_what_is_not_there(store: Store, account: int, tmp_path: Path) -> None:
+    """RFC 7162 section 3.2.6: after a long absence more may be told, never less."""
+    fill(store, account, *"abcdefgh")
+    box = store.mailbox(account, "INBOX")
+    store.view(account, box.id)
+    old = store.mailbox(account, "INBOX").highest_modseq
+    for uid in (2, 4, 8):
+        store.store_flags(account, box.id, [uid], FlagChange.ADD, int(System.DELETED), ())
+        store.expunge(account, box.id)
+    recent = store.mailbox(account, "INBOX").highest_modseq
+    with store._database.write() as connection:
+        upto = messages.old_vanished(connection, account, box.id, 1)
+        assert upto is not None
+        assert old < upto < recent
+        messages.forget_vanished(connection, account, box.id, upto)
+    assert store.mailbox(account, "INBOX").forgotten == upto
+    assert store.vanished(account, box.id, upto) == [(8, 8)]
+    assert store.vanished(account, box.id, old) == [(2, 2), (4, 4), (8, 8)]
+    assert not store.changes(account, box.id, old).whole
+    # A view from before is not brought forward with less than the whole.
+    assert list(store.view(account, box.id).uids) == [1, 3, 5, 6, 7]
+
+
+def test_few_removals_are_not_forgotten(store: Store, account: int) -> None:
+    fill(store, account, *"ab")
+    box = store.mailbox(account, "INBOX")
+    store.store_flags(account, box.id, [1], FlagChange.ADD, int(System.DELETED), ())
+    store.expunge(account, box.id)
+    assert store.scrub(time.time(), 100) == 0
+    assert store.mailbox(account, "INBOX").forgotten == 0
 
 
 def test_store_keeps_what_is_the_same_and_honours_unchanged_since(store: Store, account: int) -> None:
@@ -440,3 +485,37 @@ def test_search(store: Store, account: int) -> None:
         deep = Not(deep)  # type: ignore[arg-type]
     with pytest.raises(LimitReached):
         find(deep)
+
+
+def test_a_replacement_is_all_or_nothing_and_only_what_it_adds_counts(store: Store, account: int) -> None:
+    fill(store, account, "a", "b")
+    inbox, drafts = store.mailbox(account, "INBOX"), store.mailbox(account, "Drafts")
+    used = store.quota(account)
+    old = store.view(account, inbox.id).rows[0]
+    store.set_quota(account, used.used_bytes, used.used_messages)
+    smaller = NewMessage(MemoryContent(b"Subject: c\r\n\r\n"))
+    assert store.replace(account, inbox.id, old.uid, drafts.id, smaller) == 1
+    assert list(store.view(account, inbox.id).uids) == [2]
+    assert list(store.view(account, drafts.id).uids) == [1]
+    after = store.quota(account)
+    assert after.used_messages == used.used_messages
+    assert after.used_bytes < used.used_bytes
+    with pytest.raises(NoSuchMessage):
+        store.replace(account, inbox.id, old.uid, drafts.id, smaller)
+    with pytest.raises(OverQuota):
+        store.replace(account, inbox.id, 2, drafts.id, NewMessage(MemoryContent(b"Subject: d\r\n\r\n" + bytes(5000))))
+    assert list(store.view(account, inbox.id).uids) == [2]
+    assert list(store.view(account, drafts.id).uids) == [1]
+
+
+def test_what_only_the_server_says_of_a_message(store: Store, account: int) -> None:
+    """RFC 9979."""
+    letter = b"Content-Type: image/png\r\nContent-Disposition: attachment\r\n\r\nx"
+    store.deliver([Filing(account, keywords=("$istrusted",))], MemoryContent(letter), None, time.time())
+    store.deliver([Filing(account)], MemoryContent(b"Subject: x\r\n\r\ny"), None, time.time())
+    box = store.mailbox(account, "INBOX")
+    assert [row.keywords for row in store.view(account, box.id).rows] == [("$hasattachment", "$istrusted"), ()]
+    for change in FlagChange:
+        rows = store.store_flags(account, box.id, [1, 2], change, 0, ("$ISTRUSTED", "$hasattachment")).rows
+        assert ["$istrusted" in row.keywords for row in rows] == [True, False]
+        assert not any("$ISTRUSTED" in row.keywords for row in rows)

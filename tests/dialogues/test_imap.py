@@ -3,6 +3,7 @@
 A C: a1 NOOP               connection A sends a line (A may be left out; connections open at their first use, and
                            the greeting is read away)
 A S: a1 OK {any}           the next line must be this; {any} stands for anything, {number} for digits
+                           {number:n} also remembers them as n, which {=n} then stands for, in C: lines too
 A S~ * 1 EXISTS            lines are read until this one
 A X                        the server closes
 @fill INBOX 3              three mails are put into the mailbox behind the server's back
@@ -29,6 +30,7 @@ class Dialogue:
     def __init__(self, running: Service) -> None:
         self._service = running
         self._clients: dict[str, Client] = {}
+        self._known: dict[str, str] = {}
 
     def client(self, name: str | None) -> Client:
         name = name or "A"
@@ -52,19 +54,27 @@ class Dialogue:
         parsed = _LINE.fullmatch(line)
         assert parsed, f"not a line of a dialogue: {line}"
         client, text = self.client(parsed[1]), parsed[3] or ""
+        for name, value in self._known.items():
+            text = text.replace(f"{{={name}}}", value)
         match parsed[2]:
             case "C:":
                 client.send(text.encode() + b"\r\n")
             case "S:":
                 said = client.line()
-                assert _pattern(text).fullmatch(said), f"expected {text!r}, got {said!r}"
+                assert self._fits(text, said), f"expected {text!r}, got {said!r}"
             case "S~":
                 skipped: list[bytes] = []
-                while not _pattern(text).fullmatch(said := client.line()):
+                while not self._fits(text, said := client.line()):
                     skipped.append(said)
                     assert said, f"expected {text!r}, got {skipped}"
             case "X":
                 assert client.ended()
+
+    def _fits(self, text: str, said: bytes) -> bool:
+        found = _pattern(text).fullmatch(said)
+        if found:
+            self._known |= {name: value.decode() for name, value in found.groupdict().items()}
+        return found is not None
 
     def _directive(self, name: str, *arguments: str) -> None:
         match name, arguments:
@@ -84,6 +94,7 @@ class Dialogue:
 
 def _pattern(text: str) -> re.Pattern[bytes]:
     escaped = re.escape(text).replace(r"\{any\}", ".*").replace(r"\{number\}", "[0-9]+")
+    escaped = re.sub(r"\\\{number:([a-z]+)\\\}", r"(?P<\1>[0-9]+)", escaped)
     return re.compile(escaped.encode())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from config.settings import Imap
 from directory.model import Account
 from imap.session.context import Context, Services
 from imap.session.session import Session
-from imap.session.states import State
 from imap.session.steps import Await, Steps
 from imap.wire.parser import Limits, parse
 from storage.api import MailStore
@@ -27,14 +27,35 @@ class _Anybody:
         pass
 
 
-class Engine:
-    """One session that has signed in to account ``number`` of ``store``."""
+class _Alone:
+    """A directory in which nobody can be found to share with."""
 
-    def __init__(self, store: MailStore, account: Account, number: int) -> None:
-        door: Any = None  # signing in is not for the engine alone
-        services = Services(store, door, Imap(), _Anybody())
+    def find(self, login: str) -> Account | None:
+        return None
+
+    def by_keys(self, keys: Iterable[str]) -> dict[str, Account]:
+        return {}
+
+    def group(self, name: str) -> str | None:
+        return None
+
+    def groups_of(self, key: str) -> tuple[str, ...]:
+        return ()
+
+
+def services_of(store: MailStore) -> Services:
+    """What the sessions of one process share."""
+    door: Any = None  # signing in is not for the engine alone
+    return Services(store, door, _Alone(), Imap(), _Anybody())
+
+
+class Engine:
+    """One session that has signed in to the store's account ``number``."""
+
+    def __init__(self, services: Services, account: Account, number: int) -> None:
         self.context = Context(services, "192.0.2.1", tls=True, trusted=False, wake=lambda: None)
-        self.context.account, self.context.number, self.context.state = account, number, State.AUTHENTICATED
+        self.context.number = number
+        self.context.signed_in(account)
         self.session = Session(self.context)
         self._idle: Steps | None = None
 

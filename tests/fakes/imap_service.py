@@ -87,7 +87,15 @@ class Service:
         self.listeners: Listeners = blockingCallFromThread(
             running_reactor(),
             lambda: listen(
-                self.settings, tls, self.store, self.door, sockets, failure_delay=delay, spool=folder, reactor=reactor
+                self.settings,
+                tls,
+                self.store,
+                self.door,
+                directory,
+                sockets,
+                failure_delay=delay,
+                spool=folder,
+                reactor=reactor,
             ),
         )
         for some in sockets.values():

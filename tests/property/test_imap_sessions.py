@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,11 @@ _SYSTEM = (b"\\Seen", b"\\Flagged", b"\\Answered", b"\\Deleted", b"un", b"deux")
 class Picture:
     """What one client believes."""
 
-    def __init__(self, service: Service, seed: int) -> None:
+    def __init__(self, service: Service, seed: int, *enable: str) -> None:
         self.client: Client = signed_in(service)
+        self.by_uid = "QRESYNC" in enable
+        if enable:
+            self.client.ok(f"ENABLE {' '.join(enable)}")
         self.chance = random.Random(seed)
         #: UID (None until told) and flags of each message.
         self.messages: list[dict[str, object]] = []
@@ -45,8 +49,12 @@ class Picture:
             self.messages += [{} for _ in range(int(words[1]) - len(self.messages))]
         elif words[2:] == [b"EXPUNGE"]:
             assert removals, "EXPUNGE in answer to a command that uses numbers"
+            assert not self.by_uid, "EXPUNGE to a client that was promised VANISHED"
             assert 1 <= int(words[1]) <= len(self.messages)
             del self.messages[int(words[1]) - 1]
+        elif words[1:2] == [b"VANISHED"]:
+            assert removals, "VANISHED in answer to a command that uses numbers"
+            self.vanish(words[2])
         elif found := _FETCH.fullmatch(response):
             message = self.messages[int(found[1]) - 1]
             if uid := re.search(rb"UID (\d+)", found[2]):
@@ -58,6 +66,17 @@ class Picture:
                 if b"\\Recent" in named and isinstance(message.get("uid"), int):
                     self.recent.add(message["uid"])  # type: ignore[arg-type]
                 message["flags"] = named - {b"\\Recent"}
+
+    def vanish(self, uids: bytes) -> None:
+        """A UID that the client was not told yet is that of a message after those with lower ones."""
+        for member in uids.split(b","):
+            low, _, high = member.partition(b":")
+            for uid in range(int(low), int(high or low) + 1):
+                known: list[Any] = [one.get("uid") for one in self.messages]
+                lower = [place for place, one in enumerate(known) if one is not None and one < uid]
+                place = known.index(uid) if uid in known else max(lower, default=-1) + 1
+                assert self.messages[place].get("uid", uid) == uid, "VANISHED of a message that is not there"
+                del self.messages[place]
 
     def step(self) -> None:
         chance, count = self.chance, len(self.messages)
@@ -101,11 +120,12 @@ class Picture:
         return [(message["uid"], message["flags"]) for message in self.messages]
 
 
+@pytest.mark.parametrize("enable", [(), ("QRESYNC",)], ids=["numbers", "qresync"])
 @pytest.mark.parametrize("seed", range(6))
-def test_two_sessions(tmp_path: Path, seed: int) -> None:
+def test_two_sessions(tmp_path: Path, seed: int, enable: tuple[str, ...]) -> None:
     with service(tmp_path) as running:
         running.fill("INBOX", 5)
-        pictures = [Picture(running, seed * 2), Picture(running, seed * 2 + 1)]
+        pictures = [Picture(running, seed * 2), Picture(running, seed * 2 + 1, *enable)]
         chance = random.Random(seed)
         for _ in range(150):
             if chance.random() < 0.1:

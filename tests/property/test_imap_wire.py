@@ -35,6 +35,17 @@ PIECES = [
     ),
     *(b'"', b"\\", b"INBOX", b"1:*", b"1,2:3", b"FLAGS", b"BODY[", b"]", b"HEADER.FIELDS", b"<0.5>", b"NIL", b"\xff"),
     *(b"RETURN", b"NOT ", b"OR ", b"SUBJECT ", b"+FLAGS", b"\\Seen", b"1-Feb-2026", b"&AOk-", b"&", b"*", b"%", b"~"),
+    *(
+        b"QRESYNC (",
+        b"VANISHED",
+        b"CATENATE (",
+        b"URL ",
+        b"TEXT ",
+        b"UTF8 (",
+        b"~{3+}\r\n",
+        b"BINARY[",
+        b"PREVIEW (LAZY)",
+    ),
     *(b"MODSEQ", b"99999999999999999999", b"CHANGEDSINCE", b"{99999999999999999999999}\r\n"),
 ]
 STREAMS = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)), max_size=40).map(b"".join)
@@ -77,10 +88,10 @@ def test_the_octets_of_commands_are_the_stream(octets: bytes) -> None:
             assert all(b"\n" not in text for text in event.texts)
 
 
-def outcome(texts: tuple[bytes, ...], literals: tuple[Literal, ...]) -> tuple[bytes | None, str]:
+def outcome(texts: tuple[bytes, ...], literals: tuple[Literal, ...], utf8: bool = False) -> tuple[bytes | None, str]:
     """The tag of a command, read or refused, and what became of it. Anything but the two errors fails the test."""
     try:
-        request = parse(texts, literals, Limits())
+        request = parse(texts, literals, Limits(), utf8)
     except (ParseError, BadName) as error:
         return error.tag, error.text
     return request.tag, "read"
@@ -92,6 +103,7 @@ def test_any_command_parses_or_is_refused_properly(octets: bytes) -> None:
         if isinstance(event, Complete):
             tag, text = outcome(event.texts, event.literals)
             assert text
+            assert outcome(event.texts, event.literals, utf8=True)[0] == tag
             assert tag is None or event.texts[0].startswith(tag)
 
 

@@ -524,3 +524,28 @@ def test_a_store_that_is_away_does_not_make_idle_spin(start: Start, monkeypatch:
     monkeypatch.undo()
     client.send(b"DONE\r\n")
     assert client.until(b"i")[-1].startswith(b"i OK")
+
+
+def test_a_long_command_says_that_it_is_at_work(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9585: until the answer begins, and never within it."""
+    service = start()
+    gate, begun = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> list[int]:
+        begun.set()
+        gate.wait(10)
+        return []
+
+    monkeypatch.setattr(service.store, "search", slow)
+    monkeypatch.setattr("imap.server.PROGRESS", 0.0)
+    client, idle = signed_in(service, "INBOX"), signed_in(service, "INBOX")
+    client.send(b"a SEARCH ALL\r\n")
+    assert begun.wait(10)
+    tell: Any = service.listeners._shared.tell_progress
+    for _ in range(2):
+        blockingCallFromThread(reactor, tell)
+        assert client.line().startswith(b'* OK [INPROGRESS ("a" NIL NIL)] ')
+    gate.set()
+    assert client.until(b"a")[0] == b"* SEARCH"
+    blockingCallFromThread(reactor, tell)
+    assert client.ok("NOOP") == idle.ok("NOOP") == []

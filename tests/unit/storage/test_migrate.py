@@ -6,10 +6,17 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import column, insert, select, table, text
 
+from config.settings import Store as Settings
+from message.content import MemoryContent
+from storage import tables
+from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
+from storage.doorbell import Doorbell
 from storage.migrate import is_current, upgrade
+from storage.model import NewMessage
+from storage.store import Store
 
 
 def test_the_steps_lead_to_the_declared_schema(tmp_path: Path) -> None:
@@ -42,9 +49,48 @@ def test_what_autogenerate_does_not_compare_is_the_same_too(tmp_path: Path) -> N
     declared.close()
 
 
+def test_mail_of_the_first_release_stays(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    upgrade(database, "0001")
+    box = {"account_id": 1, "id": 1, "name": "INBOX", "uidvalidity": 7, "uidnext": 2, "modseq": 2, "messages": 1}
+    box |= {"unseen": 1, "deleted": 0, "size": 3, "first_recent": 1, "folder": ""}
+    content: dict[str, object] = {"account_id": 1, "id": 1, "has_attachment": False, "digest": b"d"}
+    content |= dict.fromkeys(("envelope", "bodystructure", "fields", "parts"), b"x")
+    content |= dict.fromkeys(("subject", "base_subject", "from_", "to", "cc", "bcc", "message_id", "references"), "é")
+    with database.write() as connection:
+        for name, row in (("mailbox", box), ("content", content)):
+            connection.execute(insert(table(name, *map(column, row))), row)
+    upgrade(database)
+    assert is_current(database)
+    with database.read() as connection:
+        found = connection.execute(select(tables.mailbox)).one()
+        assert (found.name, found.uidnext, found.forgotten) == ("INBOX", 2, 0)
+        assert connection.execute(select(tables.content)).one().preview is None
+    database.close()
+
+
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/index.db")
     upgrade(database)
     upgrade(database)
     assert is_current(database)
+    database.close()
+
+
+def test_a_store_of_the_first_schema_with_mail_in_it(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    upgrade(database, "0001")
+    assert not is_current(database)
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO store_account VALUES (1, 'marie', 9, 2, 1, 7, 0, 0, NULL, NULL)"))
+        connection.execute(
+            text("INSERT INTO mailbox VALUES (1, 1, 'INBOX', 7, 3, 9, 0, 0, 0, 0, 1, NULL, '', NULL)"),
+        )
+    upgrade(database)
+    assert is_current(database)
+    store = Store(database, Maildir(tmp_path / "mail"), Settings(), Doorbell(tmp_path / "bells"))
+    box = store.mailbox(1, "INBOX")
+    assert (box.uidvalidity, box.uidnext, box.has_acl) == (7, 3, False)
+    assert store.append(1, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))]) == [3]
+    store.close()
     database.close()

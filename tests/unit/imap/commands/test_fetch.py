@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from message.content import Content
+from storage import tables
 from storage.errors import Damaged
 from storage.model import MessageRow
 from tests.fakes.imap_service import Client, Service, eventually, service, signed_in
@@ -163,3 +165,33 @@ def test_news_that_cannot_be_had_do_not_cost_the_answer(running: Service, monkey
     assert client.command("NOOP")[-1].split(b" ")[1] == b"OK"
     monkeypatch.undo()
     assert eventually(lambda: any(b"EXISTS" in response for response in client.ok("NOOP")))
+
+
+def test_previews_of_mail_that_was_there_before_them(tmp_path: Path) -> None:
+    with service(tmp_path) as running:
+        running.fill("INBOX", 2)
+        with running.database.write() as connection:
+            connection.execute(update(tables.content).values(preview=None))
+        client = signed_in(running, "INBOX")
+        assert client.ok("FETCH 1 (PREVIEW (LAZY))") == [b"* 1 FETCH (PREVIEW NIL)"]
+        words = "Bonjour à tous, à demain.".encode()
+        assert client.ok("FETCH 1 (PREVIEW UID)") == [b"* 1 FETCH (UID 1 PREVIEW {%d}\r\n%b)" % (len(words), words)]
+
+
+def test_what_was_appended_with_nul_comes_back(tmp_path: Path) -> None:
+    """RFC 3516 sections 4.4 and 6: kept in base64, and decoded again on the way out."""
+    with service(tmp_path) as running:
+        client = signed_in(running, "INBOX")
+        octets = b"Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\x01\x02"
+        *_, tagged = client.command(b"APPEND INBOX {%d+}\r\n%b" % (len(octets), octets))
+        assert b" BAD " in tagged
+        client.ok(b"APPEND INBOX ~{%d+}\r\n%b" % (len(octets), octets))
+        stored = b"Content-Transfer-Encoding: base64\r\nContent-Type: image/png\r\n\r\nAAEC\r\n"
+        assert client.ok("FETCH 1 BODY.PEEK[]") == [b"* 1 FETCH (BODY[] {%d}\r\n%b)" % (len(stored), stored)]
+        assert client.ok("FETCH 1 BINARY.SIZE[1]") == [b"* 1 FETCH (BINARY.SIZE[1] 3)"]
+        client.send(b"x FETCH 1 BINARY.PEEK[1]\r\n")
+        assert client.line() == b"* 1 FETCH (BINARY[1] ~{3}"
+        assert client.octets(3) == b"\x00\x01\x02"
+        assert client.until(b"x")[0] == b")"
+        *_, tagged = client.command(b"APPEND INBOX ~{15+}\r\nSubject: \x00\r\n\r\nx")
+        assert b" NO [UNKNOWN-CTE] " in tagged

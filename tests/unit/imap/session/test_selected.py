@@ -37,7 +37,17 @@ def test_removals_are_counted_one_after_the_other() -> None:
     box = SelectedMailbox(view(5, *((uid, 1) for uid in range(1, 6))), read_only=False)
     news = box.advance(view(6, (3, 1), (5, 1)), expunge=True)
     assert news.expunged == (1, 1, 2)
+    assert news.vanished == (1, 2, 4)
     assert list(box.uids) == [3, 5]
+
+
+def test_all_is_told_up_to_before_the_first_removal_held_back() -> None:
+    box = SelectedMailbox(view(5, (1, 1), (2, 1)), read_only=False)
+    box.advance(view(7, (1, 1)), expunge=False)
+    box.advance(view(9, (1, 9)), expunge=False)
+    assert box.settled == 5
+    box.advance(box.view, expunge=True)
+    assert box.settled == 9
 
 
 def test_removals_held_back_keep_their_numbers() -> None:
@@ -49,7 +59,7 @@ def test_removals_held_back_keep_their_numbers() -> None:
     assert box.has_gone
     assert [number for number, _ in box.rows(places(box, b"1:*"))] == [1, 3, 4]
     news = box.advance(box.view, expunge=True)
-    assert news == News(expunged=(2,))
+    assert news == News(expunged=(2,), vanished=(2,))
     assert not box.has_gone
     assert box.number(4) == 3
 

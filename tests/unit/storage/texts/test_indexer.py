@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 
 from config.settings import Store as Settings
@@ -165,7 +164,7 @@ def test_accounts_behind_are_found_by_an_index_of_their_own(mail: Mail) -> None:
 
 def test_a_store_of_the_release_before_is_indexed(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/old.db")
-    command.upgrade(migrate._config(database), "0001")
+    migrate.upgrade(database, "0001")
     with database.write() as connection:
         connection.execute(
             text(

@@ -1,0 +1,214 @@
+"""Names of mailboxes as a session sees them: its own, other people's, shared ones (RFC 2342, RFC 4314).
+
+``INBOX`` and all other names without a prefix are of the session's own account. ``user/LOGIN/NAME`` is a mailbox of
+somebody else, ``shared/LOGIN/NAME`` one of an account of role shared. A mailbox to which a session has no right, one
+that does not exist and one of an account that does not exist are the same: NoSuchMailbox.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from directory.api import People
+from directory.model import Account, Role
+from imap.errors import Refused
+from imap.session.rights import ALL, ANYONE, SHOWS, Rights, effective
+from storage.api import MailStore
+from storage.errors import NoSuchMailbox
+from storage.model import DELIMITER, Grant, Mailbox
+
+#: Prefixes of the namespaces of other people and of shared accounts.
+OTHERS = "user" + DELIMITER
+SHARED = "shared" + DELIMITER
+
+#: Seconds that the groups of an account are remembered.
+GROUPS_AGE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A mailbox, the name under which the session sees it, and what the session may do there."""
+
+    name: str
+    mailbox: Mailbox
+    rights: Rights
+
+    @property
+    def account(self) -> int:
+        """The store's number of the account that has the mailbox."""
+        return self.mailbox.account
+
+    @property
+    def id(self) -> int:
+        """The store's number of the mailbox within its account."""
+        return self.mailbox.id
+
+    def need(self, needed: Rights) -> Place:
+        """The place itself when it gives these rights; else Refused, or NoSuchMailbox where it must not be known."""
+        if needed in self.rights:
+            return self
+        if Rights.LOOKUP in self.rights:
+            raise no_right()
+        raise NoSuchMailbox("no such mailbox here")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An account with what its mailboxes' names begin with in this session (nothing for its own)."""
+
+    number: int
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPlace:
+    """A name that need not exist yet: whose mailbox it would be, and what it is called there."""
+
+    owner: Owner
+    inner: str
+
+    @property
+    def account(self) -> int:
+        """The store's number of the account."""
+        return self.owner.number
+
+
+def no_right() -> Refused:
+    """NO [NOPERM] (RFC 5530 section 3), where the mailbox may be known of."""
+    return Refused("Droit insuffisant / You have no right to do that", b"NOPERM")
+
+
+class Names:
+    """What the names mean for one signed-in account."""
+
+    def __init__(self, store: MailStore, people: People, account: Account, number: int) -> None:
+        self._store = store
+        self._people = people
+        self._account = account
+        self.own = Owner(number, "")
+        self._identifiers: frozenset[str] = frozenset()
+        self._asked = float("-inf")
+
+    @property
+    def own_identifier(self) -> str:
+        return identifier_of(self._account)
+
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """Under which identifiers of access control lists the account goes, asked again every ``GROUPS_AGE``."""
+        if time.monotonic() - self._asked > GROUPS_AGE:
+            groups = self._people.groups_of(self._account.key)
+            self._identifiers = frozenset({ANYONE, self.own_identifier, *(f"group:{name}" for name in groups)})
+            self._asked = time.monotonic()
+        return self._identifiers
+
+    # ---------------------------------------------------------------- one name
+
+    def find(self, name: str) -> Place:
+        """The mailbox of that name and the rights to it. Raises NoSuchMailbox; the rights may be none."""
+        if not name.startswith((OTHERS, SHARED)):
+            return self.place(self.own, self._store.mailbox(self.own.number, name))
+        try:
+            # Made before there were namespaces: it stays in reach.
+            return self.place(self.own, self._store.mailbox(self.own.number, name))
+        except NoSuchMailbox:
+            owner, inner = self._split(name)
+            return self.place(owner, self._store.mailbox(owner.number, inner))
+
+    def place(self, owner: Owner, mailbox: Mailbox) -> Place:
+        """A mailbox with its name here and the rights to it."""
+        return Place(owner.prefix + mailbox.name, mailbox, self.rights(mailbox))
+
+    def future(self, name: str) -> NewPlace:
+        """Where a mailbox of that name would be made: Refused without the right to (RFC 4314 section 4, CREATE)."""
+        if not name.startswith((OTHERS, SHARED)):
+            owner, inner = self.own, name
+        else:
+            try:
+                owner, inner = self._split(name)
+            except NoSuchMailbox:
+                raise no_right() from None
+        if Rights.CREATE not in self._above(owner, inner):
+            raise no_right()
+        return NewPlace(owner, inner)
+
+    def _above(self, owner: Owner, inner: str) -> Rights:
+        """Rights to the next mailbox above a name; above all of them is the owner alone."""
+        parent = inner.rpartition(DELIMITER)[0]
+        while parent:
+            try:
+                return self.rights(self._store.mailbox(owner.number, parent))
+            except NoSuchMailbox:
+                parent = parent.rpartition(DELIMITER)[0]
+        return ALL if owner.number == self.own.number else Rights.NONE
+
+    def _split(self, name: str) -> tuple[Owner, str]:
+        """Owner and inner name of a name with a prefix. Raises NoSuchMailbox."""
+        prefix, login, inner = (*name.split(DELIMITER, 2), "", "")[:3]
+        account = self._people.find(login) if login and inner else None
+        if account is None or prefix + DELIMITER != _namespace(account):
+            raise NoSuchMailbox(f"no mailbox named {name}")
+        number = self._store.sharing.account_number(account.key)
+        if number is None:
+            raise NoSuchMailbox(f"no mailbox named {name}")
+        if number == self.own.number:
+            return self.own, inner
+        return Owner(number, _prefix(account)), inner
+
+    # ---------------------------------------------------------------- all names
+
+    def visible(self) -> list[Place]:
+        """All mailboxes that the session may know of, its own first."""
+        boxes = self._store.mailboxes(self.own.number)
+        acls = self._store.sharing.acls(self.own.number) if any(box.has_acl for box in boxes) else {}
+        own = [Place(box.name, box, self._of(box, acls[box.id]) if box.id in acls else ALL) for box in boxes]
+        return own + [place for _, places in self.others() for place in places]
+
+    def others(self) -> Iterator[tuple[Owner, list[Place]]]:
+        """Accounts that share something with this one, each with the mailboxes that may be known of."""
+        numbers = self._store.sharing.accounts_that_share(self.identifiers)
+        numbers.pop(self.own.number, None)
+        people = self._people.by_keys(numbers.values())
+        for number, key in numbers.items():
+            account = people.get(key)
+            if account is None or any(mark in account.login for mark in DELIMITER + "*%"):
+                continue
+            owner = Owner(number, _prefix(account))
+            acls = self._store.sharing.acls(number)
+            places = [
+                Place(owner.prefix + box.name, box, self._of(box, acls[box.id]))
+                for box in self._store.mailboxes(number)
+                if box.id in acls
+            ]
+            visible = [place for place in places if Rights.LOOKUP in place.rights]
+            if visible:
+                yield owner, visible
+
+    # ---------------------------------------------------------------- rights
+
+    def rights(self, mailbox: Mailbox) -> Rights:
+        """The rights to a mailbox of any account."""
+        if not mailbox.has_acl:
+            return ALL if mailbox.account == self.own.number else Rights.NONE
+        return self._of(mailbox, self._store.sharing.acl(mailbox.account, mailbox.id))
+
+    def _of(self, mailbox: Mailbox, grants: tuple[Grant, ...]) -> Rights:
+        owner = self.own_identifier if mailbox.account == self.own.number else None
+        rights = effective(grants, self.identifiers, owner=owner)
+        # Rights of which none shows the mailbox are as good as none (RFC 4314 section 6).
+        return rights if rights & SHOWS else Rights.NONE
+
+
+def identifier_of(account: Account) -> str:
+    """An account in access control lists."""
+    return f"user:{account.key}"
+
+
+def _namespace(account: Account) -> str:
+    return SHARED if account.role is Role.SHARED else OTHERS
+
+
+def _prefix(account: Account) -> str:
+    return _namespace(account) + account.login + DELIMITER
