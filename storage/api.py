@@ -73,6 +73,10 @@ class MailboxView(Protocol):
         """The row of a UID, None when it is gone."""
         ...
 
+    def changed_since(self, modseq: int) -> Sequence[MessageRow]:
+        """Rows with a higher mod-sequence, by rising UID. Quick for what happened lately."""
+        ...
+
 
 class Sharing(Protocol):
     """Access control lists, and who shares something with whom. What rights allow is the listener's to say."""

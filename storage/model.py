@@ -196,13 +196,14 @@ class Columns(IntFlag):
     PREVIEW = 16
     THREAD = 32
     SAVED = 64
+    EMAIL = 128
 
 
 class ContentRow(NamedTuple):
     """Columns of a message's content; those not asked for are empty.
 
-    ``preview`` is None where it was never made. ``thread`` is a THREADID (RFC 8474). ``saved_at`` is when the message
-    came into the mailbox, in seconds since the epoch.
+    ``preview`` is None where it was never made. ``saved_at`` is when the message came into the mailbox, in seconds
+    since the epoch. ``thread`` and ``email`` are a THREADID and an EMAILID (RFC 8474).
     """
 
     uid: int
@@ -211,8 +212,9 @@ class ContentRow(NamedTuple):
     fields: bytes
     parts: bytes
     preview: str | None = None
-    thread: str = ""
     saved_at: int = 0
+    thread: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)

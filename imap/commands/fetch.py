@@ -26,7 +26,6 @@ from imap.wire import encoder
 from imap.wire.errors import ParseError
 from storage.errors import Damaged, NoSuchMessage
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
-from storage.objects import email_id
 from storage.zone import local_zone
 
 log = structlog.get_logger()
@@ -54,12 +53,13 @@ class Plan:
 
 
 _UID_AND_FLAGS = (c.Datum.UID, c.Datum.FLAGS)
-_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ, c.Datum.EMAILID)
+_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ)
 
 
 _COLUMNS = {
     c.Datum.ENVELOPE: Columns.ENVELOPE,
     c.Datum.BODYSTRUCTURE: Columns.BODYSTRUCTURE,
+    c.Datum.EMAILID: Columns.EMAIL,
     c.Datum.THREADID: Columns.THREAD,
     c.Datum.SAVEDATE: Columns.SAVED,
     c.Datum.PREVIEW: Columns.PREVIEW,
@@ -169,7 +169,6 @@ Render = Callable[[MessageRow], bytes]
 
 def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ...]:
     is_recent = box.is_recent
-    account = box.view.mailbox.account
     flags = encoder.flags
     if box.recent:
 
@@ -186,7 +185,6 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
         c.Datum.INTERNALDATE: lambda row: b"INTERNALDATE " + encoder.date_time(row.internal_date, row.zone),
         c.Datum.SIZE: lambda row: b"RFC822.SIZE %d" % row.size,
         c.Datum.MODSEQ: lambda row: b"MODSEQ (%d)" % row.modseq,
-        c.Datum.EMAILID: lambda row: b"EMAILID (%b)" % email_id(account, row.content).encode(),
     }
     return tuple(table[item] for item in items)
 
@@ -333,6 +331,8 @@ def _ready(item: c.Item, content: ContentRow) -> bytes:
         return b"ENVELOPE " + content.envelope
     if item is c.Datum.BODYSTRUCTURE:
         return b"BODYSTRUCTURE " + content.bodystructure
+    if item is c.Datum.EMAILID:
+        return b"EMAILID (%b)" % content.email.encode()
     if item is c.Datum.THREADID:
         return b"THREADID (%b)" % content.thread.encode()
     if item is c.Datum.SAVEDATE:

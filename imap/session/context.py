@@ -59,7 +59,7 @@ class Services:
 
 
 class MailboxGone(Exception):
-    """The selected mailbox was deleted or made anew by somebody: the session can't go on (RFC 2180 section 3.3)."""
+    """The selected mailbox was deleted, made anew or closed to us: the session can't go on (RFC 2180 section 3.3)."""
 
 
 @dataclass

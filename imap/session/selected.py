@@ -191,7 +191,7 @@ class SelectedMailbox:
             vanished = tuple(before[place] for place in gone)
         else:
             self.uids = view.uids
-        changed = self._changed(view, old)
+        changed = self._changed(view)
         keywords = self._learn_keywords([row for _, row in changed], view.rows[old:])
         if arrived:
             self._last_uid = arrived[-1]
@@ -215,11 +215,12 @@ class SelectedMailbox:
         self.uids = view.uids
         return gone
 
-    def _changed(self, view: MailboxView, old: int) -> tuple[tuple[int, MessageRow], ...]:
+    def _changed(self, view: MailboxView) -> tuple[tuple[int, MessageRow], ...]:
         since = self._modseq
         if view.highest_modseq <= since:
             return ()
-        changed = [row for row in view.rows[:old] if row.modseq > since and self._told.get(row.uid) != row.modseq]
+        last, told = self._last_uid, self._told
+        changed = [row for row in view.changed_since(since) if row.uid <= last and told.get(row.uid) != row.modseq]
         return tuple((number, row) for row in changed if (number := self.number(row.uid)) is not None)
 
     def _learn_keywords(self, *rows: Iterable[MessageRow]) -> bool:

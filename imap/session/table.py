@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from imap.commands import (
+    acl,
     append,
     authenticate,
     basic,
@@ -78,6 +79,11 @@ TABLE: dict[type[c.Command], Row] = {
     c.Namespace: Row(_SIGNED_IN, News.ALL, listing.namespace, blocks=False),
     c.Append: Row(_SIGNED_IN, News.ALL, append.append),
     c.Idle: Row(_SIGNED_IN, News.ALL, idle.idle, blocks=False),
+    c.SetAcl: Row(_SIGNED_IN, News.ALL, acl.set_),
+    c.DeleteAcl: Row(_SIGNED_IN, News.ALL, acl.delete),
+    c.GetAcl: Row(_SIGNED_IN, News.ALL, acl.get),
+    c.ListRights: Row(_SIGNED_IN, News.ALL, acl.list_rights),
+    c.MyRights: Row(_SIGNED_IN, News.ALL, acl.my_rights),
     c.GetQuota: Row(_SIGNED_IN, News.ALL, quota.get),
     c.GetQuotaRoot: Row(_SIGNED_IN, News.ALL, quota.roots),
     c.SetQuota: Row(_SIGNED_IN, News.ALL, quota.set_),

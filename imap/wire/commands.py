@@ -237,6 +237,46 @@ class Idle(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SetAcl(Command):
+    """RFC 4314 section 3.1: ``rights`` are letters as the client wrote them."""
+
+    mailbox: str
+    identifier: str
+    change: FlagChange
+    rights: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAcl(Command):
+    """RFC 4314 section 3.2."""
+
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetAcl(Command):
+    """RFC 4314 section 3.3."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRights(Command):
+    """RFC 4314 section 3.4."""
+
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyRights(Command):
+    """RFC 4314 section 3.5."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compress(Command):
     """RFC 4978; ``mechanism`` in capitals."""
 

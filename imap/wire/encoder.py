@@ -41,16 +41,18 @@ def quoted(octets: bytes, utf8: bool = False) -> bytes:
     return literal(octets)
 
 
+def astring(octets: bytes, utf8: bool = False) -> bytes:
+    """An atom where it can be, else a string."""
+    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets, utf8)
+
+
 def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
 def mailbox(name: str, utf8: bool) -> bytes:
     """A mailbox name: an atom if that does, else a string; in UTF-8 for clients that take it."""
-    octets = name.encode() if utf8 else mutf7.encode(name)
-    if _ATOM.fullmatch(octets) and octets.upper() != b"NIL":
-        return octets
-    return quoted(octets, utf8)
+    return astring(name.encode() if utf8 else mutf7.encode(name), utf8)
 
 
 @lru_cache(maxsize=10_000)
@@ -117,8 +119,17 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return b"* FLAGS (" + b" ".join(names) + b")\r\n"
         case r.Listed():
             return _listed(response, utf8)
-        case r.NamespaceData():
-            return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
+        case r.NamespaceData(others, shared):
+            spaces = (b'(("%b" "%b"))' % (prefix.encode(), DELIMITER.encode()) for prefix in ("", others, shared))
+            return b"* NAMESPACE " + b" ".join(spaces) + b"\r\n"
+        case r.Acl(name, entries):
+            listed = (astring(text.encode(), utf8) for entry in entries for text in entry)
+            return b" ".join((b"* ACL", mailbox(name, utf8), *listed)) + b"\r\n"
+        case r.GrantableRights(name, identifier, required, optional):
+            words = (astring(text.encode(), utf8) for text in (identifier, required, *optional))
+            return b" ".join((b"* LISTRIGHTS", mailbox(name, utf8), *words)) + b"\r\n"
+        case r.OwnRights(name, rights):
+            return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8), astring(rights.encode(), utf8))
         case r.MailboxStatus(name, pairs):
             body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"

@@ -257,7 +257,7 @@ def _status(p: Parser) -> c.Command:
 
 
 _LIST_SELECT = {b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"}
-_LIST_GIVE = {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"}
+_LIST_GIVE = {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS"}
 
 
 def _list(p: Parser) -> c.Command:
@@ -362,6 +362,21 @@ def _append(p: Parser) -> c.Command:
     if not messages:
         raise ParseError("APPEND takes a message")
     return c.Append(mailbox, tuple(messages))
+
+
+def _text(p: Parser) -> str:
+    """A space and an astring in UTF-8."""
+    p.space()
+    try:
+        return p.astring().decode()
+    except UnicodeDecodeError:
+        raise ParseError("that is not UTF-8") from None
+
+
+def _set_acl(p: Parser) -> c.Command:
+    mailbox, identifier, rights = _mailbox(p), _text(p), _text(p)
+    sign = rights[:1].encode() if rights[:1] in ("+", "-") else b""
+    return c.SetAcl(mailbox, identifier, _CHANGES[sign], rights[len(sign) :])
 
 
 def _replace(uid: bool) -> Rule:
@@ -652,6 +667,11 @@ RULES: dict[bytes, Rule] = {
     b"REPLACE": _replace(uid=False),
     b"UID REPLACE": _replace(uid=True),
     b"IDLE": _bare(c.Idle()),
+    b"SETACL": _set_acl,
+    b"DELETEACL": lambda p: c.DeleteAcl(_mailbox(p), _text(p)),
+    b"GETACL": lambda p: c.GetAcl(_mailbox(p)),
+    b"LISTRIGHTS": lambda p: c.ListRights(_mailbox(p), _text(p)),
+    b"MYRIGHTS": lambda p: c.MyRights(_mailbox(p)),
     b"GETQUOTA": _get_quota,
     b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),
     b"SETQUOTA": _set_quota,

@@ -64,7 +64,36 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceData:
-    """One personal namespace without prefix (RFC 2342)."""
+    """The personal namespace, which has no prefix, and the prefixes of the other two (RFC 2342)."""
+
+    others: str
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """RFC 4314 section 3.6: identifiers with the letters of their rights."""
+
+    mailbox: str
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantableRights:
+    """LISTRIGHTS (RFC 4314 section 3.7): letters that are always given, and those that can be, each by itself."""
+
+    mailbox: str
+    identifier: str
+    required: str
+    optional: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRights:
+    """MYRIGHTS (RFC 4314 section 3.8)."""
+
+    mailbox: str
+    rights: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +215,9 @@ Response = (
     | ServerId
     | Listed
     | NamespaceData
+    | Acl
+    | GrantableRights
+    | OwnRights
     | MailboxStatus
     | Flags
     | Exists

@@ -127,7 +127,7 @@ def _cost(key: SearchKey) -> int:
             return 3
         case Header(name=name):
             return 1 if name.lower() in _INDEXED else 2
-        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId():
+        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId() | EmailId():
             return 1
         case Not(key=inner) | Fuzzy(key=inner):
             return _cost(inner)
@@ -198,8 +198,8 @@ class Search:
             case Dated(field=DateField.SAVED):
                 return self._saved(key, rows)
             case EmailId(id=wanted):
-                account = self._view.mailbox.account
-                return [row for row in rows if email_id(account, row.content) == wanted]
+                emails = self._emails(rows)
+                return [row for row in rows if emails[row.uid] == wanted]
             case ThreadId(id=wanted):
                 return self._in_thread(wanted, rows)
             case Body(needle=needle):
@@ -266,10 +266,14 @@ class Search:
         numbers = sorted({row.content for row in rows})
         return read(self._database, self._view.mailbox.account, column, numbers, self._check_time)
 
+    def _emails(self, rows: Sequence[MessageRow]) -> dict[int, str]:
+        """EMAILID by UID."""
+        digests = self._read(tables.content.c.digest, rows)
+        return {row.uid: email_id(digests.get(row.content, b""), row.internal_date, row.zone) for row in rows}
+
     def _in_thread(self, wanted: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        roots = self._read(messages.THREAD_ROOT, rows)
-        account = self._view.mailbox.account
-        return [row for row in rows if thread_id(account, roots.get(row.content, ""), row.content) == wanted]
+        roots, emails = self._read(messages.THREAD_ROOT, rows), self._emails(rows)
+        return [row for row in rows if thread_id(roots.get(row.content, ""), emails[row.uid]) == wanted]
 
     def _text(self, needle: Needle, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
         """Texts that the index has are compared; of what it doesn't know the bodies are opened."""

@@ -73,8 +73,7 @@ class Service:
         self.door = Authenticator(directory, Attempts(self.database, QUICK), QUICK)
         self.accounts = Accounts(self.database, passwords)
         for login in ("marie", "paul"):
-            address = f"{login}@example.org"
-            self.accounts.add(NewAccount(login, login.title(), Role.TEACHER, (address,), password=PASSWORD))
+            self.add_account(login)
         self.key = self.accounts.show("marie").key
         self.account = self.store.open_account(self.key)
         self.ca, certificate, key = certificates.make(folder / "tls", "Test", ("localhost", "127.0.0.1"))
@@ -102,6 +101,19 @@ class Service:
             some[0].close()
         self._stopped = False
         self._put = 0
+
+    def add_account(self, login: str, role: str = "teacher") -> int:
+        """One more account; returns the store's number of it."""
+        address = f"{login}@example.org"
+        self.accounts.add(NewAccount(login, login.title(), Role(role), (address,), password=PASSWORD))
+        return self.store.open_account(self.accounts.show(login).key)
+
+    def give(self, login: str, mailbox: str, to: str, rights: str) -> None:
+        """Give an account rights to somebody's mailbox, past all protocol."""
+        number = self.store.open_account(self.accounts.show(login).key)
+        box = self.store.mailbox(number, mailbox)
+        identifier = f"user:{self.accounts.show(to).key}"
+        self.store.sharing.change_acl(number, box.id, identifier, lambda before: rights or None)
 
     def deliver(self, mailbox: str = "INBOX", octets: bytes | None = None) -> int:
         """A mail comes in; returns its UID."""
