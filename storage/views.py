@@ -68,6 +68,13 @@ class View:
             return self._rows[place]
         return None
 
+    def some(self, uids: Sequence[int]) -> Sequence[MessageRow]:
+        """The rows of those UIDs (rising) that are there."""
+        if len(uids) < len(self._uids) // 8:
+            return [row for uid in uids if (row := self.row(uid)) is not None]
+        wanted = set(uids)
+        return [row for row in self._rows if row.uid in wanted]
+
     def changed_since(self, modseq: int) -> Sequence[MessageRow]:
         known_since, latest = self._latest
         return [row for row in (latest if modseq >= known_since else self._rows) if row.modseq > modseq]

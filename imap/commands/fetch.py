@@ -13,6 +13,7 @@ from itertools import islice
 
 import structlog
 
+from imap.commands.search import page
 from imap.commands.sections import Body, UnknownEncoding, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.rendered import BLOCK
@@ -105,12 +106,14 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
+    if command.partial is not None:
+        rows = iter(page(list(rows), command.partial))
     if context.uid_only:
         rows = ((row.uid, row) for _, row in rows)
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
-    elif command.changed_since is not None or box.has_gone or context.uid_only:
+    elif command.changed_since is not None or command.partial is not None or box.has_gone or context.uid_only:
         yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     else:
         yield from _light_blocks(context, box, plan, places)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 from imap.wire import mutf7
 from imap.wire import responses as r
 from imap.wire.lexer import MONTHS
 from imap.wire.sets import write_ranges
-from storage.model import DELIMITER, System
+from storage.model import DELIMITER, System, Thread
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
@@ -133,14 +134,13 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
-            pieces = [b"* SEARCH"]
-            if numbers:
-                pieces.append(" ".join(map(str, numbers)).encode())
-            if modseq is not None:
-                pieces.append(b"(MODSEQ %d)" % modseq)
-            return b" ".join(pieces) + b"\r\n"
+            return _numbers(b"* SEARCH", numbers, modseq)
+        case r.SortResult(numbers, modseq):
+            return _numbers(b"* SORT", numbers, modseq)
+        case r.Threads(threads):
+            return _threads(threads)
         case r.ExtendedSearchResult():
-            return _extended_search(response)
+            return _extended_search(response, utf8)
         case r.QuotaData(root, resources):
             body = b" ".join(b"%b %d %d" % resource for resource in resources)
             return b"* QUOTA " + quoted(root.encode()) + b" (" + body + b")\r\n"
@@ -174,8 +174,49 @@ def _listed(response: r.Listed, utf8: bool) -> bytes:
     return line + b"\r\n"
 
 
-def _extended_search(response: r.ExtendedSearchResult) -> bytes:
-    pieces = [b'* ESEARCH (TAG "' + response.tag + b'")']
+def _numbers(start: bytes, numbers: Sequence[int], modseq: int | None) -> bytes:
+    pieces = [start]
+    if numbers:
+        pieces.append(" ".join(map(str, numbers)).encode())
+    if modseq is not None:
+        pieces.append(b"(MODSEQ %d)" % modseq)
+    return b" ".join(pieces) + b"\r\n"
+
+
+def _threads(threads: Sequence[Thread]) -> bytes:
+    """``* THREAD (2)(3 6 (4 23)(44 7 96))``, written without recursion, for threads may be of any depth."""
+    pieces = [b"* THREAD"]
+    if threads:
+        pieces.append(b" ")
+    # What is left to be written, the next one last; octets stand for themselves.
+    left: list[Thread | bytes] = []
+    for thread in reversed(threads):
+        left += (b")", thread, b"(")
+    while left:
+        one = left.pop()
+        if isinstance(one, bytes):
+            pieces.append(one)
+            continue
+        if one.uid is not None:
+            pieces.append(b"%d" % one.uid)
+            if one.children:
+                pieces.append(b" ")
+        if len(one.children) == 1:
+            left.append(one.children[0])
+        else:
+            for child in reversed(one.children):
+                left += (b")", child, b"(")
+    return b"".join(pieces) + b"\r\n"
+
+
+def _extended_search(response: r.ExtendedSearchResult, utf8: bool) -> bytes:
+    correlator = b'TAG "' + response.tag + b'"'
+    if response.mailbox is not None:
+        correlator += b" MAILBOX %b UIDVALIDITY %d" % (
+            mailbox(response.mailbox.name, utf8),
+            response.mailbox.uidvalidity,
+        )
+    pieces = [b"* ESEARCH (" + correlator + b")"]
     if response.uid:
         pieces.append(b"UID")
     if response.lowest is not None:
@@ -184,8 +225,13 @@ def _extended_search(response: r.ExtendedSearchResult) -> bytes:
         pieces.append(b"MAX %d" % response.highest)
     if response.ranges is not None:
         pieces.append(b"ALL " + write_ranges(response.ranges))
+    if response.partial is not None:
+        (first, last), ranges = response.partial
+        pieces.append(b"PARTIAL (%d:%d %b)" % (first, last, write_ranges(ranges) or b"NIL"))
     if response.count is not None:
         pieces.append(b"COUNT %d" % response.count)
+    if response.relevancy is not None:
+        pieces.append(b"RELEVANCY (" + b" ".join(b"%d" % score for score in response.relevancy) + b")")
     if response.modseq is not None:
         pieces.append(b"MODSEQ %d" % response.modseq)
     return b" ".join(pieces) + b"\r\n"

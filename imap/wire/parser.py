@@ -11,7 +11,7 @@ from imap.wire import commands as c
 from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
-from imap.wire.search import search
+from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
 
@@ -73,6 +73,8 @@ class Parser(Lexer):
         self.limits = limits
 
     def numbers(self) -> NumberSet:
+        if self.take(b"$"):
+            return NumberSet((), saved=True)
         found = self.match(_SET)
         if not found:
             raise ParseError("expected message numbers")
@@ -456,11 +458,8 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
-def _search(uid: bool) -> Rule:
-    def rule(p: Parser) -> c.Command:
-        return search(p, p.numbers, p.limits.search_keys, uid)
-
-    return rule
+def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
+    return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
 
 # ---------------------------------------------------------------- FETCH
@@ -474,22 +473,28 @@ def _fetch(uid: bool) -> Rule:
         items = _fetch_items(p)
         changed_since: int | None = None
         vanished = False
+        partial: c.Page | None = None
         for word in p.listed(lambda: _fetch_parameter(p)) if p.take(b" ") else ():
             if word is None and not vanished and uid:
                 vanished = True
-            elif word is not None and changed_since is None:
+            elif isinstance(word, tuple) and partial is None:
+                partial = word
+            elif isinstance(word, int) and changed_since is None:
                 changed_since = word
             else:
                 raise ParseError("parameters of FETCH are given twice or where they may not be")
         if vanished and changed_since is None:
             raise ParseError("VANISHED goes with CHANGEDSINCE")
-        return c.Fetch(numbers, items, changed_since, uid, vanished)
+        return c.Fetch(numbers, items, changed_since, uid, vanished, partial)
 
     return rule
 
 
-def _fetch_parameter(p: Parser) -> int | None:
-    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7)."""
+def _fetch_parameter(p: Parser) -> int | c.Page | None:
+    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7), the range of PARTIAL (RFC 9394)."""
+    if p.take_word(b"PARTIAL"):
+        p.space()
+        return partial_range(p)
     if p.take_word(b"VANISHED"):
         return None
     if not p.take_word(b"CHANGEDSINCE"):
@@ -674,8 +679,13 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
-    b"SEARCH": _search(uid=False),
-    b"UID SEARCH": _search(uid=True),
+    b"SEARCH": _searching(search, uid=False),
+    b"UID SEARCH": _searching(search, uid=True),
+    b"SORT": _searching(sort, uid=False),
+    b"UID SORT": _searching(sort, uid=True),
+    b"THREAD": _searching(thread, uid=False),
+    b"UID THREAD": _searching(thread, uid=True),
+    b"ESEARCH": _searching(multi_search),
     b"FETCH": _fetch(uid=False),
     b"UID FETCH": _fetch(uid=True),
     b"STORE": _store(uid=False),

@@ -165,6 +165,17 @@ def forget_vanished(connection: Connection, account: int, mailbox: int, upto: in
     connection.execute(update(tables.mailbox).where(b.account_id == account, b.id == mailbox).values(forgotten=upto))
 
 
+_OF_CONTENTS = select(_m.mailbox_id, *_LIGHT).where(
+    _m.account_id == bindparam("account"), _m.content_id.between(bindparam("low"), bindparam("high"))
+)
+
+
+def rows_of_contents(connection: Connection, account: int, low: int, high: int) -> list[tuple[int, MessageRow]]:
+    """All messages with the contents ``low`` to ``high``, with their mailboxes."""
+    result = connection.execute(_OF_CONTENTS, {"account": account, "low": low, "high": high})
+    return [(mailbox, light(rest)) for mailbox, *rest in result]
+
+
 # -------------------------------------------------------------------- content columns
 
 #: What THREADID is made of.

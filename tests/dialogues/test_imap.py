@@ -8,6 +8,8 @@ A S~ * 1 EXISTS            lines are read until this one
 A X                        the server closes
 @fill INBOX 3              three mails are put into the mailbox behind the server's back
 @deliver INBOX             a mail comes in
+@mail INBOX Subject: A; From: b@x | text
+                           a mail with these header fields and this text is put into the mailbox
 @login                     connection A signs in as marie (B: @login B; as somebody else: @login B paul)
 @account luc [shared]      one more account, with a role if given
 @group profs paul luc      a group of accounts
@@ -41,9 +43,17 @@ class Dialogue:
         return self._clients[name]
 
     def do(self, line: str) -> None:
-        if line.startswith("@"):
+        if line.startswith("@mail "):
+            mailbox, _, mail = line.removeprefix("@mail ").partition(" ")
+            header, _, text = mail.partition(" | ")
+            fields = "".join(field.strip() + "\r\n" for field in header.split("; "))
+            self._service.put(mailbox, f"{fields}\r\n{text}\r\n".encode())
+        elif line.startswith("@"):
             self._directive(*line[1:].split())
-            return
+        else:
+            self._spoken(line)
+
+    def _spoken(self, line: str) -> None:
         parsed = _LINE.fullmatch(line)
         assert parsed, f"not a line of a dialogue: {line}"
         client, text = self.client(parsed[1]), parsed[3] or ""

@@ -29,6 +29,7 @@ from message.content import MemoryContent
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
+from storage.errors import NoSuchMailbox
 from storage.model import Filing, NewMessage, System
 from storage.store import Store as MailStore
 
@@ -99,6 +100,7 @@ class Service:
         for some in sockets.values():
             some[0].close()
         self._stopped = False
+        self._put = 0
 
     def add_account(self, login: str, role: str = "teacher") -> int:
         """One more account; returns the store's number of it."""
@@ -117,6 +119,16 @@ class Service:
         """A mail comes in; returns its UID."""
         content = MemoryContent(octets or letter("Nouvelle"))
         return self.store.deliver([Filing(self.account, mailbox)], content, None, time.time())[0][2]
+
+    def put(self, mailbox: str, octets: bytes) -> int:
+        """Put one mail into a mailbox, which is made when missing; returns its UID."""
+        try:
+            box = self.store.mailbox(self.account, mailbox)
+        except NoSuchMailbox:
+            box = self.store.create(self.account, mailbox)
+        self._put += 1
+        mail = NewMessage(MemoryContent(octets), 0, (), 1_780_000_000 + self._put, 120)
+        return self.store.append(self.account, box.id, [mail])[0]
 
     def fill(self, mailbox: str, count: int, system: System = System.NONE) -> list[int]:
         """Put sample mails into a mailbox."""

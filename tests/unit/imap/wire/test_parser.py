@@ -212,7 +212,7 @@ def test_append() -> None:
         "SEARCH SEEN)",
         "SEARCH ()",
         "SEARCH SINCE 31-Feb-2026",
-        "SEARCH RETURN (SAVE) ALL",
+        "SEARCH RETURN (UPDATE) ALL",
         "STATUS INBOX ()",
         "APPEND x",
         'LIST (RECURSIVEMATCH) "" *',
