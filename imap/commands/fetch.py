@@ -66,6 +66,9 @@ _COLUMNS = {
     c.Datum.LAZY_PREVIEW: Columns.PREVIEW,
 }
 
+#: Columns of what a message holds, the same for all its copies and for good.
+_LASTING = Columns.ENVELOPE | Columns.BODYSTRUCTURE | Columns.FIELDS
+
 
 def planned(context: Context, command: c.Fetch) -> Plan:
     """UID first: some clients rely on that. MODSEQ once the client knows of mod-sequences."""
@@ -205,6 +208,7 @@ class _Contents:
         also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
         self._preview = c.Datum.PREVIEW in plan.content
+        self._lasting = not plan.opens and not plan.columns & ~_LASTING
         self.gone = 0
         self.damaged = 0
         self.unknown = 0
@@ -214,6 +218,9 @@ class _Contents:
             seen_now: set[int] = set()
             if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
                 block, seen_now = self._see(block)
+            if self._lasting:
+                yield self._lasting_answers(block, seen_now)
+                continue
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
             ready: list[bytes] = []
@@ -235,6 +242,37 @@ class _Contents:
                     ready.append(self._start % number + b" ".join(items) + b")\r\n")
             yield b"".join(ready)
             self.gone += len(block) - found
+
+    def _lasting_answers(self, block: list[Numbered], seen_now: set[int]) -> bytes:
+        """The hot loop of list views: what never changes is rendered once for all sessions."""
+        octets = self._lasting_octets(block)
+        renders, start = self._renders, self._start
+        plain, mixed = start + b"%b)\r\n", start + b"%b %b)\r\n"
+        ready: list[bytes] = []
+        for number, row in block:
+            lasting = octets.get(row.content)
+            if lasting is None:
+                self.gone += 1
+                continue
+            light = [render(row) for render in renders]
+            if row.uid in seen_now:
+                light += [render(row) for render in self._flags_too]
+            ready.append(mixed % (number, b" ".join(light), lasting) if light else plain % (number, lasting))
+        return b"".join(ready)
+
+    def _lasting_octets(self, block: list[Numbered]) -> dict[int, bytes]:
+        """The content items by the number of the content; those of messages that are gone may be missing."""
+        account, items, known = self._box.account, self._plan.content, self._context.services.contents
+        found = known.known(account, items, [row.content for _, row in block])
+        content_of = {row.uid: row.content for _, row in block if row.content not in found}
+        if content_of:
+            rendered = {
+                content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
+                for content in self._columns(list(content_of))
+            }
+            known.keep(account, items, rendered)
+            found |= rendered
+        return found
 
     def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
         """Set \\Seen where it isn't, before the answers go out; returns the rows as they are now, and the UIDs."""

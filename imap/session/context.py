@@ -12,7 +12,7 @@ from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
 from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks
+from imap.rendered import RenderedBlocks, RenderedContents
 from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
@@ -55,6 +55,7 @@ class Services:
     tls: bool = True
     spool: Path | None = None
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
+    contents: RenderedContents = field(default_factory=RenderedContents)
     looks: Looks = field(default_factory=Looks)
 
 

@@ -67,13 +67,21 @@ def flags(system: int, keywords: tuple[str, ...], recent: bool) -> bytes:
 
 def date_time(moment: int, zone: int) -> bytes:
     """``"17-Jul-2026 02:44:25 +0200"``; ``moment`` in seconds since the epoch, ``zone`` in minutes east of UTC."""
-    t = time.gmtime(moment + zone * 60)
-    sign = b"-" if zone < 0 else b"+"
-    hours, minutes = divmod(abs(zone), 60)
-    return b'"%02d-%b-%04d %02d:%02d:%02d %b%02d%02d"' % (
-        *(t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year, t.tm_hour, t.tm_min, t.tm_sec),
-        *(sign, hours, minutes),
-    )
+    day, second = divmod(moment + zone * 60, 86_400)
+    minute, second = divmod(second, 60)
+    return b'"%b %02d:%02d:%02d %b"' % (_day(day), minute // 60, minute % 60, second, _zone(zone))
+
+
+@lru_cache(maxsize=10_000)
+def _day(number: int) -> bytes:
+    """The date so many days after 1 January 1970; the messages of a mailbox share few of them."""
+    t = time.gmtime(number * 86_400)
+    return b"%02d-%b-%04d" % (t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year)
+
+
+@lru_cache(maxsize=1_000)
+def _zone(minutes: int) -> bytes:
+    return b"%b%02d%02d" % (b"-" if minutes < 0 else b"+", *divmod(abs(minutes), 60))
 
 
 def status(response: r.Status) -> bytes:
