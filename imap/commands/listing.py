@@ -62,6 +62,11 @@ def listed(context: Context, place: Place, given: str) -> Listed:
     return Listed(place.name, attributes, old_name=None if given == place.name else given)
 
 
+def is_level(context: Context, name: str) -> bool:
+    """True for a name that is no mailbox, but has mailboxes below it."""
+    return name in _above(place.name for place in context.names.visible())
+
+
 def _tree(context: Context) -> _Tree:
     return _Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
 
