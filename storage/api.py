@@ -132,7 +132,14 @@ class MailStore(Protocol):
         ...
 
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
-        """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached."""
+        """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached, UseRefused."""
+        ...
+
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        """Say what a mailbox is used for (RFC 6154); one mailbox of an account has a use, and not INBOX.
+
+        Raises NoSuchMailbox, UseRefused.
+        """
         ...
 
     def delete(self, account: int, name: str) -> None:

@@ -8,6 +8,7 @@ StoreError
 ├── MailboxExists
 ├── InvalidName            a mailbox name that can't be: its reason is in the text
 ├── NotPermitted           the operation is never allowed on this mailbox (DELETE INBOX)
+├── UseRefused             a special use that the mailbox can't have: the text says why
 ├── LimitReached           too many mailboxes, keywords, ...: ``what`` names it
 ├── OverQuota
 ├── TooBig                 one message above the limit
@@ -48,6 +49,10 @@ class InvalidName(StoreError):
 
 class NotPermitted(StoreError):
     """The operation is never allowed on this mailbox."""
+
+
+class UseRefused(StoreError):
+    """The mailbox can't have that special use; the text says why."""
 
 
 class LimitReached(StoreError):

@@ -45,6 +45,10 @@ class SpecialUse(Enum):
     TRASH = "\\Trash"
 
 
+#: Uses of mailboxes that hold other mailboxes' messages: there are none here.
+COMPUTED_USES = frozenset({SpecialUse.ALL, SpecialUse.FLAGGED})
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """A mailbox and its counters at one moment.

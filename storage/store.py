@@ -19,7 +19,15 @@ from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
+from storage.errors import (
+    Damaged,
+    LimitReached,
+    MailboxExists,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+    UseRefused,
+)
 from storage.index import acl, mailboxes, messages
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
@@ -27,6 +35,7 @@ from storage.index.search import Search, time_check
 from storage.index.sorting import ordered, threadable
 from storage.index.threads import threads
 from storage.model import (
+    COMPUTED_USES,
     DELIMITER,
     EVERY_FLAG,
     HAS_ATTACHMENT,
@@ -145,12 +154,21 @@ class Store:
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            _check_use(use, name, there.values())
             numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
             created = mailboxes.by_number(connection, account, _make(connection, account, name, use, numbers))
         self._doorbell.ring([(account, 0)])
         return created
+
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        with self._database.write() as connection:
+            box = mailboxes.by_number(connection, account, mailbox)
+            if use is not box.special_use:
+                _check_use(use, box.name, mailboxes.every(connection, account))
+                mailboxes.set_use(connection, account, mailbox, use)
+        self._doorbell.ring([(account, 0)])
 
     def delete(self, account: int, name: str) -> None:
         name = self._canonical(name)
@@ -659,6 +677,16 @@ def _make(connection: Connection, account: int, name: str, use: SpecialUse | Non
     if above:
         acl.inherit(connection, account, numbers[above], numbers[name])
     return numbers[name]
+
+
+def _check_use(use: SpecialUse | None, name: str, there: Iterable[Mailbox]) -> None:
+    """Raises UseRefused when the mailbox of that name can't have the use."""
+    if use in COMPUTED_USES:
+        raise UseRefused("a mailbox that is made of other mailboxes' messages can't be had here")
+    if use is not None and name == INBOX:
+        raise UseRefused("INBOX has its own use")
+    if use is not None and any(box.special_use is use for box in there):
+        raise UseRefused("another mailbox has that use: take it from there first")
 
 
 def _enter_copy(

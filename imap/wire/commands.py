@@ -113,9 +113,10 @@ class Select(Command):
 
 @dataclass(frozen=True, slots=True)
 class Create(Command):
-    """RFC 3501 section 6.3.3."""
+    """RFC 3501 section 6.3.3; ``uses`` are special-use attributes as the client wrote them (RFC 6154 section 3)."""
 
     mailbox: str
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

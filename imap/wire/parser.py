@@ -240,7 +240,21 @@ def _mailbox(p: Parser) -> str:
 
 def _create(p: Parser) -> c.Command:
     # A delimiter at the end only says that children will follow (RFC 3501 section 6.3.3).
-    return c.Create(_mailbox(p).removesuffix("/"))
+    mailbox = _mailbox(p).removesuffix("/")
+    if not p.take(b" "):
+        return c.Create(mailbox)
+    p.open()
+    if not p.take_word(b"USE"):
+        raise ParseError("there is no such parameter of CREATE")
+    p.space()
+    uses = p.listed_or_empty(lambda: _use(p))
+    p.close()
+    return c.Create(mailbox, tuple(uses))
+
+
+def _use(p: Parser) -> str:
+    p.expect(b"\\")
+    return "\\" + p.atom().decode("ascii")
 
 
 def _status_items(p: Parser) -> tuple[c.StatusItem, ...]:

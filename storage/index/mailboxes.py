@@ -202,6 +202,15 @@ def rename(connection: Connection, account: int, mailbox: int, folder: str, name
     )
 
 
+def set_use(connection: Connection, account: int, mailbox: int, use: SpecialUse | None) -> None:
+    """Replace the special use of a mailbox."""
+    connection.execute(
+        update(tables.mailbox)
+        .where(_b.account_id == account, _b.id == mailbox)
+        .values(special_use=use.value if use else None)
+    )
+
+
 def rename_done(connection: Connection, account: int, mailboxes: Sequence[int]) -> None:
     """The folders on disk have their new names."""
     connection.execute(
