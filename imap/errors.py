@@ -35,6 +35,7 @@ _TABLE: tuple[tuple[type[Exception], bytes | None, str | None], ...] = (
     (e.LimitReached, b"LIMIT", None),
     (e.OverQuota, b"OVERQUOTA", "Quota atteint / The quota is reached, nothing was kept"),
     (e.TooBig, b"TOOBIG", "The message is too big"),
+    (e.AnnotationTooBig, b"TOOBIG", None),
     (e.NoSuchMessage, b"EXPUNGEISSUED", "Some of the messages are gone"),
     (e.Damaged, b"CORRUPTION", "The message can't be read; the administrators are told"),
     (e.NoSuchAccount, b"UNAVAILABLE", "The mail store is away for the moment: try again later"),

@@ -15,6 +15,7 @@ from config.settings import Store as Settings
 from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names, tables
+from storage.annotations import Annotations
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
@@ -26,16 +27,14 @@ from storage.errors import (
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
-    UseRefused,
 )
-from storage.index import acl, mailboxes, messages
+from storage.index import acl, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
 from storage.index.sorting import ordered, threadable
 from storage.index.threads import threads
 from storage.model import (
-    COMPUTED_USES,
     DELIMITER,
     EVERY_FLAG,
     HAS_ATTACHMENT,
@@ -61,6 +60,7 @@ from storage.names import INBOX
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -89,6 +89,7 @@ class Store:
         self._facts = Facts(database)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
+        self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -154,7 +155,7 @@ class Store:
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
-            _check_use(use, name, there.values())
+            check_use(use, name, there.values())
             numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
@@ -166,7 +167,7 @@ class Store:
         with self._database.write() as connection:
             box = mailboxes.by_number(connection, account, mailbox)
             if use is not box.special_use:
-                _check_use(use, box.name, mailboxes.every(connection, account))
+                check_use(use, box.name, mailboxes.every(connection, account))
                 mailboxes.set_use(connection, account, mailbox, use)
         self._doorbell.ring([(account, 0)])
 
@@ -229,6 +230,9 @@ class Store:
         target = self.create(account, new)
         inbox = self.mailbox(account, INBOX)
         self.move(account, inbox.id, self.view(account, inbox.id).uids, target.id)
+        # INBOX keeps its annotations, and its messages take them along (RFC 5464 section 4.1).
+        with self._database.write() as connection:
+            notes.copy(connection, account, inbox.id, target.id)
 
     def subscribe(self, account: int, name: str, on: bool) -> None:
         name = self._canonical(name)
@@ -677,16 +681,6 @@ def _make(connection: Connection, account: int, name: str, use: SpecialUse | Non
     if above:
         acl.inherit(connection, account, numbers[above], numbers[name])
     return numbers[name]
-
-
-def _check_use(use: SpecialUse | None, name: str, there: Iterable[Mailbox]) -> None:
-    """Raises UseRefused when the mailbox of that name can't have the use."""
-    if use in COMPUTED_USES:
-        raise UseRefused("a mailbox that is made of other mailboxes' messages can't be had here")
-    if use is not None and name == INBOX:
-        raise UseRefused("INBOX has its own use")
-    if use is not None and any(box.special_use is use for box in there):
-        raise UseRefused("another mailbox has that use: take it from there first")
 
 
 def _enter_copy(

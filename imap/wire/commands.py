@@ -278,6 +278,27 @@ class MyRights(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class GetMetadata(Command):
+    """RFC 5464 section 4.2: an empty ``mailbox`` is the server. ``entries`` are as the client wrote them.
+
+    ``depth`` is 0, 1 or None for any; ``max_size`` in octets.
+    """
+
+    mailbox: str
+    entries: tuple[str, ...]
+    max_size: int | None = None
+    depth: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata(Command):
+    """RFC 5464 section 4.3: names of entries, in lower case, with their new values; None takes one away."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compress(Command):
     """RFC 4978; ``mechanism`` in capitals."""
 
