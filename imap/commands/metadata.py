@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from imap.commands.folders import use_of
+from imap.commands.noted import computed_of
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.places import Place, no_right
@@ -97,12 +98,6 @@ def _notes(context: Context, name: str) -> _Notes:
         return _Notes("", ((SERVER, 0), (context.number, 0)), computed)
     place = noted(context, name)
     return _Notes(place.name, ((place.account, place.id),), computed_of(context, place))
-
-
-def computed_of(context: Context, place: Place) -> dict[str, bytes]:
-    """Entries that say what is kept elsewhere: what its owner uses a mailbox for (RFC 6154 section 4)."""
-    use = place.mailbox.special_use
-    return {SPECIAL_USE: use.value.encode()} if use is not None and place.account == context.number else {}
 
 
 def noted(context: Context, name: str) -> Place:

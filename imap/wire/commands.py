@@ -171,7 +171,7 @@ class List(Command):
     """LIST in its extended form (RFC 5258); a plain LIST is one with a single pattern and nothing selected.
 
     ``patterns`` and ``reference`` are Unicode with ``%`` and ``*``. ``select`` and ``give`` hold option names in
-    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819).
+    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819), ``metadata`` the entries of METADATA (RFC 9590).
     """
 
     reference: str
@@ -180,6 +180,7 @@ class List(Command):
     give: frozenset[str] = frozenset()
     status: tuple[StatusItem, ...] = ()
     extended: bool = False
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from imap.wire import commands as c
 from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
-from imap.wire.metadata import get_metadata, set_metadata
+from imap.wire.metadata import entries, get_metadata, set_metadata
 from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
@@ -297,28 +297,33 @@ def _list(p: Parser) -> c.Command:
         patterns = (p.list_mailbox(),)
     give: set[str] = set()
     status: tuple[c.StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if p.take(b" "):
         extended = True
         if not p.take_word(b"RETURN"):
             raise ParseError("expected RETURN")
         p.space()
-        give, status = _list_return(p)
+        give, status, metadata = _list_return(p)
     if len(patterns) > 100:
         raise ParseError("LIST takes up to 100 patterns")
-    return c.List(reference, patterns, select, frozenset(give), status, extended)
+    return c.List(reference, patterns, select, frozenset(give), status, extended, metadata)
 
 
-def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
+def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...], tuple[str, ...]]:
     give: set[str] = set()
     status: tuple[c.StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if p.take(b"()"):
-        return give, status
+        return give, status, metadata
     p.open()
     while True:
         word = p.word()
         if word == b"STATUS":
             p.space()
             status = _status_items(p)
+        elif word == b"METADATA":
+            p.space()
+            metadata = entries(p)
         elif word in _LIST_GIVE:
             give.add(word.decode())
         else:
@@ -326,7 +331,7 @@ def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
         if not p.take(b" "):
             break
     p.close()
-    return give, status
+    return give, status, metadata
 
 
 def _lsub(p: Parser) -> c.Command:
