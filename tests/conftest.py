@@ -20,6 +20,7 @@ from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.store import Store
+from tests.fakes.postgres import PostgresServer
 
 # What lands is judged by examples that are the same each time; everywhere else they are new ones.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -49,11 +50,31 @@ def need() -> Callable[[str, str], str]:
     return find
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this run's tests."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An embedded database with all tables."""
     database = Database(f"sqlite:///{tmp_path}/index.db")
     metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with all tables, of each kind."""
+    if request.param == "postgresql":
+        database = Database(request.getfixturevalue("postgres").database())
+    else:
+        database = Database(f"sqlite:///{tmp_path}/index.db")
+        metadata.create_all(database.engine)
     yield database
     database.close()
 
