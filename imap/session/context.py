@@ -10,9 +10,9 @@ from typing import Protocol
 
 from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
-from directory.model import Account
+from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks
+from imap.rendered import RenderedBlocks, RenderedContents
 from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
@@ -55,11 +55,12 @@ class Services:
     tls: bool = True
     spool: Path | None = None
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
+    contents: RenderedContents = field(default_factory=RenderedContents)
     looks: Looks = field(default_factory=Looks)
 
 
 class MailboxGone(Exception):
-    """The selected mailbox was deleted or made anew by somebody: the session can't go on (RFC 2180 section 3.3)."""
+    """The selected mailbox was deleted, made anew or closed to us: the session can't go on (RFC 2180 section 3.3)."""
 
 
 @dataclass
@@ -142,6 +143,11 @@ class Context:
         self.account = account
         self._names = Names(self.store, self.services.people, account, self.number)
         self.state = State.AUTHENTICATED
+
+    @property
+    def is_operator(self) -> bool:
+        """True for an account of those who run the service: they set quotas and what is said of the server."""
+        return self.account is not None and self.account.role is Role.OPS
 
     @property
     def names(self) -> Names:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from config.settings import Imap
+from directory.api import People
 from directory.model import Account
 from imap.session.context import Context, Services
 from imap.session.session import Session
@@ -43,10 +44,10 @@ class _Alone:
         return ()
 
 
-def services_of(store: MailStore) -> Services:
+def services_of(store: MailStore, people: People | None = None) -> Services:
     """What the sessions of one process share."""
     door: Any = None  # signing in is not for the engine alone
-    return Services(store, door, _Alone(), Imap(), _Anybody())
+    return Services(store, door, people or _Alone(), Imap(), _Anybody())
 
 
 class Engine:
