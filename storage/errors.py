@@ -2,6 +2,7 @@
 
 StoreError
 ├── Unavailable            the database or the disk is away for the moment: try again later
+│   ├── Contended          the database undid this transaction in favour of another: again at once
 │   └── DiskFull           no room: nothing was kept
 ├── NoSuchAccount
 ├── NoSuchMailbox
@@ -27,6 +28,10 @@ class StoreError(Exception):
 
 class Unavailable(StoreError):
     """The database or the disk is away for the moment; the same call may succeed later."""
+
+
+class Contended(Unavailable):
+    """The database undid the transaction because it stood in another one's way; the same again succeeds."""
 
 
 class DiskFull(Unavailable):

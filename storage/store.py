@@ -127,6 +127,13 @@ class Store:
                 key = self._keys[account] = mailboxes.account_key(connection, account)
         return key
 
+    @contextlib.contextmanager
+    def _writing(self, account: int) -> Iterator[Connection]:
+        """A write transaction that has the account to itself. Raises NoSuchAccount."""
+        with self._database.write() as connection:
+            mailboxes.hold(connection, account)
+            yield connection
+
     # ---------------------------------------------------------------- mailboxes
 
     def _canonical(self, name: str) -> str:
@@ -152,7 +159,7 @@ class Store:
 
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             if name in there:
                 raise MailboxExists(f"there is a mailbox named {name}")
@@ -179,7 +186,7 @@ class Store:
         name = self._canonical(name)
         if name == INBOX:
             raise NotPermitted("INBOX can't be deleted")
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             box = mailboxes.by_name(connection, account, name)
             if box is None:
                 raise NoSuchMailbox(f"no mailbox named {name}")
@@ -202,7 +209,7 @@ class Store:
         if new.startswith(old + DELIMITER):
             raise NotPermitted("a mailbox can't become its own child")
         moved: list[tuple[int, str, str]] = []
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             inner = [box for box in there.values() if box.name.startswith(old + DELIMITER)]
             family = [there[old], *inner] if old in there else inner
@@ -227,7 +234,7 @@ class Store:
         """Bring the folders on disk after their rows."""
         for _, was, now in moved:
             self._blobs.rename_folder(self._key(account), was, now)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.rename_done(connection, account, [number for number, _, _ in moved])
 
     def _rename_inbox(self, account: int, new: str) -> None:
@@ -240,7 +247,7 @@ class Store:
 
     def subscribe(self, account: int, name: str, on: bool) -> None:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.subscribe(connection, account, name, on)
         self._doorbell.ring([(account, 0)])
 

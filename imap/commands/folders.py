@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from imap.commands.listing import listed
+from imap.commands.listing import is_level, listed
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.rights import Rights
@@ -73,11 +73,13 @@ def rename(context: Context, tag: bytes, command: c.Rename) -> CommandSteps:
 
 
 def subscribe(context: Context, tag: bytes, command: c.Subscribe) -> CommandSteps:
-    """Of any name, so that it tells nothing of what is there."""
+    """What is not there is not subscribed to (RFC 3501 section 6.3.6), but may go from the list at any time."""
     try:
         name = context.place(command.mailbox).name
     except NoSuchMailbox:
         name = command.mailbox
+        if command.on and not is_level(context, name):
+            raise
     context.did(name)
     context.store.subscribe(context.number, name, command.on)
     yield from ()

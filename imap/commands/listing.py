@@ -64,6 +64,11 @@ def listed(context: Context, place: Place, given: str) -> Listed:
     return _tree(context).by_itself(place.name, None if given == place.name else given)
 
 
+def is_level(context: Context, name: str) -> bool:
+    """True for a name that is no mailbox, but has mailboxes below it."""
+    return name in levels_above(place.name for place in context.names.visible())
+
+
 def _tree(context: Context) -> Tree:
     return Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import event
 
@@ -12,16 +9,13 @@ from spamfilter.bayes import tokens as store
 from spamfilter.bayes.model import BayesModel, Counts
 from spamfilter.bayes.tokens import Totals
 from spamfilter.bayes.train import Trainer
-from storage.database import Database, metadata
+from storage.database import Database
 from storage.errors import Unavailable
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/spam.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 class Clock:
