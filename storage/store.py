@@ -153,6 +153,10 @@ class Store:
             raise NoSuchMailbox(f"no mailbox named {name}")
         return found
 
+    def numbered(self, account: int, mailbox: int) -> Mailbox:
+        with self._database.read() as connection:
+            return mailboxes.by_number(connection, account, mailbox)
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
         with self._writing(account) as connection:
@@ -245,6 +249,7 @@ class Store:
         name = self._canonical(name)
         with self._writing(account) as connection:
             mailboxes.subscribe(connection, account, name, on)
+        self._doorbell.ring([(account, 0)])
 
     def subscriptions(self, account: int) -> list[str]:
         with self._database.read() as connection:
