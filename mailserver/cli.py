@@ -492,6 +492,21 @@ def spam_train(
                 print(f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable")
 
 
+@spam_app.command("pipe")
+def spam_pipe() -> None:
+    """Judge and learn files named on standard input, on a state of its own in $SPAM_STATE, for measuring the filter."""
+    from config.settings import Spam
+    from mailserver.spam_pipe import SpamPipe
+
+    state = os.environ.get("SPAM_STATE")
+    if not state:
+        raise Failure("SPAM_STATE is not set: name a folder for the filter's state, it is made if need be")
+    # File names are octets: those that are no UTF-8 come through as they are.
+    sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    for answer in SpamPipe(Path(state), Spam()).answers(sys.stdin):
+        print(answer, flush=True)
+
+
 #: Messages between two lines of progress where there is no terminal.
 TOLD_EVERY = 500
 

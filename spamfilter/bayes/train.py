@@ -11,12 +11,9 @@ from sqlalchemy import Connection, Row, delete, func, select
 
 from config.settings import Spam
 from message.content import Buffer
-from message.envelope import ClientInfo, Envelope
-from message.headers import parse_headers
-from message.parts import scan
 from spamfilter.bayes import tokenize
 from spamfilter.bayes import tokens as store
-from spamfilter.evidence import Evidence
+from spamfilter.stored import stored_evidence
 from spamfilter.tables import learnt
 from spamfilter.views import Views
 from storage.database import Database
@@ -24,8 +21,6 @@ from storage.database import Database
 DAY = 86400.0
 #: Messages learnt in one transaction when many come at once: a writer may not keep deliveries waiting for long.
 BATCH = 32
-
-_UNKNOWN_ENVELOPE = Envelope("", "", (), ClientInfo(""), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +68,7 @@ class Trainer:
             return True
 
     def _lesson(self, buffer: Buffer) -> Lesson:
-        headers = parse_headers(buffer)
-        evidence = Evidence(_UNKNOWN_ENVELOPE, buffer, headers, scan(buffer, headers), None)
-        views = Views(evidence, self._settings.text_limit)
+        views = Views(stored_evidence(buffer), self._settings.text_limit)
         return Lesson(blake2b(buffer, digest_size=16).digest(), tokenize.fingerprints(views))
 
     def _learn(self, connection: Connection, lesson: Lesson, spam: bool, account: str | None) -> bool:
