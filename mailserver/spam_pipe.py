@@ -17,9 +17,11 @@ from pathlib import Path
 
 from config.settings import Spam
 from spamfilter.bayes.model import BayesModel
-from spamfilter.bayes.train import Trainer
 from spamfilter.filter import SpamFilter
-from spamfilter.stored import stored_evidence
+from spamfilter.linear.model import LinearModel
+from spamfilter.linear.prior import Prior
+from spamfilter.stored import stored_message
+from spamfilter.train import Trainer
 from spamfilter.verdict import Action
 from storage.database import Database
 from storage.errors import StoreError
@@ -29,14 +31,15 @@ from storage.migrate import upgrade
 class SpamPipe:
     """A filter and its trainer on the state in one folder."""
 
-    def __init__(self, state: Path, settings: Spam) -> None:
+    def __init__(self, state: Path, settings: Spam, prior: Prior) -> None:
         """Raises ``OSError`` when the folder can't be made, ``StoreError`` when the state can't be opened."""
         state.mkdir(parents=True, exist_ok=True)
         database = Database(f"sqlite:///{state / 'spam.db'}")
         upgrade(database)
-        self._trainer = Trainer(database, settings)
-        # Each lesson counts for the next message: the model is looked at again every time.
-        self._filter = SpamFilter(settings, BayesModel(database, interval=0.0))
+        self._trainer = Trainer(database, settings, prior=prior)
+        # Each lesson counts for the next message: the models are looked at again every time.
+        bayes = BayesModel(database, interval=0.0)
+        self._filter = SpamFilter(settings, bayes, LinearModel(database, state, prior, interval=0.0))
 
     def answers(self, lines: Iterable[str]) -> Iterator[str]:
         """The answer to each request, without its line end."""
@@ -50,7 +53,7 @@ class SpamPipe:
     def _answer(self, request: str, path: Path) -> str:
         match request:
             case "score":
-                verdict = self._filter.judge(stored_evidence(path.read_bytes()))
+                verdict = self._filter.judge(stored_message(path.read_bytes(), "").evidence)
                 return f"{verdict.score!r} {'ham' if verdict.action is Action.ACCEPT else 'spam'}"
             case "train_ham" | "train_spam":
                 self._trainer.learn(path.read_bytes(), spam=request == "train_spam")

@@ -12,9 +12,10 @@ from typing import Any
 
 from spamfilter.composites import Expression, ExpressionError, parse
 
-#: Symbols of the classifier; they stand in the data files like those of rules.
+#: Symbols of the learners; they stand in the data files like those of rules.
 BAYES_SPAM, BAYES_HAM, BAYES_UNSURE = "BAYES_SPAM", "BAYES_HAM", "BAYES_UNSURE"
-CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE})
+LINEAR_SPAM, LINEAR_HAM = "LINEAR_SPAM", "LINEAR_HAM"
+CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR_HAM})
 
 _COMPOSITES = "composites"
 _LARGEST = 1000.0
@@ -52,6 +53,7 @@ class Scores:
     composites: tuple[Composite, ...]
     spam_from: float
     ham_below: float
+    certain_at: float
 
 
 def shipped(rules: Collection[str], override: Path | None = None) -> Scores:
@@ -92,7 +94,8 @@ def read_scores(data: Mapping[str, Any], rules: Collection[str], name: str = "sc
     bayes = data.get("bayes", {})
     spam_from = _number(name, "bayes.spam_from", bayes.get("spam_from"), low=0.51, high=0.9999)
     ham_below = _number(name, "bayes.ham_below", bayes.get("ham_below"), low=0.0001, high=0.49)
-    return Scores(symbols, caps, (), spam_from, ham_below)
+    certain_at = _number(name, "linear.certain_at", data.get("linear", {}).get("certain_at"), low=0.1)
+    return Scores(symbols, caps, (), spam_from, ham_below, certain_at)
 
 
 def with_composites(scores: Scores, data: Mapping[str, Any], name: str = "composites.toml") -> Scores:

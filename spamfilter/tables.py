@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, SmallInteger, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from storage.database import metadata
 
@@ -31,7 +43,19 @@ tokens = Table(
     Index("spam_tokens_revision", "revision"),
 )
 
+#: What lessons added to the weights of the linear learner, in its units, beside the shipped prior.
+weights = Table(
+    "spam_weights",
+    metadata,
+    Column("feature", _RowNumber, primary_key=True, autoincrement=False),
+    Column("weight", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("spam_weights_revision", "revision"),
+)
+
 #: Who taught what: once per message and person, and the way back. ``account`` is "" for the operator.
+#: ``step`` is how far the linear learner moved, ``features`` the version of its features, ``symbols`` the rules that
+#: hit then: all that is needed to move back.
 learnt = Table(
     "spam_learnt",
     metadata,
@@ -40,5 +64,8 @@ learnt = Table(
     Column("spam", Boolean, nullable=False),
     Column("tokenizer", SmallInteger, nullable=False),
     Column("learnt_at", Float, nullable=False),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("features", SmallInteger, nullable=False, server_default="0"),
+    Column("symbols", Text, nullable=False, server_default=""),
     Index("spam_learnt_account_time", "account", "learnt_at"),
 )

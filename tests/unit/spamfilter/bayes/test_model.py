@@ -11,7 +11,7 @@ from spamfilter.bayes import model as model_module
 from spamfilter.bayes import tokens as store
 from spamfilter.bayes.model import BayesModel, Counts
 from spamfilter.bayes.tokens import Totals
-from spamfilter.bayes.train import Trainer
+from spamfilter.train import Trainer
 from storage.database import Database, metadata
 from storage.errors import Unavailable
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from config.settings import Spam
 from spamfilter.bayes import tokens as store
-from spamfilter.bayes.train import DAY, Trainer
+from spamfilter.train import DAY, Trainer
 from spamfilter.tables import learnt, models
 from spamfilter.tables import tokens as token_table
 from storage.database import Database, metadata
@@ -152,7 +152,7 @@ def test_odd_messages_can_be_learnt_and_forgotten(database: Database, trainer: T
 LEARN_FOR_EVER = """
 import sys
 from config.settings import Spam
-from spamfilter.bayes.train import Trainer
+from spamfilter.train import Trainer
 from storage.database import Database
 trainer = Trainer(Database(sys.argv[1]), Spam())
 i = 0
@@ -168,7 +168,7 @@ def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
     """After kill -9 in the middle of learning each message is counted wholly or not at all."""
     database.close()
     url = f"sqlite:///{tmp_path}/spam.db"
-    root = Path(__file__).resolve().parents[4]
+    root = Path(__file__).resolve().parents[3]
     for round_ in range(3):
         process = subprocess.Popen(
             [sys.executable, "-c", LEARN_FOR_EVER, url], stdout=subprocess.PIPE, cwd=root, env={**os.environ}
