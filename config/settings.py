@@ -132,6 +132,9 @@ class Imap:
     bad_commands: int = setting(20, "Bad commands in a session before BYE.", low=1)
     failed_logins: int = setting(3, "Failed sign-ins in a session before BYE.", low=1)
     commands_per_user: int = setting(4, "Commands of one account at work at a time in a process.", low=1)
+    share_with_anyone: bool = setting(
+        False, "People may give everybody rights to their mailboxes; those of shared accounts always may be given so."
+    )
     exempt: tuple[str, ...] = setting((), "Networks spared per-address limits.", kind="network")
     cleartext_auth: tuple[str, ...] = setting(
         (), "Networks that may sign in without TLS: a TLS proxy's only.", kind="network"

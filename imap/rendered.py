@@ -1,14 +1,17 @@
-"""Answers to ``FETCH 1:* (UID FLAGS)`` and its like, ready octets for blocks of a mailbox, shared by its sessions.
+"""Answers that the sessions of a process share as ready octets.
 
-Clients ask for all flags of a mailbox again and again, and little of it changes. A block is known by its first and last
-UID, its count and its highest mod-sequence: every change of a flag raises that one, every removal changes the others.
+Clients ask for all flags of a mailbox again and again, and little of it changes: ``RenderedBlocks`` has blocks of a
+mailbox. A block is known by its first and last UID, its count and its highest mod-sequence: every change of a flag
+raises that one, every removal changes the others.
+
+What a message holds never changes: ``RenderedContents`` has ENVELOPE, BODYSTRUCTURE and header fields by its number.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
 
 from storage.api import MailboxView
@@ -19,6 +22,9 @@ BLOCK = 1000
 
 #: Octets kept by a process: the flags of about a million messages.
 KEPT = 32 * 1024 * 1024
+
+#: Octets of contents kept by a process: envelopes and structures of about 20,000 messages.
+KEPT_CONTENTS = 32 * 1024 * 1024
 
 _modseq_of = itemgetter(MessageRow._fields.index("modseq"))
 
@@ -66,3 +72,40 @@ class RenderedBlocks:
         known = self._blocks.pop(key, None)
         if known is not None:
             self._octets -= len(known[1])
+
+
+class RenderedContents:
+    """Items of contents, most recently used, in two generations: when the younger is full, the older one is let go.
+
+    Safe from any thread.
+    """
+
+    def __init__(self, limit: int = KEPT_CONTENTS) -> None:
+        """``limit`` is in octets, for both generations."""
+        self._limit = limit // 2
+        self._lock = threading.Lock()
+        self._octets = 0
+        self._young: dict[Hashable, dict[int, bytes]] = {}
+        self._old: dict[Hashable, dict[int, bytes]] = {}
+
+    def known(self, account: int, items: Hashable, contents: Iterable[int]) -> dict[int, bytes]:
+        """Octets of those items, by the number of the content, where they are at hand."""
+        key = (account, items)
+        with self._lock:
+            young, old = self._young.get(key, {}), self._old.get(key)
+            if not old:
+                return {number: young[number] for number in contents if number in young}
+            wanted = set(contents)
+            again = {number: old.pop(number) for number in wanted & old.keys()}
+            found = {number: young[number] for number in wanted & young.keys()} | again
+        if again:
+            self.keep(account, items, again)
+        return found
+
+    def keep(self, account: int, items: Hashable, rendered: dict[int, bytes]) -> None:
+        """Have these at hand from now on."""
+        with self._lock:
+            if self._octets > self._limit:
+                self._old, self._young, self._octets = self._young, {}, 0
+            self._young.setdefault((account, items), {}).update(rendered)
+            self._octets += sum(map(len, rendered.values()))

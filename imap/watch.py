@@ -1,20 +1,49 @@
-"""The store's bell, for one session: remembers that it rang, and wakes the session when it waits for that.
+"""The store's bell, for the sessions of a process: remembers that it rang, and wakes those that wait for that.
 
-The bell is a hint. A session that hears nothing looks by itself now and then.
+The bell is a hint. A session that hears nothing looks by itself now and then. Of many sessions that heard the same bell
+one looks at the mailbox, and the others take what it saw.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
-from storage.api import MailStore
+from storage.api import MailboxView, MailStore
+
+
+class _Seen:
+    """Bells heard of a mailbox, and its last look: how many there were when it began, and what it saw."""
+
+    def __init__(self) -> None:
+        self.bells = 0
+        self.last: tuple[int, MailboxView] | None = None
+
+
+class Looks:
+    """The last looks at mailboxes that are selected in this process. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: WeakValueDictionary[tuple[int, int], _Seen] = WeakValueDictionary()
+
+    def of(self, account: int, mailbox: int) -> _Seen:
+        with self._lock:
+            seen = self._seen.get((account, mailbox))
+            if seen is None:
+                seen = self._seen[account, mailbox] = _Seen()
+            return seen
 
 
 class Watch:
     """Listens for changes of one mailbox. The bell rings in some thread; attributes may be read from any."""
 
-    def __init__(self, store: MailStore, account: int, mailbox: int, wake: Callable[[], None]) -> None:
+    def __init__(self, store: MailStore, looks: Looks, account: int, mailbox: int, wake: Callable[[], None]) -> None:
         """``wake`` is called, in the bell's thread, while ``waiting`` is true."""
+        self._store = store
+        self._seen = looks.of(account, mailbox)
+        self._account = account
         self._mailbox = mailbox
         self._wake = wake
         self.rung = False
@@ -24,9 +53,22 @@ class Watch:
     def _bell(self, mailbox: int) -> None:
         # Number 0 is something of the account, for instance the rights to its mailboxes.
         if mailbox in (self._mailbox, 0):
+            # Sessions count the same bell each for itself: what matters is that the number is another one.
+            self._seen.bells += 1
             self.rung = True
             if self.waiting:
                 self._wake()
+
+    def look(self, *, anew: bool) -> MailboxView:
+        """The mailbox; unless ``anew``, as another session saw it if no bell rang since. Raises NoSuchMailbox."""
+        seen = self._seen
+        bells, last = seen.bells, seen.last
+        if not anew and last is not None and last[0] == bells:
+            return last[1]
+        # What a bell told before it was counted is in the database by now.
+        view = self._store.view(self._account, self._mailbox)
+        seen.last = bells, view
+        return view
 
     def close(self) -> None:
         self._end()

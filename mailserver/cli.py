@@ -29,11 +29,13 @@ account_app = typer.Typer(no_args_is_help=True, help="People and functions with 
 alias_app = typer.Typer(no_args_is_help=True, help="Addresses that lead to others.")
 group_app = typer.Typer(no_args_is_help=True, help="Groups of accounts; an alias to group:NAME gives one an address.")
 spam_app = typer.Typer(no_args_is_help=True, help="The spam filter.")
+store_app = typer.Typer(no_args_is_help=True, help="The mail store.")
 queue_app = typer.Typer(no_args_is_help=True, help="Outgoing mail that waits.")
 app.add_typer(account_app, name="account")
 app.add_typer(alias_app, name="alias")
 app.add_typer(group_app, name="group")
 app.add_typer(spam_app, name="spam")
+app.add_typer(store_app, name="store")
 app.add_typer(queue_app, name="queue")
 
 DEFAULT = Path("/etc/mailserver/mailserver.toml")
@@ -536,6 +538,32 @@ def _progress(label: str) -> Iterator[Callable[[int], None]]:
             print(f"{label}: {seen} messages so far", file=sys.stderr, flush=True)
 
     yield tell
+
+
+# -------------------------------------------------------------------- store
+
+
+@store_app.command("reindex")
+def store_reindex(
+    login: Annotated[str | None, typer.Argument(help="One account; all without.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Make the text index anew while the server runs; searches open bodies until it is there."""
+    with _rooms(config, assignments) as rooms:
+        accounts = None if login is None else [rooms.store.open_account(rooms.accounts.show(login).key)]
+        count = rooms.indexer.begin_again(accounts)
+        seen = 0
+        with _progress(f"of {count} messages indexed") as tell:
+
+            def told(added: int, seconds: float) -> bool:
+                nonlocal seen
+                seen += added
+                tell(seen)
+                return False
+
+            rooms.indexer.catch_up(told)
+        print(f"{seen} messages are indexed.")
 
 
 # -------------------------------------------------------------------- queue

@@ -38,6 +38,8 @@ from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
 from storage.migrate import upgrade
 from storage.store import Store
+from storage.texts.indexer import Indexer
+from storage.texts.trigrams import TrigramFiles
 
 
 class Rooms:
@@ -71,7 +73,15 @@ class Rooms:
     @cached_property
     def store(self) -> Store:
         mail = Maildir(self.data / "mail", self.settings.site.hostname)
-        return Store(self.database, mail, self.settings.store, self.doorbell)
+        return Store(self.database, mail, self.settings.store, self.doorbell, self.texts)
+
+    @cached_property
+    def texts(self) -> TrigramFiles:
+        return TrigramFiles(self.data / "text")
+
+    @cached_property
+    def indexer(self) -> Indexer:
+        return Indexer(self.database, self.texts, self.store.body)
 
     # ---------------------------------------------------------------- directory
 
@@ -155,6 +165,6 @@ class Rooms:
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""
-        for name in ("relay", "judge", "store", "doorbell", "database"):
+        for name in ("relay", "judge", "store", "texts", "doorbell", "database"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -169,6 +169,15 @@ def base_subject(subject: str) -> str:
         text = text[len(_SUBJECT_FORWARD) : -1].strip()
 
 
+def is_reply(subject: str) -> bool:
+    """Whether ``base_subject`` takes a mark of a reply or forward away (RFC 5256 section 2.1)."""
+    text = " ".join(subject[:_SUBJECT_COMPARED].split())
+    while (blob := _SUBJECT_BLOB.match(text)) and blob.end() < len(text) and not _SUBJECT_LEADER.match(text):
+        text = text[blob.end() :]
+    forwarded = text.lower().startswith(_SUBJECT_FORWARD) and text.endswith("]")
+    return forwarded or text.lower().endswith(_SUBJECT_TRAILER) or _SUBJECT_LEADER.match(text) is not None
+
+
 def _without_leaders(text: str) -> str:
     while True:
         if leader := _SUBJECT_LEADER.match(text):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from message.content import Buffer
 from message.markup import Html, read_html
 from message.parts import Part, walk
-from message.words import decode_base64, decode_charset, decode_words
+from message.words import codec, decode_base64, decode_charset, decode_words
 
-__all__ = ["Html", "decode_charset", "decode_words", "decoded", "part_text", "read_html", "searchable"]
+__all__ = ["Html", "codec", "decode_charset", "decode_words", "decoded", "part_text", "read_html", "searchable"]
 
 _META_CHARSET = re.compile(rb"""<meta\s[^>]{0,200}?charset\s*=\s*["']?([\w-]{1,40})""", re.IGNORECASE)
 _META_WITHIN = 2048

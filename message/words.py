@@ -106,6 +106,11 @@ def decode_charset(octets: bytes, charset: str) -> str:
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text) if codec == "utf-7" else text
 
 
+def codec(charset: str) -> str | None:
+    """Python's name of a charset that is known here, None for any other."""
+    return _CODECS.get(charset.strip().lower())
+
+
 def decode_raw(octets: bytes) -> str:
     """Octets without a declared charset: UTF-8 where they are (RFC 6532 section 3.1), else windows-1252."""
     try:

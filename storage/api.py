@@ -6,7 +6,7 @@ changes something has returned is durable: files and directories are fsynced and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -29,7 +29,10 @@ from storage.model import (
     Quota,
     SearchKey,
     Settable,
+    SortKey,
     SpecialUse,
+    Thread,
+    Threading,
 )
 
 #: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
@@ -68,6 +71,10 @@ class MailboxView(Protocol):
 
     def row(self, uid: int) -> MessageRow | None:
         """The row of a UID, None when it is gone."""
+        ...
+
+    def changed_since(self, modseq: int) -> Sequence[MessageRow]:
+        """Rows with a higher mod-sequence, by rising UID. Quick for what happened lately."""
         ...
 
 
@@ -172,6 +179,31 @@ class MailStore(Protocol):
 
     def search(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> list[int]:
         """UIDs that match, rising. ``deadline`` is a ``time.monotonic`` value; past it Unavailable is raised."""
+        ...
+
+    def ranked(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> dict[int, int]:
+        """The same, each with its relevancy from 1 to 100 (RFC 6203 section 4), by rising UID."""
+        ...
+
+    def sort(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        keys: Sequence[SortKey],
+        relevancy: Mapping[int, int],
+        deadline: float | None = None,
+    ) -> list[int]:
+        """Those of the UIDs (rising) that are there, in the order of the keys. ``relevancy`` as ``ranked`` gives it.
+
+        No body is opened. Past the deadline Unavailable is raised.
+        """
+        ...
+
+    def threads(
+        self, account: int, mailbox: int, uids: Sequence[int], how: Threading, deadline: float | None = None
+    ) -> list[Thread]:
+        """Those of the UIDs (rising) that are there, as threads. No body is opened; Unavailable past the deadline."""
         ...
 
     # writing

@@ -196,13 +196,14 @@ class Columns(IntFlag):
     PREVIEW = 16
     THREAD = 32
     SAVED = 64
+    EMAIL = 128
 
 
 class ContentRow(NamedTuple):
     """Columns of a message's content; those not asked for are empty.
 
-    ``preview`` is None where it was never made. ``thread`` is a THREADID (RFC 8474). ``saved_at`` is when the message
-    came into the mailbox, in seconds since the epoch.
+    ``preview`` is None where it was never made. ``saved_at`` is when the message came into the mailbox, in seconds
+    since the epoch. ``thread`` and ``email`` are a THREADID and an EMAILID (RFC 8474).
     """
 
     uid: int
@@ -211,8 +212,9 @@ class ContentRow(NamedTuple):
     fields: bytes
     parts: bytes
     preview: str | None = None
-    thread: str = ""
     saved_at: int = 0
+    thread: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """The key, its texts compared without accents and word by word (RFC 6203 section 3)."""
+
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
 class ModSeq:
     """Mod-sequence at least ``value`` (RFC 7162 section 3.1.5)."""
 
@@ -364,6 +373,7 @@ SearchKey = (
     | Header
     | Body
     | Text
+    | Fuzzy
     | ModSeq
     | EmailId
     | ThreadId
@@ -371,3 +381,45 @@ SearchKey = (
     | AllOf
     | AnyOf
 )
+
+
+# ---------------------------------------------------------------- orders and threads
+
+
+class SortBy(Enum):
+    """What SORT compares (RFC 5256 section 3, RFC 5957, RFC 6203 section 6)."""
+
+    ARRIVAL = "ARRIVAL"
+    CC = "CC"
+    DATE = "DATE"
+    FROM = "FROM"
+    SIZE = "SIZE"
+    SUBJECT = "SUBJECT"
+    TO = "TO"
+    DISPLAYFROM = "DISPLAYFROM"
+    DISPLAYTO = "DISPLAYTO"
+    RELEVANCY = "RELEVANCY"
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One criterion of an order; ``reverse`` turns only this one around."""
+
+    by: SortBy
+    reverse: bool = False
+
+
+class Threading(Enum):
+    """Algorithms of THREAD (RFC 5256 section 3; REFS: draft-ietf-morg-inthread)."""
+
+    ORDEREDSUBJECT = "ORDEREDSUBJECT"
+    REFERENCES = "REFERENCES"
+    REFS = "REFS"
+
+
+@dataclass(slots=True)
+class Thread:
+    """A message and the answers to it; ``uid`` is None for one that is known only from references to it."""
+
+    uid: int | None
+    children: list[Thread] = field(default_factory=list)

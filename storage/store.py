@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from sqlalchemy import Connection, delete, exists, select
@@ -21,8 +21,11 @@ from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
 from storage.index import acl, mailboxes, messages
+from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
-from storage.index.search import Search
+from storage.index.search import Search, time_check
+from storage.index.sorting import ordered, threadable
+from storage.index.threads import threads
 from storage.model import (
     DELIMITER,
     EVERY_FLAG,
@@ -40,10 +43,15 @@ from storage.model import (
     Quota,
     SearchKey,
     Settable,
+    SortKey,
     SpecialUse,
+    Thread,
+    Threading,
 )
 from storage.names import INBOX
 from storage.sharing import Sharing
+from storage.texts.api import TextIndex
+from storage.texts.nothing import NoTexts
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -53,7 +61,15 @@ log = structlog.get_logger()
 class Store:
     """Implements ``storage.api.MailStore`` on a database and a body store."""
 
-    def __init__(self, database: Database, blobs: BlobStore, settings: Settings, doorbell: Doorbell) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        settings: Settings,
+        doorbell: Doorbell,
+        texts: TextIndex | None = None,
+    ) -> None:
+        """Without ``texts`` a search for text opens bodies."""
         self._database = database
         self._blobs = blobs
         self._settings = settings
@@ -61,6 +77,8 @@ class Store:
         self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
+        self._facts = Facts(database)
+        self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -263,8 +281,36 @@ class Store:
             raise
 
     def search(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> list[int]:
+        return self._search(account, mailbox, deadline).run(key)
+
+    def ranked(self, account: int, mailbox: int, key: SearchKey, deadline: float | None = None) -> dict[int, int]:
+        search = self._search(account, mailbox, deadline)
+        return {uid: search.relevancy(uid) for uid in search.run(key)}
+
+    def _search(self, account: int, mailbox: int, deadline: float | None) -> Search:
         view = self.view(account, mailbox)
-        return Search(self._database, view, lambda row: self.body(account, mailbox, row), deadline).run(key)
+        return Search(
+            self._database, self._facts, self._texts, view, lambda row: self.body(account, mailbox, row), deadline
+        )
+
+    def sort(
+        self,
+        account: int,
+        mailbox: int,
+        uids: Sequence[int],
+        keys: Sequence[SortKey],
+        relevancy: Mapping[int, int],
+        deadline: float | None = None,
+    ) -> list[int]:
+        view = self.view(account, mailbox)
+        return ordered(self._facts, view, view.some(uids), keys, relevancy, time_check(deadline))
+
+    def threads(
+        self, account: int, mailbox: int, uids: Sequence[int], how: Threading, deadline: float | None = None
+    ) -> list[Thread]:
+        view = self.view(account, mailbox)
+        check = time_check(deadline)
+        return threads(threadable(self._facts, view, view.some(uids), check), how, check)
 
     # ---------------------------------------------------------------- writing
 

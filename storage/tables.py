@@ -6,7 +6,7 @@ message in an account. Times are seconds since the epoch.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
 from storage.database import metadata
 
@@ -27,6 +27,15 @@ account = Table(
     # NULL: the site's default; 0: no limit.
     Column("limit_bytes", BigInteger),
     Column("limit_messages", BigInteger),
+    # All contents up to this number were given to the text index.
+    Column("texts_through", BigInteger, nullable=False, server_default="0"),
+    # Few accounts are in it: those that have something to be indexed.
+    Index(
+        "ix_store_account_behind",
+        "id",
+        sqlite_where=text("next_content > texts_through + 1"),
+        postgresql_where=text("next_content > texts_through + 1"),
+    ),
 )
 
 mailbox = Table(

@@ -18,14 +18,25 @@ from storage.database import Database
 from storage.index import mailboxes, messages
 from storage.model import Changes, Mailbox, MessageRow, System, keywords_of
 
+#: Changed rows that a view has at hand, so that sessions that are nearly up to date need not look at all rows.
+_LATEST = 500
+
 
 class View:
     """Rows of a mailbox at one mod-sequence, by rising UID. What is computed of all rows is kept."""
 
-    def __init__(self, mailbox: Mailbox, uids: list[int], rows: list[MessageRow]) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        uids: list[int],
+        rows: list[MessageRow],
+        latest: tuple[int, Sequence[MessageRow]] | None = None,
+    ) -> None:
+        """``latest`` is a mod-sequence, and all rows that changed after it."""
         self.mailbox = mailbox
         self._uids = uids
         self._rows = rows
+        self._latest: tuple[int, Sequence[MessageRow]] = latest or (mailbox.highest_modseq, ())
 
     @property
     def highest_modseq(self) -> int:
@@ -57,6 +68,21 @@ class View:
             return self._rows[place]
         return None
 
+    def some(self, uids: Sequence[int]) -> Sequence[MessageRow]:
+        """The rows of those UIDs (rising) that are there."""
+        if len(uids) < len(self._uids) // 8:
+            return [row for uid in uids if (row := self.row(uid)) is not None]
+        wanted = set(uids)
+        return [row for row in self._rows if row.uid in wanted]
+
+    def changed_since(self, modseq: int) -> Sequence[MessageRow]:
+        known_since, latest = self._latest
+        return [row for row in (latest if modseq >= known_since else self._rows) if row.modseq > modseq]
+
+    def at(self, mailbox: Mailbox) -> View:
+        """The same rows with other counters."""
+        return View(mailbox, self._uids, self._rows, self._latest)
+
     def after(self, mailbox: Mailbox, news: Changes) -> View:
         """The view with changes applied."""
         uids, rows = self._uids, self._rows
@@ -76,7 +102,16 @@ class View:
                     place = bisect_left(uids, row.uid)
                     if place < len(uids) and uids[place] == row.uid:
                         rows[place] = row
-        return View(mailbox, uids, rows)
+        return View(mailbox, uids, rows, self._later(news))
+
+    def _later(self, news: Changes) -> tuple[int, Sequence[MessageRow]]:
+        since, latest = self._latest
+        if len(latest) + len(news.changed) > _LATEST:
+            return self.highest_modseq, news.changed
+        by_uid = {row.uid: row for row in (*latest, *news.changed)}
+        for uid in news.expunged:
+            by_uid.pop(uid, None)
+        return since, sorted(by_uid.values())
 
 
 class Views:
@@ -112,7 +147,7 @@ class Views:
             rows = messages.all_rows(connection, now.account, now.id)
             return View(now, [row.uid for row in rows], rows)
         if known.highest_modseq == now.highest_modseq:
-            return known if known.mailbox == now else View(now, known._uids, known._rows)
+            return known if known.mailbox == now else known.at(now)
         news = messages.changes(connection, now, known.highest_modseq)
         return known.after(now, news) if news.whole else self._current(connection, now, None)
 

@@ -19,9 +19,12 @@ _ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE"
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(b"SPECIAL-USE", b"ESEARCH", b"WITHIN", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(b"SPECIAL-USE", b"ESEARCH", b"SEARCHRES", b"WITHIN", b"PARTIAL", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES", b"THREAD=REFS"),
+    *(b"SEARCH=FUZZY", b"MULTISEARCH", b"I18NLEVEL=1"),
     *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE"),
     *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE", b"UIDONLY", b"INPROGRESS"),
+    *(b"ACL", b"RIGHTS=kxte", b"LIST-MYRIGHTS"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
@@ -34,7 +37,10 @@ _SWITCHES = {
 def capability_names(context: Context) -> tuple[bytes, ...]:
     """What is offered in the present state (RFC 3501 section 6.1.1)."""
     if context.state is not State.NOT_AUTHENTICATED:
-        return (*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit)
+        names = [*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit]
+        if context.is_operator:
+            names.append(b"QUOTASET")
+        return tuple(names)
     names = list(_ALWAYS)
     if context.services.tls and not context.tls:
         names.append(b"STARTTLS")

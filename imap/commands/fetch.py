@@ -13,6 +13,7 @@ from itertools import islice
 
 import structlog
 
+from imap.commands.search import page
 from imap.commands.sections import Body, UnknownEncoding, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
 from imap.rendered import BLOCK
@@ -25,7 +26,6 @@ from imap.wire import encoder
 from imap.wire.errors import ParseError
 from storage.errors import Damaged, NoSuchMessage
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
-from storage.objects import email_id
 from storage.zone import local_zone
 
 log = structlog.get_logger()
@@ -53,17 +53,21 @@ class Plan:
 
 
 _UID_AND_FLAGS = (c.Datum.UID, c.Datum.FLAGS)
-_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ, c.Datum.EMAILID)
+_LIGHT_ORDER = (c.Datum.UID, c.Datum.FLAGS, c.Datum.INTERNALDATE, c.Datum.SIZE, c.Datum.MODSEQ)
 
 
 _COLUMNS = {
     c.Datum.ENVELOPE: Columns.ENVELOPE,
     c.Datum.BODYSTRUCTURE: Columns.BODYSTRUCTURE,
+    c.Datum.EMAILID: Columns.EMAIL,
     c.Datum.THREADID: Columns.THREAD,
     c.Datum.SAVEDATE: Columns.SAVED,
     c.Datum.PREVIEW: Columns.PREVIEW,
     c.Datum.LAZY_PREVIEW: Columns.PREVIEW,
 }
+
+#: Columns of what a message holds, the same for all its copies and for good.
+_LASTING = Columns.ENVELOPE | Columns.BODYSTRUCTURE | Columns.FIELDS
 
 
 def planned(context: Context, command: c.Fetch) -> Plan:
@@ -105,12 +109,14 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
+    if command.partial is not None:
+        rows = iter(page(list(rows), command.partial))
     if context.uid_only:
         rows = ((row.uid, row) for _, row in rows)
     contents = _Contents(context, box, plan)
     if plan.content:
         yield from contents.answers(rows)
-    elif command.changed_since is not None or box.has_gone or context.uid_only:
+    elif command.changed_since is not None or command.partial is not None or box.has_gone or context.uid_only:
         yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     else:
         yield from _light_blocks(context, box, plan, places)
@@ -166,7 +172,6 @@ Render = Callable[[MessageRow], bytes]
 
 def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ...]:
     is_recent = box.is_recent
-    account = box.view.mailbox.account
     flags = encoder.flags
     if box.recent:
 
@@ -183,7 +188,6 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
         c.Datum.INTERNALDATE: lambda row: b"INTERNALDATE " + encoder.date_time(row.internal_date, row.zone),
         c.Datum.SIZE: lambda row: b"RFC822.SIZE %d" % row.size,
         c.Datum.MODSEQ: lambda row: b"MODSEQ (%d)" % row.modseq,
-        c.Datum.EMAILID: lambda row: b"EMAILID (%b)" % email_id(account, row.content).encode(),
     }
     return tuple(table[item] for item in items)
 
@@ -204,6 +208,7 @@ class _Contents:
         also = (c.Datum.FLAGS, c.Datum.MODSEQ) if context.condstore else (c.Datum.FLAGS,)
         self._flags_too = _renders(box, [item for item in also if item not in plan.light])
         self._preview = c.Datum.PREVIEW in plan.content
+        self._lasting = not plan.opens and not plan.columns & ~_LASTING
         self.gone = 0
         self.damaged = 0
         self.unknown = 0
@@ -213,6 +218,9 @@ class _Contents:
             seen_now: set[int] = set()
             if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
                 block, seen_now = self._see(block)
+            if self._lasting:
+                yield self._lasting_answers(block, seen_now)
+                continue
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
             ready: list[bytes] = []
@@ -234,6 +242,37 @@ class _Contents:
                     ready.append(self._start % number + b" ".join(items) + b")\r\n")
             yield b"".join(ready)
             self.gone += len(block) - found
+
+    def _lasting_answers(self, block: list[Numbered], seen_now: set[int]) -> bytes:
+        """The hot loop of list views: what never changes is rendered once for all sessions."""
+        octets = self._lasting_octets(block)
+        renders, start = self._renders, self._start
+        plain, mixed = start + b"%b)\r\n", start + b"%b %b)\r\n"
+        ready: list[bytes] = []
+        for number, row in block:
+            lasting = octets.get(row.content)
+            if lasting is None:
+                self.gone += 1
+                continue
+            light = [render(row) for render in renders]
+            if row.uid in seen_now:
+                light += [render(row) for render in self._flags_too]
+            ready.append(mixed % (number, b" ".join(light), lasting) if light else plain % (number, lasting))
+        return b"".join(ready)
+
+    def _lasting_octets(self, block: list[Numbered]) -> dict[int, bytes]:
+        """The content items by the number of the content; those of messages that are gone may be missing."""
+        account, items, known = self._box.account, self._plan.content, self._context.services.contents
+        found = known.known(account, items, [row.content for _, row in block])
+        content_of = {row.uid: row.content for _, row in block if row.content not in found}
+        if content_of:
+            rendered = {
+                content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
+                for content in self._columns(list(content_of))
+            }
+            known.keep(account, items, rendered)
+            found |= rendered
+        return found
 
     def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
         """Set \\Seen where it isn't, before the answers go out; returns the rows as they are now, and the UIDs."""
@@ -330,6 +369,8 @@ def _ready(item: c.Item, content: ContentRow) -> bytes:
         return b"ENVELOPE " + content.envelope
     if item is c.Datum.BODYSTRUCTURE:
         return b"BODYSTRUCTURE " + content.bodystructure
+    if item is c.Datum.EMAILID:
+        return b"EMAILID (%b)" % content.email.encode()
     if item is c.Datum.THREADID:
         return b"THREADID (%b)" % content.thread.encode()
     if item is c.Datum.SAVEDATE:

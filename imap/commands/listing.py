@@ -6,19 +6,19 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from imap.session.context import Context
-from imap.session.places import Place
-from imap.session.rights import Rights
+from imap.session.places import OTHERS, SHARED, Place
+from imap.session.rights import Rights, shown
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.patterns import Pattern
-from imap.wire.responses import Listed, MailboxStatus, NamespaceData, Response
+from imap.wire.responses import Listed, MailboxStatus, NamespaceData, OwnRights, Response
 from storage.errors import NoSuchMailbox
 from storage.model import DELIMITER, Mailbox, System
 from storage.objects import mailbox_id
 
 
 def namespace(context: Context, tag: bytes, command: c.Namespace) -> CommandSteps:
-    yield NamespaceData()
+    yield NamespaceData(OTHERS, SHARED)
 
 
 # ---------------------------------------------------------------- LIST
@@ -40,6 +40,9 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
             continue
         yield found
         place = tree.places.get(name)
+        if place is not None and "MYRIGHTS" in command.give:
+            # RFC 8440.
+            yield OwnRights(name, shown(place.rights))
         if command.status and place is not None and Rights.READ in place.rights:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
             yield from _status_if_there(context, place, command.status)

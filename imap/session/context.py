@@ -10,14 +10,14 @@ from typing import Protocol
 
 from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
-from directory.model import Account
+from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks
+from imap.rendered import RenderedBlocks, RenderedContents
 from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
-from imap.watch import Watch
+from imap.watch import Looks, Watch
 from imap.wire import encoder
 from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
 from imap.wire.sets import Range, common, ranges_of, without
@@ -55,10 +55,12 @@ class Services:
     tls: bool = True
     spool: Path | None = None
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
+    contents: RenderedContents = field(default_factory=RenderedContents)
+    looks: Looks = field(default_factory=Looks)
 
 
 class MailboxGone(Exception):
-    """The selected mailbox was deleted or made anew by somebody: the session can't go on (RFC 2180 section 3.3)."""
+    """The selected mailbox was deleted, made anew or closed to us: the session can't go on (RFC 2180 section 3.3)."""
 
 
 @dataclass
@@ -67,8 +69,9 @@ class Context:
 
     ``trusted`` is true where the client's network may sign in without TLS. ``wake`` is called from any thread when
     there may be news while the session waits for them. ``number`` is the store's number of the session's own account,
-    which is not always that of the mailbox that a command works on. ``looked`` and
-    ``not_before`` are ``time.monotonic`` values: of the last look for news, and until when not to look.
+    which is not always that of the mailbox that a command works on. ``looked`` and ``not_before`` are
+    ``time.monotonic`` values: of the last look for news, and until when not to look. ``anew`` is true when the next
+    look may not be another session's.
     """
 
     services: Services
@@ -86,6 +89,7 @@ class Context:
     selected: SelectedMailbox | None = None
     watch: Watch | None = None
     looked: float = 0.0
+    anew: bool = False
     not_before: float = 0.0
 
     @property
@@ -141,6 +145,11 @@ class Context:
         self.state = State.AUTHENTICATED
 
     @property
+    def is_operator(self) -> bool:
+        """True for an account of those who run the service: they set quotas and what is said of the server."""
+        return self.account is not None and self.account.role is Role.OPS
+
+    @property
     def names(self) -> Names:
         """What names of mailboxes mean; commands that ask for it are only allowed after sign-in."""
         if self._names is None:
@@ -185,7 +194,7 @@ class Context:
     def select(self, place: Place, *, read_only: bool) -> SelectedMailbox:
         """Make a mailbox the selected one; read-only in any case without a right to change it."""
         read_only = read_only or not place.rights & CHANGES
-        watch = Watch(self.store, place.account, place.id, self.wake)
+        watch = Watch(self.store, self.services.looks, place.account, place.id, self.wake)
         try:
             view = self.store.view(place.account, place.id)
             recent = self._recent(view, read_only)
@@ -233,6 +242,7 @@ class Context:
         """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
         if self.watch is not None:
             self.watch.rung = True
+        self.anew = True
         self.not_before = time.monotonic() + after
 
     def news(self, *, expunge: bool) -> Iterator[Response]:
@@ -245,17 +255,21 @@ class Context:
             return
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
-            watch.rung = False
+            anew = self.anew or not watch.rung
+            watch.rung = self.anew = False
             self.looked = time.monotonic()
-            view = self._look(box)
+            view = self._look(box, watch, anew=anew)
         else:
             view = box.view
         if box.stale(view):
             yield from self._told(box, box.advance(view, expunge=expunge))
 
-    def _look(self, box: SelectedMailbox) -> MailboxView:
+    def _look(self, box: SelectedMailbox, watch: Watch, *, anew: bool) -> MailboxView:
         try:
-            view = self.store.view(box.account, box.id)
+            view = watch.look(anew=anew)
+            if view.highest_modseq < box.view.highest_modseq:
+                # This session saw more, for it selected later.
+                view = watch.look(anew=True)
             box.rights = self.names.rights(view.mailbox)
             recent = self._recent(view, box.read_only)
             box.add_recent(recent.start, recent.stop - 1)

@@ -23,17 +23,38 @@ from storage.model import DELIMITER, Grant, Mailbox
 OTHERS = "user" + DELIMITER
 SHARED = "shared" + DELIMITER
 
+_USER = "user:"
+
 #: Seconds that the groups of an account are remembered.
 GROUPS_AGE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An account that has mailboxes: the store's number of it, and what their names begin with in this session."""
+
+    account: Account
+    number: int
+    prefix: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """The owner in access control lists."""
+        return identifier_of(self.account)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A mailbox, the name under which the session sees it, and what the session may do there."""
 
-    name: str
+    owner: Owner
     mailbox: Mailbox
     rights: Rights
+
+    @property
+    def name(self) -> str:
+        """The mailbox's name in this session; within its account it is ``mailbox.name``."""
+        return self.owner.prefix + self.mailbox.name
 
     @property
     def account(self) -> int:
@@ -52,14 +73,6 @@ class Place:
         if Rights.LOOKUP in self.rights:
             raise no_right()
         raise NoSuchMailbox("no such mailbox here")
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """An account with what its mailboxes' names begin with in this session (nothing for its own)."""
-
-    number: int
-    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +99,16 @@ class Names:
     def __init__(self, store: MailStore, people: People, account: Account, number: int) -> None:
         self._store = store
         self._people = people
-        self._account = account
-        self.own = Owner(number, "")
+        self.own = Owner(account, number)
         self._identifiers: frozenset[str] = frozenset()
         self._asked = float("-inf")
-
-    @property
-    def own_identifier(self) -> str:
-        return identifier_of(self._account)
 
     @property
     def identifiers(self) -> frozenset[str]:
         """Under which identifiers of access control lists the account goes, asked again every ``GROUPS_AGE``."""
         if time.monotonic() - self._asked > GROUPS_AGE:
-            groups = self._people.groups_of(self._account.key)
-            self._identifiers = frozenset({ANYONE, self.own_identifier, *(f"group:{name}" for name in groups)})
+            groups = self._people.groups_of(self.own.account.key)
+            self._identifiers = frozenset({ANYONE, self.own.identifier, *map(identifier_of_group, groups)})
             self._asked = time.monotonic()
         return self._identifiers
 
@@ -119,7 +127,7 @@ class Names:
 
     def place(self, owner: Owner, mailbox: Mailbox) -> Place:
         """A mailbox with its name here and the rights to it."""
-        return Place(owner.prefix + mailbox.name, mailbox, self.rights(mailbox))
+        return Place(owner, mailbox, self.rights(mailbox))
 
     def future(self, name: str) -> NewPlace:
         """Where a mailbox of that name would be made: Refused without the right to (RFC 4314 section 4, CREATE)."""
@@ -144,6 +152,10 @@ class Names:
                 parent = parent.rpartition(DELIMITER)[0]
         return ALL if owner.number == self.own.number else Rights.NONE
 
+    def somebody(self, name: str) -> Owner:
+        """The account whose mailboxes' names begin like this, shared or not. Raises NoSuchMailbox."""
+        return self._split(name.rstrip(DELIMITER) + DELIMITER + "INBOX")[0]
+
     def _split(self, name: str) -> tuple[Owner, str]:
         """Owner and inner name of a name with a prefix. Raises NoSuchMailbox."""
         prefix, login, inner = (*name.split(DELIMITER, 2), "", "")[:3]
@@ -155,7 +167,7 @@ class Names:
             raise NoSuchMailbox(f"no mailbox named {name}")
         if number == self.own.number:
             return self.own, inner
-        return Owner(number, _prefix(account)), inner
+        return Owner(account, number, _prefix(account)), inner
 
     # ---------------------------------------------------------------- all names
 
@@ -163,7 +175,7 @@ class Names:
         """All mailboxes that the session may know of, its own first."""
         boxes = self._store.mailboxes(self.own.number)
         acls = self._store.sharing.acls(self.own.number) if any(box.has_acl for box in boxes) else {}
-        own = [Place(box.name, box, self._of(box, acls[box.id]) if box.id in acls else ALL) for box in boxes]
+        own = [Place(self.own, box, self._of(box, acls[box.id]) if box.id in acls else ALL) for box in boxes]
         return own + [place for _, places in self.others() for place in places]
 
     def others(self) -> Iterator[tuple[Owner, list[Place]]]:
@@ -175,10 +187,10 @@ class Names:
             account = people.get(key)
             if account is None or any(mark in account.login for mark in DELIMITER + "*%"):
                 continue
-            owner = Owner(number, _prefix(account))
+            owner = Owner(account, number, _prefix(account))
             acls = self._store.sharing.acls(number)
             places = [
-                Place(owner.prefix + box.name, box, self._of(box, acls[box.id]))
+                Place(owner, box, self._of(box, acls[box.id]))
                 for box in self._store.mailboxes(number)
                 if box.id in acls
             ]
@@ -195,7 +207,7 @@ class Names:
         return self._of(mailbox, self._store.sharing.acl(mailbox.account, mailbox.id))
 
     def _of(self, mailbox: Mailbox, grants: tuple[Grant, ...]) -> Rights:
-        owner = self.own_identifier if mailbox.account == self.own.number else None
+        owner = self.own.identifier if mailbox.account == self.own.number else None
         rights = effective(grants, self.identifiers, owner=owner)
         # Rights of which none shows the mailbox are as good as none (RFC 4314 section 6).
         return rights if rights & SHOWS else Rights.NONE
@@ -203,7 +215,17 @@ class Names:
 
 def identifier_of(account: Account) -> str:
     """An account in access control lists."""
-    return f"user:{account.key}"
+    return _USER + account.key
+
+
+def key_of(identifier: str) -> str | None:
+    """The key of the account that an identifier stands for; None for all others."""
+    return identifier.removeprefix(_USER) if identifier.startswith(_USER) else None
+
+
+def identifier_of_group(name: str) -> str:
+    """A group in access control lists; ``name`` is in the form in which names are compared."""
+    return f"group:{name}"
 
 
 def _namespace(account: Account) -> str:

@@ -7,13 +7,14 @@ sessions of the process.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imap.session.rights import ALL, Rights
 from imap.wire.errors import ParseError
-from imap.wire.sets import NumberSet, in_ranges, merged
+from imap.wire.sets import NumberSet, in_ranges, merged, ranges_of
 from storage.api import MailboxView
 from storage.model import MessageRow, keywords_of
 
@@ -58,6 +59,7 @@ class SelectedMailbox:
         self._last_uid = view.uids[-1] if view.uids else 0
         self._told: dict[int, int] = {}
         self._recent: list[tuple[int, int]] = []
+        self._saved = array("Q")
 
     # ---------------------------------------------------------------- numbers
 
@@ -101,6 +103,8 @@ class SelectedMailbox:
         Raises ParseError for a message number above the count, unless ``*`` stands at the other end of its range;
         with ``strict`` false such numbers are left out too.
         """
+        if numbers.saved:
+            return self._saved_places()
         if uid:
             highest = self.uids[-1] if self.uids else 0
             found = (
@@ -111,6 +115,15 @@ class SelectedMailbox:
             if None not in member and max(number for number in member if number is not None) > self.count:
                 raise ParseError("there is no such message number")
         return [(low - 1, min(high, self.count)) for low, high in numbers.resolve(self.count) if low <= self.count]
+
+    def save(self, uids: Sequence[int]) -> None:
+        """Keep UIDs, rising, as what ``$`` stands for (RFC 5182)."""
+        self._saved = array("Q", uids)
+
+    def _saved_places(self) -> Places:
+        """Messages that went away are no more part of it (RFC 5182 section 2.1)."""
+        numbers = (number for number, _ in self.numbered(self._saved))
+        return [(low - 1, high) for low, high in ranges_of(numbers)]
 
     def rows(self, places: Places) -> Iterator[tuple[int, MessageRow]]:
         """Message numbers and rows; messages that are gone are left out."""
@@ -178,7 +191,7 @@ class SelectedMailbox:
             vanished = tuple(before[place] for place in gone)
         else:
             self.uids = view.uids
-        changed = self._changed(view, old)
+        changed = self._changed(view)
         keywords = self._learn_keywords([row for _, row in changed], view.rows[old:])
         if arrived:
             self._last_uid = arrived[-1]
@@ -202,11 +215,12 @@ class SelectedMailbox:
         self.uids = view.uids
         return gone
 
-    def _changed(self, view: MailboxView, old: int) -> tuple[tuple[int, MessageRow], ...]:
+    def _changed(self, view: MailboxView) -> tuple[tuple[int, MessageRow], ...]:
         since = self._modseq
         if view.highest_modseq <= since:
             return ()
-        changed = [row for row in view.rows[:old] if row.modseq > since and self._told.get(row.uid) != row.modseq]
+        last, told = self._last_uid, self._told
+        changed = [row for row in view.changed_since(since) if row.uid <= last and told.get(row.uid) != row.modseq]
         return tuple((number, row) for row in changed if (number := self.number(row.uid)) is not None)
 
     def _learn_keywords(self, *rows: Iterable[MessageRow]) -> bool:

@@ -99,7 +99,7 @@ class Session:
 
     def _gone(self) -> Steps:
         self.context.unselect()
-        yield encode(Status(Kind.BYE, "The selected mailbox was deleted: connect again", b"NONEXISTENT"))
+        yield encode(Status(Kind.BYE, "The selected mailbox is gone: connect again", b"NONEXISTENT"))
         yield HangUp()
 
 

@@ -10,7 +10,22 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from imap.commands import append, authenticate, basic, copy, fetch, folders, idle, listing, quota, search, select, store
+from imap.commands import (
+    acl,
+    append,
+    authenticate,
+    basic,
+    copy,
+    fetch,
+    folders,
+    idle,
+    listing,
+    multisearch,
+    quota,
+    search,
+    select,
+    store,
+)
 from imap.session.context import Context
 from imap.session.states import State
 from imap.session.steps import CommandSteps
@@ -64,6 +79,11 @@ TABLE: dict[type[c.Command], Row] = {
     c.Namespace: Row(_SIGNED_IN, News.ALL, listing.namespace, blocks=False),
     c.Append: Row(_SIGNED_IN, News.ALL, append.append),
     c.Idle: Row(_SIGNED_IN, News.ALL, idle.idle, blocks=False),
+    c.SetAcl: Row(_SIGNED_IN, News.ALL, acl.set_),
+    c.DeleteAcl: Row(_SIGNED_IN, News.ALL, acl.delete),
+    c.GetAcl: Row(_SIGNED_IN, News.ALL, acl.get),
+    c.ListRights: Row(_SIGNED_IN, News.ALL, acl.list_rights),
+    c.MyRights: Row(_SIGNED_IN, News.ALL, acl.my_rights),
     c.GetQuota: Row(_SIGNED_IN, News.ALL, quota.get),
     c.GetQuotaRoot: Row(_SIGNED_IN, News.ALL, quota.roots),
     c.SetQuota: Row(_SIGNED_IN, News.ALL, quota.set_),
@@ -73,6 +93,9 @@ TABLE: dict[type[c.Command], Row] = {
     c.Unselect: Row(_SELECTED, News.NOTHING, select.unselect, blocks=False),
     c.Expunge: Row(_SELECTED, News.ALL, copy.expunge),
     c.Search: Row(_SELECTED, News.NO_REMOVALS, search.search),
+    c.Sort: Row(_SELECTED, News.NO_REMOVALS, search.sort),
+    c.MakeThreads: Row(_SELECTED, News.NO_REMOVALS, search.make_threads),
+    c.MultiSearch: Row(_SIGNED_IN, News.ALL, multisearch.multi_search),
     c.Fetch: Row(_SELECTED, News.NO_REMOVALS, fetch.fetch),
     c.Store: Row(_SELECTED, News.NO_REMOVALS, store.store),
     c.Copy: Row(_SELECTED, News.ALL, copy.copy),

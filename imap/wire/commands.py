@@ -7,7 +7,7 @@ from enum import Enum
 
 from imap.wire.framing import Sink
 from imap.wire.sets import NumberSet
-from storage.model import FlagChange, SearchKey, System
+from storage.model import FlagChange, SearchKey, SortKey, System, Threading
 
 
 class Command:
@@ -237,6 +237,46 @@ class Idle(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SetAcl(Command):
+    """RFC 4314 section 3.1: ``rights`` are letters as the client wrote them."""
+
+    mailbox: str
+    identifier: str
+    change: FlagChange
+    rights: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAcl(Command):
+    """RFC 4314 section 3.2."""
+
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetAcl(Command):
+    """RFC 4314 section 3.3."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRights(Command):
+    """RFC 4314 section 3.4."""
+
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyRights(Command):
+    """RFC 4314 section 3.5."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compress(Command):
     """RFC 4978; ``mechanism`` in capitals."""
 
@@ -264,9 +304,10 @@ class GetQuotaRoot(Command):
 
 @dataclass(frozen=True, slots=True)
 class SetQuota(Command):
-    """RFC 9208 section 4.1.3."""
+    """RFC 9208 section 4.1.3: names of resources in capitals with their limits."""
 
     root: str
+    limits: tuple[tuple[str, int], ...]
 
 
 # ---------------------------------------------------------------- selected
@@ -328,6 +369,13 @@ class Inverse:
 
 
 @dataclass(frozen=True, slots=True)
+class Inexact:
+    """FUZZY (RFC 6203)."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     """All keys match."""
 
@@ -341,14 +389,20 @@ class Either:
     keys: tuple[Key, ...]
 
 
-Key = SearchKey | Numbers | Recent | Inverse | Every | Either
+Key = SearchKey | Numbers | Recent | Inverse | Inexact | Every | Either
+
+
+#: First and last place of a page of results, counted from 1, or from the end with -1 (RFC 9394 section 3.1).
+Page = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Search(Command):
-    """RFC 3501 section 6.4.4; ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, None without RETURN.
+    """RFC 3501 section 6.4.4.
 
-    ``numbered`` is true when message numbers are among the keys.
+    ``returns`` holds MIN, MAX, ALL, COUNT of RFC 4731, SAVE of RFC 5182, PARTIAL (with ``partial``) of RFC 9394,
+    RELEVANCY of RFC 6203; None without RETURN. ``numbered`` is true when message
+    numbers are among the keys.
     """
 
     key: Key
@@ -356,6 +410,45 @@ class Search(Command):
     returns: frozenset[str] | None
     modseq: bool
     uid: bool
+    numbered: bool = False
+    partial: Page | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Command):
+    """RFC 5256 section 3, RFC 5267 section 3.1: a search and the order of its results."""
+
+    order: tuple[SortKey, ...]
+    search: Search
+    uid: bool
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MakeThreads(Command):
+    """THREAD (RFC 5256 section 3)."""
+
+    how: Threading
+    search: Search
+    uid: bool
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Mailboxes of a search in several: ``kind`` is a word of RFC 7377 section 2.2 in capitals."""
+
+    kind: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MultiSearch(Command):
+    """ESEARCH (RFC 7377): a search in several mailboxes."""
+
+    scopes: tuple[Scope, ...]
+    search: Search
+    uid: bool = True
     numbered: bool = False
 
 
@@ -415,13 +508,17 @@ Item = Datum | Section | Binary
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """RFC 3501 section 6.4.5; ``changed_since`` and ``vanished`` as in RFC 7162 sections 3.1.4.1 and 3.2.6."""
+    """RFC 3501 section 6.4.5.
+
+    ``changed_since`` and ``vanished`` as in RFC 7162 sections 3.1.4.1 and 3.2.6, ``partial`` as in RFC 9394.
+    """
 
     numbers: NumberSet
     items: tuple[Item, ...]
     changed_since: int | None
     uid: bool
     vanished: bool = False
+    partial: Page | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 from imap.wire import mutf7
 from imap.wire import responses as r
 from imap.wire.lexer import MONTHS
 from imap.wire.sets import write_ranges
-from storage.model import DELIMITER, System
+from storage.model import DELIMITER, System, Thread
 
 _ATOM = re.compile(rb"[A-Za-z0-9._/\-]+")
 _QUOTABLE = re.compile(rb"[\x20-\x7e]{0,1000}")
@@ -40,16 +41,18 @@ def quoted(octets: bytes, utf8: bool = False) -> bytes:
     return literal(octets)
 
 
+def astring(octets: bytes, utf8: bool = False) -> bytes:
+    """An atom where it can be, else a string."""
+    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else quoted(octets, utf8)
+
+
 def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
 def mailbox(name: str, utf8: bool) -> bytes:
     """A mailbox name: an atom if that does, else a string; in UTF-8 for clients that take it."""
-    octets = name.encode() if utf8 else mutf7.encode(name)
-    if _ATOM.fullmatch(octets) and octets.upper() != b"NIL":
-        return octets
-    return quoted(octets, utf8)
+    return astring(name.encode() if utf8 else mutf7.encode(name), utf8)
 
 
 @lru_cache(maxsize=10_000)
@@ -64,13 +67,21 @@ def flags(system: int, keywords: tuple[str, ...], recent: bool) -> bytes:
 
 def date_time(moment: int, zone: int) -> bytes:
     """``"17-Jul-2026 02:44:25 +0200"``; ``moment`` in seconds since the epoch, ``zone`` in minutes east of UTC."""
-    t = time.gmtime(moment + zone * 60)
-    sign = b"-" if zone < 0 else b"+"
-    hours, minutes = divmod(abs(zone), 60)
-    return b'"%02d-%b-%04d %02d:%02d:%02d %b%02d%02d"' % (
-        *(t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year, t.tm_hour, t.tm_min, t.tm_sec),
-        *(sign, hours, minutes),
-    )
+    day, second = divmod(moment + zone * 60, 86_400)
+    minute, second = divmod(second, 60)
+    return b'"%b %02d:%02d:%02d %b"' % (_day(day), minute // 60, minute % 60, second, _zone(zone))
+
+
+@lru_cache(maxsize=10_000)
+def _day(number: int) -> bytes:
+    """The date so many days after 1 January 1970; the messages of a mailbox share few of them."""
+    t = time.gmtime(number * 86_400)
+    return b"%02d-%b-%04d" % (t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year)
+
+
+@lru_cache(maxsize=1_000)
+def _zone(minutes: int) -> bytes:
+    return b"%b%02d%02d" % (b"-" if minutes < 0 else b"+", *divmod(abs(minutes), 60))
 
 
 def status(response: r.Status) -> bytes:
@@ -116,20 +127,28 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return b"* FLAGS (" + b" ".join(names) + b")\r\n"
         case r.Listed():
             return _listed(response, utf8)
-        case r.NamespaceData():
-            return b'* NAMESPACE (("" "' + DELIMITER.encode() + b'")) NIL NIL\r\n'
+        case r.NamespaceData(others, shared):
+            spaces = (b'(("%b" "%b"))' % (prefix.encode(), DELIMITER.encode()) for prefix in ("", others, shared))
+            return b"* NAMESPACE " + b" ".join(spaces) + b"\r\n"
+        case r.Acl(name, entries):
+            listed = (astring(text.encode(), utf8) for entry in entries for text in entry)
+            return b" ".join((b"* ACL", mailbox(name, utf8), *listed)) + b"\r\n"
+        case r.GrantableRights(name, identifier, required, optional):
+            words = (astring(text.encode(), utf8) for text in (identifier, required, *optional))
+            return b" ".join((b"* LISTRIGHTS", mailbox(name, utf8), *words)) + b"\r\n"
+        case r.OwnRights(name, rights):
+            return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8), astring(rights.encode(), utf8))
         case r.MailboxStatus(name, pairs):
             body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
-            pieces = [b"* SEARCH"]
-            if numbers:
-                pieces.append(" ".join(map(str, numbers)).encode())
-            if modseq is not None:
-                pieces.append(b"(MODSEQ %d)" % modseq)
-            return b" ".join(pieces) + b"\r\n"
+            return _numbers(b"* SEARCH", numbers, modseq)
+        case r.SortResult(numbers, modseq):
+            return _numbers(b"* SORT", numbers, modseq)
+        case r.Threads(threads):
+            return _threads(threads)
         case r.ExtendedSearchResult():
-            return _extended_search(response)
+            return _extended_search(response, utf8)
         case r.QuotaData(root, resources):
             body = b" ".join(b"%b %d %d" % resource for resource in resources)
             return b"* QUOTA " + quoted(root.encode()) + b" (" + body + b")\r\n"
@@ -163,8 +182,49 @@ def _listed(response: r.Listed, utf8: bool) -> bytes:
     return line + b"\r\n"
 
 
-def _extended_search(response: r.ExtendedSearchResult) -> bytes:
-    pieces = [b'* ESEARCH (TAG "' + response.tag + b'")']
+def _numbers(start: bytes, numbers: Sequence[int], modseq: int | None) -> bytes:
+    pieces = [start]
+    if numbers:
+        pieces.append(" ".join(map(str, numbers)).encode())
+    if modseq is not None:
+        pieces.append(b"(MODSEQ %d)" % modseq)
+    return b" ".join(pieces) + b"\r\n"
+
+
+def _threads(threads: Sequence[Thread]) -> bytes:
+    """``* THREAD (2)(3 6 (4 23)(44 7 96))``, written without recursion, for threads may be of any depth."""
+    pieces = [b"* THREAD"]
+    if threads:
+        pieces.append(b" ")
+    # What is left to be written, the next one last; octets stand for themselves.
+    left: list[Thread | bytes] = []
+    for thread in reversed(threads):
+        left += (b")", thread, b"(")
+    while left:
+        one = left.pop()
+        if isinstance(one, bytes):
+            pieces.append(one)
+            continue
+        if one.uid is not None:
+            pieces.append(b"%d" % one.uid)
+            if one.children:
+                pieces.append(b" ")
+        if len(one.children) == 1:
+            left.append(one.children[0])
+        else:
+            for child in reversed(one.children):
+                left += (b")", child, b"(")
+    return b"".join(pieces) + b"\r\n"
+
+
+def _extended_search(response: r.ExtendedSearchResult, utf8: bool) -> bytes:
+    correlator = b'TAG "' + response.tag + b'"'
+    if response.mailbox is not None:
+        correlator += b" MAILBOX %b UIDVALIDITY %d" % (
+            mailbox(response.mailbox.name, utf8),
+            response.mailbox.uidvalidity,
+        )
+    pieces = [b"* ESEARCH (" + correlator + b")"]
     if response.uid:
         pieces.append(b"UID")
     if response.lowest is not None:
@@ -173,8 +233,13 @@ def _extended_search(response: r.ExtendedSearchResult) -> bytes:
         pieces.append(b"MAX %d" % response.highest)
     if response.ranges is not None:
         pieces.append(b"ALL " + write_ranges(response.ranges))
+    if response.partial is not None:
+        (first, last), ranges = response.partial
+        pieces.append(b"PARTIAL (%d:%d %b)" % (first, last, write_ranges(ranges) or b"NIL"))
     if response.count is not None:
         pieces.append(b"COUNT %d" % response.count)
+    if response.relevancy is not None:
+        pieces.append(b"RELEVANCY (" + b" ".join(b"%d" % score for score in response.relevancy) + b")")
     if response.modseq is not None:
         pieces.append(b"MODSEQ %d" % response.modseq)
     return b" ".join(pieces) + b"\r\n"

@@ -11,7 +11,7 @@ from imap.wire import commands as c
 from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
-from imap.wire.search import search
+from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
 
@@ -73,6 +73,8 @@ class Parser(Lexer):
         self.limits = limits
 
     def numbers(self) -> NumberSet:
+        if self.take(b"$"):
+            return NumberSet((), saved=True)
         found = self.match(_SET)
         if not found:
             raise ParseError("expected message numbers")
@@ -255,7 +257,7 @@ def _status(p: Parser) -> c.Command:
 
 
 _LIST_SELECT = {b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"}
-_LIST_GIVE = {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"}
+_LIST_GIVE = {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS"}
 
 
 def _list(p: Parser) -> c.Command:
@@ -362,6 +364,21 @@ def _append(p: Parser) -> c.Command:
     return c.Append(mailbox, tuple(messages))
 
 
+def _text(p: Parser) -> str:
+    """A space and an astring in UTF-8."""
+    p.space()
+    try:
+        return p.astring().decode()
+    except UnicodeDecodeError:
+        raise ParseError("that is not UTF-8") from None
+
+
+def _set_acl(p: Parser) -> c.Command:
+    mailbox, identifier, rights = _mailbox(p), _text(p), _text(p)
+    sign = rights[:1].encode() if rights[:1] in ("+", "-") else b""
+    return c.SetAcl(mailbox, identifier, _CHANGES[sign], rights[len(sign) :])
+
+
 def _replace(uid: bool) -> Rule:
     def rule(p: Parser) -> c.Command:
         p.space()
@@ -428,13 +445,12 @@ def _set_quota(p: Parser) -> c.Command:
     root = p.astring().decode("utf-8", "replace")
     p.space()
 
-    def resource() -> tuple[bytes, int]:
-        name = p.atom()
+    def resource() -> tuple[str, int]:
+        name = p.atom().decode("ascii").upper()
         p.space()
         return name, p.number(2**63 - 1)
 
-    p.listed_or_empty(resource)
-    return c.SetQuota(root)
+    return c.SetQuota(root, tuple(p.listed_or_empty(resource)))
 
 
 def _uid_expunge(p: Parser) -> c.Command:
@@ -442,11 +458,8 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
-def _search(uid: bool) -> Rule:
-    def rule(p: Parser) -> c.Command:
-        return search(p, p.numbers, p.limits.search_keys, uid)
-
-    return rule
+def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
+    return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
 
 # ---------------------------------------------------------------- FETCH
@@ -460,22 +473,28 @@ def _fetch(uid: bool) -> Rule:
         items = _fetch_items(p)
         changed_since: int | None = None
         vanished = False
+        partial: c.Page | None = None
         for word in p.listed(lambda: _fetch_parameter(p)) if p.take(b" ") else ():
             if word is None and not vanished and uid:
                 vanished = True
-            elif word is not None and changed_since is None:
+            elif isinstance(word, tuple) and partial is None:
+                partial = word
+            elif isinstance(word, int) and changed_since is None:
                 changed_since = word
             else:
                 raise ParseError("parameters of FETCH are given twice or where they may not be")
         if vanished and changed_since is None:
             raise ParseError("VANISHED goes with CHANGEDSINCE")
-        return c.Fetch(numbers, items, changed_since, uid, vanished)
+        return c.Fetch(numbers, items, changed_since, uid, vanished, partial)
 
     return rule
 
 
-def _fetch_parameter(p: Parser) -> int | None:
-    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7)."""
+def _fetch_parameter(p: Parser) -> int | c.Page | None:
+    """The mod-sequence of CHANGEDSINCE, None for VANISHED (RFC 7162 section 7), the range of PARTIAL (RFC 9394)."""
+    if p.take_word(b"PARTIAL"):
+        p.space()
+        return partial_range(p)
     if p.take_word(b"VANISHED"):
         return None
     if not p.take_word(b"CHANGEDSINCE"):
@@ -647,6 +666,11 @@ RULES: dict[bytes, Rule] = {
     b"REPLACE": _replace(uid=False),
     b"UID REPLACE": _replace(uid=True),
     b"IDLE": _bare(c.Idle()),
+    b"SETACL": _set_acl,
+    b"DELETEACL": lambda p: c.DeleteAcl(_mailbox(p), _text(p)),
+    b"GETACL": lambda p: c.GetAcl(_mailbox(p)),
+    b"LISTRIGHTS": lambda p: c.ListRights(_mailbox(p), _text(p)),
+    b"MYRIGHTS": lambda p: c.MyRights(_mailbox(p)),
     b"GETQUOTA": _get_quota,
     b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),
     b"SETQUOTA": _set_quota,
@@ -655,8 +679,13 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
-    b"SEARCH": _search(uid=False),
-    b"UID SEARCH": _search(uid=True),
+    b"SEARCH": _searching(search, uid=False),
+    b"UID SEARCH": _searching(search, uid=True),
+    b"SORT": _searching(sort, uid=False),
+    b"UID SORT": _searching(sort, uid=True),
+    b"THREAD": _searching(thread, uid=False),
+    b"UID THREAD": _searching(thread, uid=True),
+    b"ESEARCH": _searching(multi_search),
     b"FETCH": _fetch(uid=False),
     b"UID FETCH": _fetch(uid=True),
     b"STORE": _store(uid=False),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from imap.wire.sets import Range
+from storage.model import Thread
 
 
 class Kind(Enum):
@@ -63,7 +64,36 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceData:
-    """One personal namespace without prefix (RFC 2342)."""
+    """The personal namespace, which has no prefix, and the prefixes of the other two (RFC 2342)."""
+
+    others: str
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """RFC 4314 section 3.6: identifiers with the letters of their rights."""
+
+    mailbox: str
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantableRights:
+    """LISTRIGHTS (RFC 4314 section 3.7): letters that are always given, and those that can be, each by itself."""
+
+    mailbox: str
+    identifier: str
+    required: str
+    optional: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRights:
+    """MYRIGHTS (RFC 4314 section 3.8)."""
+
+    mailbox: str
+    rights: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +153,34 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SortResult:
+    """RFC 5256 section 4; ``modseq`` as in RFC 7162 section 3.1.5."""
+
+    numbers: tuple[int, ...]
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """RFC 5256 section 4: ``Thread`` values that hold message numbers, or UIDs, in the place of UIDs."""
+
+    threads: tuple[Thread, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedMailbox:
+    """Which mailbox a result is of (RFC 7377 section 2.1)."""
+
+    name: str
+    uidvalidity: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExtendedSearchResult:
-    """RFC 4731 section 3.1; parts that were not asked for or have nothing to say are None."""
+    """RFC 4731 section 3.1; parts that were not asked for or have nothing to say are None.
+
+    ``partial`` is the page asked for and what is on it (RFC 9394 section 3.1), ``relevancy`` the scores of RFC 6203.
+    """
 
     tag: bytes
     uid: bool
@@ -133,6 +189,9 @@ class ExtendedSearchResult:
     ranges: tuple[Range, ...] | None = None
     count: int | None = None
     modseq: int | None = None
+    partial: tuple[tuple[int, int], tuple[Range, ...]] | None = None
+    relevancy: tuple[int, ...] | None = None
+    mailbox: SearchedMailbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +215,9 @@ Response = (
     | ServerId
     | Listed
     | NamespaceData
+    | Acl
+    | GrantableRights
+    | OwnRights
     | MailboxStatus
     | Flags
     | Exists
@@ -164,6 +226,8 @@ Response = (
     | Vanished
     | FetchData
     | SearchResult
+    | SortResult
+    | Threads
     | ExtendedSearchResult
     | QuotaData
     | QuotaRoots

@@ -19,9 +19,13 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class NumberSet:
-    """Ranges as written, in any order; None stands for ``*``, the highest number."""
+    """Ranges as written, in any order; None stands for ``*``, the highest number.
+
+    ``saved`` is true for ``$``, the result that a search saved (RFC 5182), which has no members of its own.
+    """
 
     members: tuple[tuple[int | None, int | None], ...]
+    saved: bool = False
 
     def resolve(self, highest: int) -> list[Range]:
         """Rising, disjoint, inclusive ranges with ``*`` as ``highest``.

@@ -22,6 +22,13 @@ log = structlog.get_logger()
 LEARN = 2.0
 SWEEP = 30.0
 
+#: Seconds between looks for messages that the text index doesn't have, and the longest rest after a block of them.
+INDEX = 1.0
+REST = 0.5
+
+#: Accounts whose text index is rid of what is gone, in one round of sweeping.
+PRUNE = 20
+
 #: Mailboxes whose files and rows are compared in one round of sweeping.
 SCRUB = 20
 
@@ -38,6 +45,7 @@ def run(settings: Settings) -> int:
     control = Control()
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
+    chores.append(threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop)), name="index"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
@@ -67,10 +75,18 @@ def _chore(stop: threading.Event, interval: float, work: Callable[[], object]) -
             log.exception("chore.failed", chore=threading.current_thread().name)
 
 
+def _index(rooms: Rooms, stop: threading.Event) -> None:
+    """Let searches find what came; after each block rest as long as it took, for the other threads' sake."""
+    added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)))
+    if added:
+        log.info("texts.added", messages=added)
+
+
 def _sweep(rooms: Rooms) -> None:
     now = time.time()
     swept = rooms.store.sweep(now)
     swept += rooms.queue.sweep(now, rooms.settings.store.orphan_age)
     swept += rooms.store.scrub(now, SCRUB)
-    if swept:
-        log.info("store.swept", bodies=swept)
+    forgotten = rooms.indexer.prune(PRUNE)
+    if swept or forgotten:
+        log.info("store.swept", bodies=swept, texts=forgotten)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, null, select, update
+from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, select, update
 
 from storage import tables
 from storage.index.ledger import Ledger, MailboxState
@@ -21,7 +21,7 @@ from storage.model import (
     Settable,
     System,
 )
-from storage.objects import thread_id
+from storage.objects import email_id, thread_id
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -165,6 +165,17 @@ def forget_vanished(connection: Connection, account: int, mailbox: int, upto: in
     connection.execute(update(tables.mailbox).where(b.account_id == account, b.id == mailbox).values(forgotten=upto))
 
 
+_OF_CONTENTS = select(_m.mailbox_id, *_LIGHT).where(
+    _m.account_id == bindparam("account"), _m.content_id.between(bindparam("low"), bindparam("high"))
+)
+
+
+def rows_of_contents(connection: Connection, account: int, low: int, high: int) -> list[tuple[int, MessageRow]]:
+    """All messages with the contents ``low`` to ``high``, with their mailboxes."""
+    result = connection.execute(_OF_CONTENTS, {"account": account, "low": low, "high": high})
+    return [(mailbox, light(rest)) for mailbox, *rest in result]
+
+
 # -------------------------------------------------------------------- content columns
 
 #: What THREADID is made of.
@@ -178,13 +189,9 @@ _COLUMNS = (
     (Columns.FIELDS, tables.content.c.fields, _NOTHING),
     (Columns.PARTS, tables.content.c.parts, _NOTHING),
 )
-#: Those that are seldom asked for; the content's number goes into a THREADID.
-_RARE = (
-    (Columns.PREVIEW, tables.content.c.preview, null()),
-    (Columns.THREAD, THREAD_ROOT, literal("")),
-    (Columns.SAVED, _m.saved_at, literal(0)),
-)
-_RARELY = Columns.PREVIEW | Columns.THREAD | Columns.SAVED
+#: Those that are seldom asked for.
+_RARE = (tables.content.c.preview, _m.saved_at, THREAD_ROOT, tables.content.c.digest, _m.internal_date, _m.zone)
+_RARELY = Columns.PREVIEW | Columns.SAVED | Columns.THREAD | Columns.EMAIL
 _QUERIES: dict[Columns, Select[Any]] = {}
 
 
@@ -193,8 +200,7 @@ def _content_query(columns: Columns) -> Select[Any]:
     if query is None:
         wanted: list[Any] = [column if columns & flag else nothing for flag, column, nothing in _COLUMNS]
         if columns & _RARELY:
-            wanted += [column if columns & flag else nothing for flag, column, nothing in _RARE]
-            wanted.append(_m.content_id)
+            wanted += _RARE
         query = _QUERIES[columns] = (
             select(_m.uid, *wanted)
             .join(
@@ -219,7 +225,7 @@ def contents(
             _content_query(columns), {"account": account, "mailbox": mailbox, "low": low, "high": high}
         )
         if columns & _RARELY:
-            found.update((row[0], _rare(account, columns, row)) for row in result.all())
+            found.update((row[0], _rare(*row)) for row in result.all())
         else:
             found.update((row[0], ContentRow(*row)) for row in result.all())
     for uid in uids:
@@ -228,10 +234,10 @@ def contents(
             yield row
 
 
-def _rare(account: int, columns: Columns, values: Sequence[Any]) -> ContentRow:
-    *given, content = values
-    row = ContentRow(*given)
-    return row._replace(thread=thread_id(account, row.thread, content)) if columns & Columns.THREAD else row
+def _rare(*values: Any) -> ContentRow:
+    *given, root, digest, date, zone = values
+    email = email_id(digest, date, zone)
+    return ContentRow._make((*given, thread_id(root, email), email))
 
 
 def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:

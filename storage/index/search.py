@@ -1,7 +1,8 @@
 """SEARCH over one mailbox: cheap keys first, each on what the others left; bodies last and only for those still in.
 
-Flags, sizes, dates and UIDs are answered from the mailbox view, addresses and subjects from index columns, other header
-fields and texts from the stored octets. Comparison is substring without case (RFC 9051 section 6.4.4).
+Flags, sizes, dates and UIDs are answered from the mailbox view, addresses and subjects from kept facts, other header
+fields and texts from the stored octets. Comparison is substring under i;unicode-casemap (RFC 9051 section 6.4.4,
+RFC 5255 section 4.2); within a ``Fuzzy`` key all words are looked for, accents do not count.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement
 
+from message.collation import bare, casemap, loose_words
 from message.content import Content
 from message.headers import parse_headers
-from message.parts import load, scan
 from message.summary import LIST_FIELDS
-from message.text import decode_words, searchable
+from message.text import decode_words
 from storage import tables
 from storage.database import Database
 from storage.errors import Damaged, LimitReached, NoSuchMessage, Unavailable
 from storage.index import messages
+from storage.index.columns import Fact, Facts, read
 from storage.model import (
     Age,
     AllOf,
@@ -32,6 +35,7 @@ from storage.model import (
     Dated,
     DateField,
     EmailId,
+    Fuzzy,
     Has,
     HasKeyword,
     Header,
@@ -46,25 +50,73 @@ from storage.model import (
     When,
 )
 from storage.objects import email_id, thread_id
+from storage.texts.api import TextIndex
+from storage.texts.document import BETWEEN, Document, body_text, header_text
 from storage.views import View
 
 #: Nesting of keys that is followed.
 DEPTH = 200
 
-#: Octets of decoded text looked at in one message.
-TEXT_LIMIT = 16 * 1024 * 1024
-
-_CONTENT = tables.content.c
-_INDEXED: dict[str, Column[Any]] = {
-    "subject": _CONTENT.subject,
-    "from": _CONTENT.from_,
-    "to": _CONTENT.to,
-    "cc": _CONTENT.cc,
-    "bcc": _CONTENT.bcc,
-    "message-id": _CONTENT.message_id,
+_INDEXED = {
+    "subject": Fact.SUBJECT,
+    "from": Fact.FROM,
+    "to": Fact.TO,
+    "cc": Fact.CC,
+    "bcc": Fact.BCC,
+    "message-id": Fact.MESSAGE_ID,
 }
 
+#: Relevancy (RFC 6203 section 4) of what is found as it was written, and of what only has the words.
+_AS_WRITTEN, _BY_WORDS = 100, 60
+
+#: What a match in a body counts, in parts of a hundred of one in a header field.
+_IN_BODY = 70
+
 OpenBody = Callable[[MessageRow], Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What is looked for: the folded octets, or for a fuzzy key words without accents that must all be there."""
+
+    exact: bytes
+    words: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, fuzzy: bool) -> Needle:
+        return cls(casemap(text), tuple(loose_words(text)) if fuzzy else ())
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """What a text without accents must have, to have it."""
+        return self.words or (bare(self.exact),)
+
+    def score(self, folded: bytes) -> int:
+        """How well a folded text has it, from 1 to 100; 0 when it hasn't."""
+        if self.exact in folded:
+            return _AS_WRITTEN
+        if self.words:
+            plain = bare(folded)
+            if all(word in plain for word in self.words):
+                return _BY_WORDS
+        return 0
+
+    def score_of(self, text: Document) -> int:
+        """The same of a message; the words may be scattered over its parts."""
+        if score := self.score(text.header):
+            return score
+        score = self.score(text.body) or (self.words and self.score(BETWEEN.join(text))) or 0
+        return score * _IN_BODY // 100
+
+
+def time_check(deadline: float | None) -> Callable[[], None]:
+    """A function that raises Unavailable past a ``time.monotonic`` value."""
+
+    def check() -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise Unavailable("the search took too long")
+
+    return check
 
 
 def _cost(key: SearchKey) -> int:
@@ -75,9 +127,9 @@ def _cost(key: SearchKey) -> int:
             return 3
         case Header(name=name):
             return 1 if name.lower() in _INDEXED else 2
-        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId():
+        case Dated(field=DateField.SENT | DateField.SAVED) | ThreadId() | EmailId():
             return 1
-        case Not(key=inner):
+        case Not(key=inner) | Fuzzy(key=inner):
             return _cost(inner)
         case AllOf(keys=keys) | AnyOf(keys=keys):
             return max(map(_cost, keys), default=0)
@@ -88,19 +140,35 @@ def _cost(key: SearchKey) -> int:
 class Search:
     """One search in one view. Raises Unavailable past its deadline, LimitReached for keys nested too deep."""
 
-    def __init__(self, database: Database, view: View, open_body: OpenBody, deadline: float | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        facts: Facts,
+        texts: TextIndex,
+        view: View,
+        open_body: OpenBody,
+        deadline: float | None,
+    ) -> None:
         self._database = database
+        self._facts = facts
+        self._texts = texts
         self._view = view
         self._open_body = open_body
-        self._deadline = deadline
+        self._check_time = time_check(deadline)
+        self._scores: dict[int, list[int]] = {}
 
     def run(self, key: SearchKey) -> list[int]:
         """UIDs that match, rising."""
         if _depth(key) > DEPTH:
             raise LimitReached(f"search keys nested deeper than {DEPTH}")
-        return [row.uid for row in self._matching(key, self._view.rows)]
+        return [row.uid for row in self._matching(key, self._view.rows, False)]
 
-    def _matching(self, key: SearchKey, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+    def relevancy(self, uid: int) -> int:
+        """How well a message that ``run`` found fits its fuzzy keys, from 1 to 100."""
+        scores = self._scores.get(uid)
+        return sum(scores) // len(scores) if scores else 1
+
+    def _matching(self, key: SearchKey, rows: Sequence[MessageRow], fuzzy: bool) -> Sequence[MessageRow]:
         """The rows that match, in their order."""
         self._check_time()
         match key:
@@ -108,33 +176,36 @@ class Search:
                 for one in sorted(keys, key=_cost):
                     if not rows:
                         break
-                    rows = self._matching(one, rows)
+                    rows = self._matching(one, rows, fuzzy)
                 return rows
             case AnyOf(keys=keys):
                 found: set[int] = set()
                 for one in sorted(keys, key=_cost):
-                    found.update(row.uid for row in self._matching(one, [r for r in rows if r.uid not in found]))
+                    left = [row for row in rows if row.uid not in found]
+                    found.update(row.uid for row in self._matching(one, left, fuzzy))
                 return [row for row in rows if row.uid in found]
             case Not(key=inner):
-                out = {row.uid for row in self._matching(inner, rows)}
+                out = {row.uid for row in self._matching(inner, rows, fuzzy)}
                 return [row for row in rows if row.uid not in out]
+            case Fuzzy(key=inner):
+                return self._matching(inner, rows, True)
             case UidRanges(ranges=ranges):
                 return self._in_ranges(ranges, rows)
             case Header(name=name, needle=needle):
-                return self._header(name.lower(), needle.casefold(), rows)
+                return self._header(name.lower(), Needle.of(needle, fuzzy), rows)
             case Dated(field=DateField.SENT):
                 return self._sent(key, rows)
             case Dated(field=DateField.SAVED):
                 return self._saved(key, rows)
             case EmailId(id=wanted):
-                account = self._view.mailbox.account
-                return [row for row in rows if email_id(account, row.content) == wanted]
+                emails = self._emails(rows)
+                return [row for row in rows if emails[row.uid] == wanted]
             case ThreadId(id=wanted):
                 return self._in_thread(wanted, rows)
             case Body(needle=needle):
-                return self._text(needle.casefold(), rows, headers=False)
+                return self._text(Needle.of(needle, fuzzy), rows, headers=False)
             case Text(needle=needle):
-                return self._text(needle.casefold(), rows, headers=True)
+                return self._text(Needle.of(needle, fuzzy), rows, headers=True)
             case _:
                 test = _row_test(key)
                 return [row for row in rows if test(row)]
@@ -150,42 +221,30 @@ class Search:
             chosen.update(uids[start:end])
         return rows if len(chosen) == len(rows) else [row for row in rows if row.uid in chosen]
 
-    def _columns(self, column: ColumnElement[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
-        """A content column by content number."""
-        view = self._view.mailbox
-        numbers = sorted({row.content for row in rows})
-        found: dict[int, Any] = {}
-        # A few are asked for by number, most by one sweep over the account's range of numbers.
-        dense = len(numbers) > messages.BLOCK
-        query = select(_CONTENT.id, column).where(_CONTENT.account_id == bindparam("account"))
-        query = (
-            query.where(_CONTENT.id.between(bindparam("low"), bindparam("high")))
-            if dense
-            else query.where(_CONTENT.id.in_(bindparam("numbers", expanding=True)))
-        )
-        with self._database.read() as connection:
-            for start in range(0, len(numbers), messages.BLOCK):
-                self._check_time()
-                block = numbers[start : start + messages.BLOCK]
-                where = {"low": block[0], "high": block[-1]} if dense else {"numbers": block}
-                found.update(
-                    (number, value) for number, value in connection.execute(query, {"account": view.account, **where})
-                )
-        return found
-
-    def _header(self, name: str, needle: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        column = _INDEXED.get(name)
-        if column is not None and needle:
-            values = self._columns(column, rows)
-            return [row for row in rows if needle in values.get(row.content, "").casefold()]
+    def _header(self, name: str, needle: Needle, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        fact = _INDEXED.get(name)
+        if fact is not None and needle.exact:
+            values = self._facts.of(self._view, fact, rows, self._check_time)
+            if not needle.words:
+                exact = needle.exact
+                return [row for row in rows if exact in values.get(row.content, b"")]
+            return [row for row in rows if self._scored(row, needle, needle.score(values.get(row.content, b"")))]
         field = name.encode("ascii", "replace")
         if field in LIST_FIELDS:
-            octets = self._columns(_CONTENT.fields, rows)
-            return [row for row in rows if _field_has(octets.get(row.content, b""), field, needle)]
-        return [row for row in rows if self._body_has(row, lambda buffer: _field_has(buffer, field, needle))]
+            octets = self._read(tables.content.c.fields, rows)
+            return [
+                row
+                for row in rows
+                if self._scored(row, needle, _field_score(octets.get(row.content, b""), field, needle))
+            ]
+        return [
+            row
+            for row in rows
+            if self._scored(row, needle, self._read_body(row, lambda buffer: _field_score(buffer, field, needle)))
+        ]
 
     def _sent(self, key: Dated, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        days = self._columns(_CONTENT.sent_day, rows)
+        days = self._facts.of(self._view, Fact.SENT_DAY, rows, self._check_time)
         wanted = key.day.year * 10_000 + key.day.month * 100 + key.day.day
         return [
             row
@@ -202,44 +261,69 @@ class Search:
         wanted = key.day.year * 10_000 + key.day.month * 100 + key.day.day
         return [row for row in rows if row.uid in saved and _compare(_local_day(saved[row.uid]), key.when, wanted)]
 
+    def _read(self, column: ColumnElement[Any], rows: Sequence[MessageRow]) -> dict[int, Any]:
+        """A content column by content number."""
+        numbers = sorted({row.content for row in rows})
+        return read(self._database, self._view.mailbox.account, column, numbers, self._check_time)
+
+    def _emails(self, rows: Sequence[MessageRow]) -> dict[int, str]:
+        """EMAILID by UID."""
+        digests = self._read(tables.content.c.digest, rows)
+        return {row.uid: email_id(digests.get(row.content, b""), row.internal_date, row.zone) for row in rows}
+
     def _in_thread(self, wanted: str, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
-        roots = self._columns(messages.THREAD_ROOT, rows)
-        account = self._view.mailbox.account
-        return [row for row in rows if thread_id(account, roots.get(row.content, ""), row.content) == wanted]
+        roots, emails = self._read(messages.THREAD_ROOT, rows), self._emails(rows)
+        return [row for row in rows if thread_id(roots.get(row.content, ""), emails[row.uid]) == wanted]
 
-    def _text(self, needle: str, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
-        if not needle:
+    def _text(self, needle: Needle, rows: Sequence[MessageRow], *, headers: bool) -> Sequence[MessageRow]:
+        """Texts that the index has are compared; of what it doesn't know the bodies are opened."""
+        if not needle.exact:
             return rows
-        found: list[MessageRow] = []
-        for start in range(0, len(rows), messages.BLOCK):
-            block = rows[start : start + messages.BLOCK]
-            with self._database.read() as connection:
-                parts = self._parts(connection, block)
-            found.extend(row for row in block if self._has_text(row, parts.get(row.uid), needle, headers))
-        return found
+        scores: dict[int, int] = {}
+        wanted = {row.content for row in rows}
+        with self._texts.look(self._view.mailbox.account, wanted, needle.pieces, header=headers) as look:
+            for content, text in look.documents:
+                self._check_time()
+                scores[content] = needle.score_of(text)
+            unknown = [row for row in rows if row.content in look.unknown and not scores.get(row.content)]
+        for start in range(0, len(unknown), messages.BLOCK):
+            block = unknown[start : start + messages.BLOCK]
+            parts = self._parts(block)
+            for row in block:
+                scores[row.content] = self._body_score(row, parts.get(row.uid), needle, headers)
+        return [row for row in rows if self._scored(row, needle, scores.get(row.content, 0))]
 
-    def _has_text(self, row: MessageRow, parts: bytes | None, needle: str, headers: bool) -> bool:
-        return self._body_has(row, lambda buffer: _text_has(buffer, parts, needle, headers))
+    def _body_score(self, row: MessageRow, parts: bytes | None, needle: Needle, headers: bool) -> int:
+        def score(buffer: Any) -> int:
+            header = header_text(buffer) if headers else b""
+            return needle.score(header) or needle.score_of(Document(header, body_text(buffer, parts)))
 
-    def _parts(self, connection: Connection, block: Sequence[MessageRow]) -> dict[int, bytes]:
+        return self._read_body(row, score)
+
+    def _parts(self, block: Sequence[MessageRow]) -> dict[int, bytes]:
         box = self._view.mailbox
         uids = [row.uid for row in block]
-        return {row.uid: row.parts for row in messages.contents(connection, box.account, box.id, uids, Columns.PARTS)}
+        with self._database.read() as connection:
+            found = messages.contents(connection, box.account, box.id, uids, Columns.PARTS)
+            return {row.uid: row.parts for row in found}
 
-    def _body_has(self, row: MessageRow, test: Callable[[Any], bool]) -> bool:
+    def _read_body(self, row: MessageRow, score: Callable[[Any], int]) -> int:
+        """A score from the octets; 0 when they are not there."""
         self._check_time()
         try:
             content = self._open_body(row)
         except (NoSuchMessage, Damaged):
-            return False
+            return 0
         try:
-            return test(content.buffer())
+            return score(content.buffer())
         finally:
             content.close()
 
-    def _check_time(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise Unavailable("the search took too long")
+    def _scored(self, row: MessageRow, needle: Needle, score: int) -> bool:
+        """Whether the score is above 0; that of a fuzzy key is kept."""
+        if score and needle.words:
+            self._scores.setdefault(row.uid, []).append(score)
+        return score > 0
 
 
 def _depth(key: SearchKey) -> int:
@@ -249,7 +333,7 @@ def _depth(key: SearchKey) -> int:
     while waiting:
         one, level = waiting.pop()
         deepest = max(deepest, level)
-        if isinstance(one, Not):
+        if isinstance(one, Not | Fuzzy):
             waiting.append((one.key, level + 1))
         elif isinstance(one, AllOf | AnyOf):
             waiting.extend((inner, level + 1) for inner in one.keys)
@@ -304,20 +388,9 @@ def _compare(day: int, when: When, wanted: int) -> bool:
             return day >= wanted
 
 
-def _field_has(buffer: Any, field: bytes, needle: str) -> bool:
+def _field_score(buffer: Any, field: bytes, needle: Needle) -> int:
+    """How well a field has the needle; an empty one asks only for the field."""
     values = parse_headers(buffer).all(field)
-    if not needle:
-        return bool(values)
-    return any(needle in decode_words(value).casefold() for value in values)
-
-
-def _text_has(buffer: Any, parts: bytes | None, needle: str, headers: bool) -> bool:
-    if headers:
-        block = parse_headers(buffer)
-        for one in block.fields:
-            name = one.name.decode("latin-1").casefold()
-            value = decode_words(bytes(buffer[one.value_start : one.end])).casefold()
-            if needle in value or needle in f"{name}: {value}":
-                return True
-    root = load(parts) if parts else scan(buffer)
-    return any(needle in text.casefold() for text in searchable(buffer, root, TEXT_LIMIT))
+    if not needle.exact:
+        return _AS_WRITTEN if values else 0
+    return needle.score(BETWEEN.join(casemap(decode_words(value)) for value in values))

@@ -100,6 +100,7 @@ def advertised_by_imap() -> set[str]:
                 services=SimpleNamespace(tls=True),
                 tls=False,
                 may_sign_in=may_sign_in,
+                is_operator=True,
             )
             names.update(name.decode() for name in capability_names(context))
     return {re.sub(r"^(APPENDLIMIT)=\d+$", r"\1", name) for name in names}
@@ -132,7 +133,7 @@ def test_every_standard_that_the_code_names_is_told_or_is_background() -> None:
 
 def test_the_picture_counts_the_extensions() -> None:
     """The README says how many there are beside the base protocol and its resource types."""
-    base = re.compile(r"IMAP4rev[12]|STARTTLS|LOGINDISABLED|AUTH=.*|QUOTA=.*")
+    base = re.compile(r"IMAP4rev[12]|STARTTLS|LOGINDISABLED|AUTH=.*|QUOTA=.*|RIGHTS=.*")
     count = sum(not base.fullmatch(name) for name in advertised_by_imap())
     assert f"IMAP4rev1 + {count} ext" in (ROOT / "README.md").read_text("utf-8")
 

@@ -274,3 +274,27 @@ def test_asking_again_is_cheap(directory: Directory) -> None:
     for _ in range(10_000):
         directory.resolve("marie.durand@ac-exemple.fr")
     assert time.process_time() - begin < 5
+
+
+# -------------------------------------------------------------------- who is who
+
+
+def test_groups_by_name_and_by_member(directory: Directory) -> None:
+    marie, ops = directory.find("marie.durand"), directory.find("ops")
+    assert marie is not None
+    assert ops is not None
+    profs = directory.group("Profs")
+    assert profs is not None
+    assert directory.groups_of(marie.key) == (profs,)
+    assert directory.groups_of(ops.key) == ()
+    assert directory.groups_of("nobody") == ()
+    assert directory.group("élèves") is None
+    assert directory.group("a b\0") is None
+
+
+def test_accounts_by_their_keys(directory: Directory) -> None:
+    marie, ops = directory.find("marie.durand"), directory.find("ops")
+    assert marie is not None
+    assert ops is not None
+    assert directory.by_keys([marie.key, "nobody", ops.key]) == {marie.key: marie, ops.key: ops}
+    assert directory.by_keys([]) == {}

@@ -519,3 +519,19 @@ def test_what_only_the_server_says_of_a_message(store: Store, account: int) -> N
         rows = store.store_flags(account, box.id, [1, 2], change, 0, ("$ISTRUSTED", "$hasattachment")).rows
         assert ["$istrusted" in row.keywords for row in rows] == [True, False]
         assert not any("$ISTRUSTED" in row.keywords for row in rows)
+
+
+def test_ids_are_the_same_for_copies_of_other_accounts_too(store: Store, account: int) -> None:
+    """RFC 8474 section 5.1: COPYUID pairs have one EMAILID; what differs in its date only has another."""
+    other = store.open_account("other")
+    inbox, theirs = store.mailbox(account, "INBOX"), store.mailbox(other, "INBOX")
+    octets = b"Message-ID: <a@x>\r\n\r\nx"
+    for date in (1_780_000_000, 1_780_000_001):
+        store.append(account, inbox.id, [NewMessage(MemoryContent(octets), internal_date=date)])
+    store.copy(account, inbox.id, [1], theirs.id, to_account=other)
+    wanted = Columns.EMAIL | Columns.THREAD
+    here = list(store.contents(account, inbox.id, [1, 2], wanted))
+    (there,) = store.contents(other, theirs.id, [1], wanted)
+    assert (there.email, there.thread) == (here[0].email, here[0].thread)
+    assert here[0].email != here[1].email
+    assert here[0].thread == here[1].thread

@@ -3,12 +3,17 @@
 A C: a1 NOOP               connection A sends a line (A may be left out; connections open at their first use, and
                            the greeting is read away)
 A S: a1 OK {any}           the next line must be this; {any} stands for anything, {number} for digits
-                           {number:n} also remembers them as n, which {=n} then stands for, in C: lines too
+                           {number:n} or {word:n} also remembers them, and {=n} then stands for them, in C: lines too
 A S~ * 1 EXISTS            lines are read until this one
 A X                        the server closes
 @fill INBOX 3              three mails are put into the mailbox behind the server's back
 @deliver INBOX             a mail comes in
-@login                     connection A signs in as marie (B: @login B)
+@mail INBOX Subject: A; From: b@x | text
+                           a mail with these header fields and this text is put into the mailbox
+@login                     connection A signs in as marie (B: @login B; as somebody else: @login B paul)
+@account luc [shared]      one more account, with a role if given
+@group profs paul luc      a group of accounts
+@give marie INBOX paul lr  rights to a mailbox, as an administrator gives them
 """
 
 from __future__ import annotations
@@ -38,9 +43,17 @@ class Dialogue:
         return self._clients[name]
 
     def do(self, line: str) -> None:
-        if line.startswith("@"):
+        if line.startswith("@mail "):
+            mailbox, _, mail = line.removeprefix("@mail ").partition(" ")
+            header, _, text = mail.partition(" | ")
+            fields = "".join(field.strip() + "\r\n" for field in header.split("; "))
+            self._service.put(mailbox, f"{fields}\r\n{text}\r\n".encode())
+        elif line.startswith("@"):
             self._directive(*line[1:].split())
-            return
+        else:
+            self._spoken(line)
+
+    def _spoken(self, line: str) -> None:
         parsed = _LINE.fullmatch(line)
         assert parsed, f"not a line of a dialogue: {line}"
         client, text = self.client(parsed[1]), parsed[3] or ""
@@ -73,7 +86,14 @@ class Dialogue:
             case "deliver", (mailbox,):
                 self._service.deliver(mailbox)
             case "login", _:
-                self.client(arguments[0] if arguments else None).ok(f'LOGIN marie "{PASSWORD}"')
+                name, login = (*arguments, *("A", "marie")[len(arguments) :])
+                self.client(name).ok(f'LOGIN {login} "{PASSWORD}"')
+            case "account", (login, *role):
+                self._service.add_account(login, role[0] if role else "teacher")
+            case "group", (group, *members):
+                self._service.accounts.add_group(group, members)
+            case "give", (login, mailbox, to, rights):
+                self._service.give(login, mailbox, to, rights)
             case _:
                 raise AssertionError(f"no such directive: {name}")
 
@@ -85,6 +105,7 @@ class Dialogue:
 def _pattern(text: str) -> re.Pattern[bytes]:
     escaped = re.escape(text).replace(r"\{any\}", ".*").replace(r"\{number\}", "[0-9]+")
     escaped = re.sub(r"\\\{number:([a-z]+)\\\}", r"(?P<\1>[0-9]+)", escaped)
+    escaped = re.sub(r"\\\{word:([a-z]+)\\\}", r"(?P<\1>[0-9A-Za-z]+)", escaped)
     return re.compile(escaped.encode())
 
 

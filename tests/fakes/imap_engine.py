@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from config.settings import Imap
+from directory.api import People
 from directory.model import Account
 from imap.session.context import Context, Services
 from imap.session.session import Session
@@ -43,12 +44,16 @@ class _Alone:
         return ()
 
 
-class Engine:
-    """One session that has signed in to account ``number`` of ``store``."""
+def services_of(store: MailStore, people: People | None = None) -> Services:
+    """What the sessions of one process share."""
+    door: Any = None  # signing in is not for the engine alone
+    return Services(store, door, people or _Alone(), Imap(), _Anybody())
 
-    def __init__(self, store: MailStore, account: Account, number: int) -> None:
-        door: Any = None  # signing in is not for the engine alone
-        services = Services(store, door, _Alone(), Imap(), _Anybody())
+
+class Engine:
+    """One session that has signed in to the store's account ``number``."""
+
+    def __init__(self, services: Services, account: Account, number: int) -> None:
         self.context = Context(services, "192.0.2.1", tls=True, trusted=False, wake=lambda: None)
         self.context.number = number
         self.context.signed_in(account)

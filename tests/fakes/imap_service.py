@@ -29,6 +29,7 @@ from message.content import MemoryContent
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
+from storage.errors import NoSuchMailbox
 from storage.model import Filing, NewMessage, System
 from storage.store import Store as MailStore
 
@@ -72,8 +73,7 @@ class Service:
         self.door = Authenticator(directory, Attempts(self.database, QUICK), QUICK)
         self.accounts = Accounts(self.database, passwords)
         for login in ("marie", "paul"):
-            address = f"{login}@example.org"
-            self.accounts.add(NewAccount(login, login.title(), Role.TEACHER, (address,), password=PASSWORD))
+            self.add_account(login)
         self.key = self.accounts.show("marie").key
         self.account = self.store.open_account(self.key)
         self.ca, certificate, key = certificates.make(folder / "tls", "Test", ("localhost", "127.0.0.1"))
@@ -100,11 +100,35 @@ class Service:
         for some in sockets.values():
             some[0].close()
         self._stopped = False
+        self._put = 0
+
+    def add_account(self, login: str, role: str = "teacher") -> int:
+        """One more account; returns the store's number of it."""
+        address = f"{login}@example.org"
+        self.accounts.add(NewAccount(login, login.title(), Role(role), (address,), password=PASSWORD))
+        return self.store.open_account(self.accounts.show(login).key)
+
+    def give(self, login: str, mailbox: str, to: str, rights: str) -> None:
+        """Give an account rights to somebody's mailbox, past all protocol."""
+        number = self.store.open_account(self.accounts.show(login).key)
+        box = self.store.mailbox(number, mailbox)
+        identifier = f"user:{self.accounts.show(to).key}"
+        self.store.sharing.change_acl(number, box.id, identifier, lambda before: rights or None)
 
     def deliver(self, mailbox: str = "INBOX", octets: bytes | None = None) -> int:
         """A mail comes in; returns its UID."""
         content = MemoryContent(octets or letter("Nouvelle"))
         return self.store.deliver([Filing(self.account, mailbox)], content, None, time.time())[0][2]
+
+    def put(self, mailbox: str, octets: bytes) -> int:
+        """Put one mail into a mailbox, which is made when missing; returns its UID."""
+        try:
+            box = self.store.mailbox(self.account, mailbox)
+        except NoSuchMailbox:
+            box = self.store.create(self.account, mailbox)
+        self._put += 1
+        mail = NewMessage(MemoryContent(octets), 0, (), 1_780_000_000 + self._put, 120)
+        return self.store.append(self.account, box.id, [mail])[0]
 
     def fill(self, mailbox: str, count: int, system: System = System.NONE) -> list[int]:
         """Put sample mails into a mailbox."""

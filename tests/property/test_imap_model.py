@@ -29,7 +29,7 @@ from storage.doorbell import Doorbell
 from storage.index import mailboxes, messages
 from storage.model import Filing, FlagChange, System
 from storage.store import Store
-from tests.fakes.imap_engine import Engine
+from tests.fakes.imap_engine import Engine, services_of
 from tests.fakes.imap_picture import Flags, Picture, numbers
 from tests.fakes.imap_service import letter
 
@@ -105,7 +105,8 @@ class Mailboxes(RuleBasedStateMachine):
         self.stores = [Store(database, maildir, StoreSettings(), self.bells) for database in self.databases]
         self.account = self.stores[0].open_account("marie")
         marie = Account("marie", "marie", "Marie", Role.TEACHER, None, ("marie@example.org",))
-        self.people = [Person(Engine(self.stores[place % 2], marie, self.account)) for place in range(4)]
+        processes = [services_of(store) for store in self.stores]
+        self.people = [Person(Engine(processes[place % 2], marie, self.account)) for place in range(4)]
         self.boxes = {name: Box() for name in BOXES}
         with self.databases[0].read() as connection:
             every = mailboxes.every(connection, self.account)

@@ -46,7 +46,7 @@ def said(client: Client) -> bytes:
     octets = b""
     while chunk := client.socket.recv(65536):
         octets += chunk
-    return re.sub(rb"(UIDVALIDITY|APPENDUID) [0-9]+", rb"\1 n", octets)
+    return re.sub(rb"(UIDVALIDITY|APPENDUID|EMAILID) \(?[0-9A-Za-z]+", rb"\1 n", octets)
 
 
 def answers(folder: Path, portions: list[bytes]) -> bytes:

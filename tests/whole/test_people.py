@@ -204,7 +204,7 @@ def test_a_phone_that_talks_in_bursts(stack: Any) -> None:
     answers = b"".join(lines)
     order = [answers.index(b"\r\n%b OK" % tag) for tag in (b"a", b"b", b"c", b"d", b"e", b"f")]
     assert order == sorted(order)
-    assert b'* NAMESPACE (("" "/")) NIL NIL' in answers
+    assert b'* NAMESPACE (("" "/")) (("user/"' in answers
     assert b"\\Junk" in answers
     assert re.search(rb'\* ESEARCH \(TAG "d"\) UID ALL \d', answers)
     assert b'* ESEARCH (TAG "e") UID\r\n' in answers

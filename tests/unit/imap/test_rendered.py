@@ -1,10 +1,10 @@
-"""Blocks of rendered answers."""
+"""Rendered answers: blocks of a mailbox, and what messages hold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from imap.rendered import RenderedBlocks
+from imap.rendered import RenderedBlocks, RenderedContents
 from storage.model import Mailbox, MessageRow
 from storage.views import View
 
@@ -49,3 +49,22 @@ def test_what_was_not_used_for_longest_goes_first() -> None:
     asked(blocks, boxes[2], text=b"0123456789")
     assert asked(blocks, boxes[0]) == b"0123456789"
     assert asked(blocks, boxes[1]) == b"new"
+
+
+def test_contents_are_known_by_account_items_and_number() -> None:
+    contents = RenderedContents()
+    contents.keep(1, "envelope", {1: b"one", 2: b"two"})
+    assert contents.known(1, "envelope", [3, 2]) == {2: b"two"}
+    assert contents.known(1, "fields", [2]) == {}
+    assert contents.known(2, "envelope", [2]) == {}
+
+
+def test_contents_that_are_not_asked_for_are_let_go() -> None:
+    contents = RenderedContents(limit=40)
+    contents.keep(1, "envelope", {0: b"used"})
+    for number in range(1, 100):
+        contents.keep(1, "envelope", {number: b"0123456789"})
+        assert contents.known(1, "envelope", [0]) == {0: b"used"}
+    left = contents.known(1, "envelope", range(100))
+    assert 0 in left and 99 in left
+    assert sum(map(len, left.values())) < 80

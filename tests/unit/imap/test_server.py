@@ -348,7 +348,7 @@ def test_a_long_answer_leaves_others_their_turn(start: Start, login: str) -> Non
     ended = threading.Event()
 
     def read() -> None:
-        assert len(long.ok("FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT)])")) == 5000
+        assert len(long.ok("FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])")) == 5000
         ended.set()
 
     reading = threading.Thread(target=read)

@@ -35,6 +35,11 @@ SAMPLES: dict[type[c.Command], str] = {
     c.Namespace: "NAMESPACE",
     c.Append: "APPEND INBOX {1+}\r\nx",
     c.Idle: "IDLE\r\nDONE",
+    c.SetAcl: "SETACL INBOX paul lr",
+    c.DeleteAcl: "DELETEACL INBOX paul",
+    c.GetAcl: "GETACL INBOX",
+    c.ListRights: "LISTRIGHTS INBOX paul",
+    c.MyRights: "MYRIGHTS INBOX",
     c.GetQuota: 'GETQUOTA ""',
     c.GetQuotaRoot: "GETQUOTAROOT INBOX",
     c.SetQuota: 'SETQUOTA "" ()',
@@ -44,6 +49,9 @@ SAMPLES: dict[type[c.Command], str] = {
     c.Unselect: "UNSELECT",
     c.Expunge: "EXPUNGE",
     c.Search: "SEARCH ALL",
+    c.Sort: "SORT (DATE) UTF-8 ALL",
+    c.MakeThreads: "THREAD REFS UTF-8 ALL",
+    c.MultiSearch: "ESEARCH IN (inboxes) ALL",
     c.Fetch: "FETCH 1 FLAGS",
     c.Store: "STORE 1 +FLAGS (\\Seen)",
     c.Copy: "COPY 1 INBOX",
@@ -93,5 +101,6 @@ def test_a_command_in_a_state(running: Service, kind: type[c.Command], state: St
 
 
 def test_only_commands_that_name_messages_by_number_hold_removals_back() -> None:
-    """RFC 3501 section 7.4.1: FETCH, STORE, SEARCH."""
-    assert {kind for kind, row in TABLE.items() if row.news is News.NO_REMOVALS} == {c.Fetch, c.Store, c.Search}
+    """RFC 3501 section 7.4.1: FETCH, STORE, SEARCH; RFC 5256 sections 3 and 4: SORT, THREAD."""
+    held_back = {c.Fetch, c.Store, c.Search, c.Sort, c.MakeThreads}
+    assert {kind for kind, row in TABLE.items() if row.news is News.NO_REMOVALS} == held_back

@@ -73,7 +73,13 @@ ONE = NumberSet(((1, 1),))
         ("COPY 1 inbox", c.Copy(ONE, "inbox", False)),
         ("UID MOVE 1 x", c.Move(ONE, "x", True)),
         ("UID EXPUNGE 1", c.Expunge(ONE)),
-        ('SETQUOTA "" (STORAGE 512)', c.SetQuota("")),
+        ('SETACL INBOX "-paul" +lrs', c.SetAcl("INBOX", "-paul", FlagChange.ADD, "lrs")),
+        ('SETACL INBOX anyone ""', c.SetAcl("INBOX", "anyone", FlagChange.REPLACE, "")),
+        ("DELETEACL inbox paul", c.DeleteAcl("inbox", "paul")),
+        ("GETACL INBOX", c.GetAcl("INBOX")),
+        ('LISTRIGHTS INBOX "group:profs"', c.ListRights("INBOX", "group:profs")),
+        ("MYRIGHTS user/marie/INBOX", c.MyRights("user/marie/INBOX")),
+        ('SETQUOTA "" (STORAGE 512)', c.SetQuota("", (("STORAGE", 512),))),
     ],
 )
 def test_commands(text: str, command: c.Command) -> None:
@@ -206,7 +212,7 @@ def test_append() -> None:
         "SEARCH SEEN)",
         "SEARCH ()",
         "SEARCH SINCE 31-Feb-2026",
-        "SEARCH RETURN (SAVE) ALL",
+        "SEARCH RETURN (UPDATE) ALL",
         "STATUS INBOX ()",
         "APPEND x",
         'LIST (RECURSIVEMATCH) "" *',
