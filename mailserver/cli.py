@@ -501,7 +501,7 @@ def spam_pipe(
     """Judge and learn files named on standard input, on a state of its own in $SPAM_STATE, for measuring the filter."""
     from config.settings import Spam
     from mailserver.spam_pipe import SpamPipe
-    from spamfilter.linear.prior import nothing_known, shipped_prior
+    from spamfilter.prior import nothing_known, shipped_prior
 
     state = os.environ.get("SPAM_STATE")
     if not state:

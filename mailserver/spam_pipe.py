@@ -16,10 +16,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from config.settings import Spam
-from spamfilter.bayes.model import BayesModel
 from spamfilter.filter import SpamFilter
-from spamfilter.linear.model import LinearModel
-from spamfilter.linear.prior import Prior
+from spamfilter.model import SiteModel
+from spamfilter.prior import Prior
 from spamfilter.stored import stored_message
 from spamfilter.train import Trainer
 from spamfilter.verdict import Action
@@ -37,9 +36,8 @@ class SpamPipe:
         database = Database(f"sqlite:///{state / 'spam.db'}")
         upgrade(database)
         self._trainer = Trainer(database, settings, prior=prior)
-        # Each lesson counts for the next message: the models are looked at again every time.
-        bayes = BayesModel(database, interval=0.0)
-        self._filter = SpamFilter(settings, bayes, LinearModel(database, state, prior, interval=0.0))
+        # Each lesson counts for the next message: the model is looked at again every time.
+        self._filter = SpamFilter(settings, SiteModel(database, state, prior, interval=0.0))
 
     def answers(self, lines: Iterable[str]) -> Iterator[str]:
         """The answer to each request, without its line end."""

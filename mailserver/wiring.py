@@ -28,7 +28,7 @@ from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.linear.prior import shipped_prior
+from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
 from spamfilter.train import Trainer

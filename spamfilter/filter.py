@@ -9,9 +9,9 @@ import structlog
 
 from config.settings import Spam
 from spamfilter import scores as data
-from spamfilter.bayes.model import Model
 from spamfilter.evidence import Evidence
-from spamfilter.learned import Learners, Opinion, WeightsModel
+from spamfilter.learned import Learners, Opinion
+from spamfilter.model import Model
 from spamfilter.registry import Rule
 from spamfilter.rules import RULES
 from spamfilter.scores import BAYES_HAM, BAYES_SPAM, BAYES_UNSURE, LINEAR_HAM, LINEAR_SPAM, Scores
@@ -34,17 +34,13 @@ class SpamFilter:
         self,
         settings: Spam,
         model: Model,
-        weights: WeightsModel | None = None,
         *,
         rules: Mapping[str, Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``model`` is the Bayesian classifier's, ``weights`` the linear learner's, None to do without.
-
-        Raises ``spamfilter.scores.ScoreError`` when a data file is wrong.
-        """
+        """``model`` is what the learners know. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
         self._settings = settings
-        self._learners = Learners(model, weights, settings.minimum_trained)
+        self._learners = Learners(model, settings.minimum_trained)
         self._rules = dict(rules)
         self._scores = data.shipped(self._rules, settings.scores)
         self._clock = clock
@@ -102,7 +98,7 @@ class SpamFilter:
             details[symbol] = opinion.words[:DETAIL_LENGTH]
         if opinion.probability is None:
             return False
-        symbol, points = bayes_points(opinion.probability, self._scores)
+        symbol, points = bayes_points(opinion.strength, self._scores)
         weights[symbol] = points
         return symbol != BAYES_UNSURE
 
@@ -122,24 +118,22 @@ class SpamFilter:
         return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
 
 
-def bayes_points(probability: float, scores: Scores) -> tuple[str, float]:
-    """Symbol and points of a probability: straight lines from none at one half over half the weight at the limit of the
-    sure band to the whole weight at the end."""
-    spam, ham = scores.symbols[BAYES_SPAM].weight, scores.symbols[BAYES_HAM].weight
-    if probability >= scores.spam_from:
-        return BAYES_SPAM, spam * (0.5 + 0.5 * (probability - scores.spam_from) / (1.0 - scores.spam_from))
-    if probability <= scores.ham_below:
-        return BAYES_HAM, ham * (0.5 + 0.5 * (scores.ham_below - probability) / scores.ham_below)
-    if probability >= 0.5:
-        return BAYES_UNSURE, spam * 0.5 * (probability - 0.5) / (scores.spam_from - 0.5)
-    return BAYES_UNSURE, ham * 0.5 * (0.5 - probability) / (0.5 - scores.ham_below)
+def bayes_points(strength: float, scores: Scores) -> tuple[str, float]:
+    """Symbol and points of the classifier's strength: none within ``sure_from`` of zero, from there on a straight line
+    to the whole weight at ``certain_at``, in either direction."""
+    beyond = abs(strength) - scores.bayes_sure_from
+    if beyond < 0:
+        return BAYES_UNSURE, 0.0
+    symbol = BAYES_SPAM if strength > 0 else BAYES_HAM
+    share = min(beyond / (scores.bayes_certain_at - scores.bayes_sure_from), 1.0)
+    return symbol, scores.symbols[symbol].weight * share
 
 
 def linear_points(score: float, scores: Scores) -> tuple[str, float]:
     """Symbol and points of the linear learner's score: straight lines from none at zero to the whole weight at
     ``certain_at``, in either direction."""
     symbol = LINEAR_SPAM if score > 0 else LINEAR_HAM
-    return symbol, scores.symbols[symbol].weight * min(abs(score) / scores.certain_at, 1.0)
+    return symbol, scores.symbols[symbol].weight * min(abs(score) / scores.linear_certain_at, 1.0)
 
 
 def capped(weights: Mapping[str, float], scores: Scores) -> dict[str, float]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+import numpy as np
+
+from spamfilter import linear
 from spamfilter.bayes import classify, tokenize
-from spamfilter.bayes.model import Model
-from spamfilter.linear import score as linear
-from spamfilter.linear.features import COUNT, features
-from spamfilter.linear.score import Weights
+from spamfilter.features import features_of, numbered
+from spamfilter.model import Knowledge, Model
 from spamfilter.views import Views
 
 #: Tokens told as the strongest, of how many; and how kinds of tokens that people can read are shown.
@@ -19,64 +19,44 @@ _LOOKED_AT = 40
 _TOLD_PREFIXES = {"": "", "s": "", "h": "", "f": "@", "fn": "", "r": "@", "up": "/"}
 
 
-class WeightsModel(Protocol):
-    """What the filter needs of the linear learner's model."""
-
-    @property
-    def knows(self) -> bool:
-        """True when it was more than nothing before the first lesson."""
-        ...
-
-    def weights(self) -> Weights:
-        """The weights to judge by; never raises and never waits long."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """``probability`` is the Bayesian classifier's, None without an opinion; ``score`` the linear learner's, positive
-    for spam, 0 without an opinion; ``words`` what weighed most towards its side."""
+    """``probability`` and ``strength`` are the Bayesian classifier's (None and 0 without an opinion), ``score`` is the
+    linear learner's; strength and score are positive for spam. ``words`` are those that weighed most."""
 
-    probability: float | None
-    score: float
+    probability: float | None = None
+    strength: float = 0.0
+    score: float = 0.0
     words: str = ""
 
 
 class Learners:
     """The Bayesian and the linear learner over the same message. Safe from any thread."""
 
-    def __init__(self, bayes: Model, weights: WeightsModel | None, minimum_trained: int) -> None:
-        """``minimum_trained``: ham and spam learnt each before a learner that began with nothing speaks."""
-        self._bayes = bayes
-        self._weights = weights
+    def __init__(self, model: Model, minimum_trained: int) -> None:
+        """``minimum_trained``: ham and spam learnt each before learners that began with nothing speak."""
+        self._model = model
         self._minimum = minimum_trained
 
     def opinion(self, views: Views, symbols: Iterable[str]) -> Opinion:
         """The opinion on a message for which rules hit with these symbols."""
-        counts = self._bayes.counts()
-        trained = min(counts.totals.ham, counts.totals.spam) >= self._minimum
-        weights = self._weights.weights() if self._weights is not None and (trained or self._weights.knows) else None
-        if not trained and weights is None:
-            return Opinion(None, 0.0)
-        tokens = {token: tokenize.fingerprint(token) for token in tokenize.tokens(views)}
-        probability = None
-        if trained:
-            pairs = [counts.of(number) for number in tokens.values()]
-            probability = classify.probability(pairs, counts.totals.ham, counts.totals.spam)
-        if weights is None:
-            return Opinion(probability, 0.0)
-        score = linear.score(features(views, tokens.values(), symbols), weights)
-        return Opinion(probability, score, _strongest(tokens, weights, 1 if score > 0 else -1))
+        knowledge = self._model.knowledge()
+        if not knowledge.began and min(knowledge.ham_messages, knowledge.spam_messages) < self._minimum:
+            return Opinion()
+        tokens = numbered(tokenize.tokens(views))
+        found = features_of(tokens, views, symbols)
+        score = linear.score(found, knowledge.weights)
+        probability, strength = classify.opinion(knowledge.shares(found.tokens)) or (None, 0.0)
+        return Opinion(probability, strength, score, strongest(tokens, knowledge, 1 if score > 0 else -1))
 
 
-def _strongest(tokens: Mapping[str, int], weights: Weights, side: int) -> str:
-    """The tokens that speak most for this side, in the words of the message."""
-    if not tokens:
-        return ""
-    spoken = zip(weights([number % COUNT for number in tokens.values()]), tokens, strict=True)
+def strongest(tokens: Mapping[str, int], knowledge: Knowledge, side: int) -> str:
+    """The tokens that speak most for spam (``side`` 1) or ham (-1), in the words of the message."""
+    shown = list(tokens)
+    shares = knowledge.shares(np.fromiter(tokens.values(), np.int64)) - 0.5
     told: dict[str, None] = {}
-    for weight, token in sorted(spoken, key=lambda pair: -side * pair[0])[:_LOOKED_AT]:
-        prefix, _, rest = token.rpartition(":")
-        if side * weight > 0 and prefix in _TOLD_PREFIXES and len(rest) >= tokenize.SHORTEST:
+    for at in np.argsort(-side * shares, kind="stable")[:_LOOKED_AT].tolist():
+        prefix, _, rest = shown[at].rpartition(":")
+        if side * shares[at] > 0.1 and prefix in _TOLD_PREFIXES and len(rest) >= tokenize.SHORTEST:
             told[_TOLD_PREFIXES[prefix] + rest] = None
     return ", ".join(list(told)[:TOLD])

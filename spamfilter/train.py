@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import structlog
 from sqlalchemy import Connection, Row, delete, func, select
 
 from config.settings import Spam
 from message.content import Buffer
-from spamfilter.bayes import tokenize
-from spamfilter.bayes import tokens as store
-from spamfilter.linear import score as linear
-from spamfilter.linear import weights
-from spamfilter.linear.features import VERSION as FEATURES_VERSION
-from spamfilter.linear.features import Features, features
-from spamfilter.linear.prior import PRIOR_UNIT, Prior, nothing_known
-from spamfilter.linear.score import picker
+from spamfilter import linear, taught
+from spamfilter.features import VERSION, Features, features
+from spamfilter.prior import Prior, nothing_known
 from spamfilter.rules import RULES
 from spamfilter.stored import stored_message
 from spamfilter.tables import learnt
@@ -36,16 +32,15 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One message to learn: its digest, its tokens' numbers, the symbols of rules, and the features made of both."""
+    """One message to learn: its digest, itself decoded, and the symbols of the rules that hit."""
 
     digest: bytes
     views: Views
-    tokens: Sequence[int]
     symbols: frozenset[str]
 
     def features(self, symbols: Iterable[str]) -> Features:
         """The message's features when rules hit with these symbols."""
-        return features(self.views, self.tokens, symbols)
+        return features(self.views, symbols)
 
 
 class Trainer:
@@ -65,7 +60,7 @@ class Trainer:
         puts into its trace fields, which are no part of a message as it came."""
         self._database = database
         self._settings = settings
-        self._prior = picker((prior or nothing_known()).values)
+        self._prior = prior or nothing_known()
         self._hostname = hostname
         self._clock = clock
 
@@ -82,14 +77,14 @@ class Trainer:
         # Reading messages takes far longer than counting them: it is done before the database's turn is taken.
         lessons = [self._lesson(buffer) for buffer in buffers]
         with self._database.write() as connection:
-            store.take_turn(connection)
+            taught.take_turn(connection)
             return [self._learn(connection, lesson, spam, account) for lesson in lessons]
 
     def forget(self, buffer: Buffer, *, account: str | None = None) -> bool:
         """Take back what ``account`` taught of this message. False when it taught nothing. Raises ``StoreError``."""
         lesson = self._lesson(buffer)
         with self._database.write() as connection:
-            store.take_turn(connection)
+            taught.take_turn(connection)
             known = _taught(connection, lesson, account)
             if known is None:
                 return False
@@ -102,7 +97,7 @@ class Trainer:
         # What was seen when the mail came says more than what its file shows now: client, authentication, names.
         symbols = stored.symbols & RULES.keys() if stored.symbols is not None else _symbols(views)
         digest = blake2b(buffer, digest_size=16).digest()
-        return Lesson(digest, views, tokenize.fingerprints(views), symbols)
+        return Lesson(digest, views, symbols)
 
     def _learn(self, connection: Connection, lesson: Lesson, spam: bool, account: str | None) -> bool:
         known = _taught(connection, lesson, account)
@@ -112,33 +107,30 @@ class Trainer:
             return False
         if known is not None:
             _take_back(connection, lesson, known)
-        store.add(connection, lesson.tokens, ham=int(not spam), spam=int(spam))
-        step = self._move(connection, lesson.features(lesson.symbols), spam)
+        found = lesson.features(lesson.symbols)
+        step = self._step(connection, found, spam)
+        taught.add(connection, found.tokens.tolist(), linear.changes(found, step), ham=int(not spam), spam=int(spam))
         connection.execute(
             learnt.insert().values(
                 account=account or "",
                 digest=lesson.digest,
                 spam=spam,
-                tokenizer=tokenize.VERSION,
+                tokenizer=VERSION,
                 learnt_at=self._clock(),
                 step=step,
-                features=FEATURES_VERSION,
                 symbols=" ".join(sorted(lesson.symbols)),
             )
         )
         return True
 
-    def _move(self, connection: Connection, found: Features, spam: bool) -> int:
-        """Move the weights as far as this message needs, and answer how far."""
-        known = weights.learnt(connection, set().union(*found))
-
-        def current(group: Collection[int]) -> list[int]:
-            prior = zip(group, self._prior(group), strict=True)
-            return [value * PRIOR_UNIT + known.get(feature, 0) for feature, value in prior]
-
-        step = linear.lesson_step(linear.score(found, current), found, spam=spam)
-        weights.add(connection, linear.changes(found, step))
-        return step
+    def _step(self, connection: Connection, found: Features, spam: bool) -> int:
+        """How far this message moves the weights from where they are."""
+        known = taught.weights_of(connection, set().union(*(group.tolist() for group in found)))
+        picked = []
+        for group in found:
+            learnt_of = np.fromiter((known.get(number, 0) for number in group.tolist()), np.int64, len(group))
+            picked.append(self._prior.weights_of(group) + learnt_of)
+        return linear.lesson_step(linear.score_of(found, picked), found, spam=spam)
 
     def _taught_enough(self, connection: Connection, account: str) -> bool:
         query = (
@@ -167,9 +159,11 @@ def _taught(connection: Connection, lesson: Lesson, account: str | None) -> Row[
 
 
 def _take_back(connection: Connection, lesson: Lesson, known: Row[*tuple[Any, ...]]) -> None:
-    # Another version of tokens or features gave others: those stay counted rather than others being taken away.
-    same = known.tokenizer == tokenize.VERSION
-    store.add(connection, lesson.tokens if same else (), ham=-int(not known.spam), spam=-int(known.spam))
-    if same and known.features == FEATURES_VERSION:
-        weights.add(connection, linear.changes(lesson.features(known.symbols.split()), -known.step))
+    # Another version gave other features: those stay counted rather than others being taken away.
+    tokens: list[int] = []
+    changes: dict[int, int] = {}
+    if known.tokenizer == VERSION:
+        found = lesson.features(known.symbols.split())
+        tokens, changes = found.tokens.tolist(), linear.changes(found, -known.step)
+    taught.add(connection, tokens, changes, ham=-int(not known.spam), spam=-int(known.spam))
     connection.execute(delete(learnt).where(learnt.c.account == known.account, learnt.c.digest == lesson.digest))

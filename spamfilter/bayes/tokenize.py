@@ -19,10 +19,7 @@ from spamfilter.links import Link, shown_host
 from spamfilter.views import Views
 from spamfilter.words import blocks, unaccented
 
-#: Rises with every change of what tokens a message gives; counts learnt under another version are not taken back.
-VERSION = 2
-
-MAX_TOKENS = 2000
+MAX_TOKENS = 800
 #: Characters of text that are read for words, and words of the subject.
 TEXT_READ = 64 * 1024
 SUBJECT_WORDS = 40
@@ -42,14 +39,9 @@ def tokens(views: Views) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 17)
 def fingerprint(token: str) -> int:
-    """The signed 64-bit number under which a token is kept."""
+    """The signed 64-bit number of a token, whose low bits are the number of its feature."""
     octets = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(octets, "big", signed=True)
-
-
-def fingerprints(views: Views) -> list[int]:
-    """The distinct numbers of a message's tokens."""
-    return list(dict.fromkeys(map(fingerprint, tokens(views))))
 
 
 def _all(views: Views) -> Iterator[str]:

@@ -11,11 +11,13 @@ A step is added to weights and may be subtracted again at any time; sums of whol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from math import sqrt
-from operator import itemgetter
 
-from spamfilter.linear.features import Features
+import numpy as np
+from numpy.typing import NDArray
+
+from spamfilter.features import Features
 
 #: Weights and steps are counted in units of this part of one.
 UNIT = 1 << 16
@@ -26,16 +28,21 @@ LARGEST_STEP = 2.0
 #: How much each group counts: tokens, header, text, rules.
 SHARES = (1.0, 1.0, 0.5, 0.3)
 
-#: Weights (in units) of many features at once, in the order given.
-Weights = Callable[[Collection[int]], Sequence[int]]
+#: Weights (in units).
+Weights = NDArray[np.integer]
 
 
 def score(features: Features, weights: Weights) -> float:
-    """The message's score: positive speaks for spam, negative for ham."""
+    """The message's score, with the weights of all features: positive speaks for spam, negative for ham."""
+    return score_of(features, [weights[group] for group in features])
+
+
+def score_of(features: Features, picked: Sequence[Weights]) -> float:
+    """The same with the weights of the message's features, by group."""
     total = 0.0
-    for share, group in zip(SHARES, features, strict=True):
-        if group:
-            total += share * sum(weights(group)) / sqrt(len(group))
+    for share, group, weights in zip(SHARES, features, picked, strict=True):
+        if len(group):
+            total += share * int(weights.sum(dtype=np.int64)) / sqrt(len(group))
     return total / UNIT
 
 
@@ -43,7 +50,7 @@ def lesson_step(score_before: float, features: Features, *, spam: bool) -> int:
     """How far to move for this lesson, in units; 0 when the message is right by the margin already."""
     side = 1 if spam else -1
     lacking = MARGIN - side * score_before
-    length = sum(share * share for share, group in zip(SHARES, features, strict=True) if group)
+    length = sum(share * share for share, group in zip(SHARES, features, strict=True) if len(group))
     if lacking <= 0 or not length:
         return 0
     return side * round(min(LARGEST_STEP, lacking / length) * UNIT)
@@ -53,18 +60,8 @@ def changes(features: Features, step: int) -> dict[int, int]:
     """What the step adds to each weight, in units; the opposite step gives the opposite numbers."""
     added: dict[int, int] = {}
     for share, group in zip(SHARES, features, strict=True):
-        if group:
+        if step and len(group):
             amount = round(share * step / sqrt(len(group)))
-            for feature in group:
+            for feature in group.tolist():
                 added[feature] = added.get(feature, 0) + amount
-    return added if step else {}
-
-
-def picker(values: memoryview[int]) -> Weights:
-    """Weights out of an array; at least one is asked for."""
-
-    def pick(group: Collection[int]) -> Sequence[int]:
-        picked = itemgetter(*group)(values)
-        return picked if len(group) > 1 else (picked,)
-
-    return pick
+    return added
