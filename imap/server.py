@@ -68,6 +68,8 @@ _LAST_WORDS = 10.0
 _APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+) (.*)", re.IGNORECASE | re.DOTALL)
 #: What it needs depends on what it replaces: the commit finds out.
 _REPLACE = re.compile(rb"[^ ]+ (?:UID )?REPLACE ", re.IGNORECASE)
+#: 30 pairs of 30 and 1024 octets with quotes and blanks (RFC 2971 section 3.3), also before signing in.
+_ID, _ID_OCTETS = re.compile(rb"[^ ]+ ID \(", re.IGNORECASE), 34 * 1024
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
 
 
@@ -156,7 +158,7 @@ class ImapConnection(Protocol):
     def __init__(self, shared: Shared, *, tls: bool) -> None:
         self._shared = shared
         self._tls = tls
-        self._framer = Framer(shared.settings.line_before_login)
+        self._framer = Framer(shared.settings.line_before_login, (_ID, _ID_OCTETS))
         #: Steps of the running command, and of news during IDLE, which come first.
         self._steps: Steps | None = None
         #: Tag of the running command and its begin, as long as nothing was answered.

@@ -5,6 +5,8 @@ Each part is made when it is first asked for, so that a role opens only what it 
 
 from __future__ import annotations
 
+import os
+import pwd
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -64,6 +66,12 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
+        if not os.access(self.data, os.W_OK | os.X_OK):
+            me = pwd.getpwuid(os.geteuid()).pw_name
+            raise Unavailable(
+                f"the data folder {self.data} can't be written by {me}, as whom this runs: "
+                f"give the folder to {me}, or name the server's user in site.user"
+            )
         upgrade(self.database)
 
     @cached_property

@@ -11,7 +11,7 @@ from imap.session.states import State
 from imap.session.steps import CommandSteps, Compress, HangUp
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
-from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, ok
+from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status
 
 log = structlog.get_logger()
 
@@ -85,11 +85,7 @@ def compress(context: Context, tag: bytes, command: c.Compress) -> CommandSteps:
 
 
 def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
-    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE, with which the mod-sequence is told (RFC 7162
-    sections 3.1.1 and 3.2.3)."""
-    knew_modseq = context.condstore
+    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE (RFC 7162 section 3.2.3)."""
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
     context.enable(new)
     yield Enabled(tuple(_SWITCHES[name] for name in new))
-    if context.condstore and not knew_modseq and context.selected is not None:
-        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.settled)

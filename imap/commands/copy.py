@@ -36,8 +36,6 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     box = context.writable(Rights.DELETE_MESSAGES | Rights.EXPUNGE)
     uids = _present(box, command)
     to = target(context, command.mailbox)
-    if (to.account, to.id) == (box.account, box.id):
-        raise Refused("The messages are in that mailbox already", b"CANNOT")
     if uids:
         context.look_again()
         result = context.store.move(

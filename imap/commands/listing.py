@@ -32,13 +32,19 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         return
     tree = _tree(context)
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
-    for name in tree.names(command):
-        if not any(pattern.matches(name) for pattern in patterns):
+    names = tree.names(command)
+    matching = {name for name in names if any(pattern.matches(name) for pattern in patterns)}
+    selected = {name for name in names if tree.selects(name, command)}
+    above: set[str] = set()
+    told = matching & selected
+    if "RECURSIVEMATCH" in command.select:
+        above = _above(selected)
+        # A level that is not selected itself is only told for what does not come anyway (RFC 5258 section 3.5).
+        told |= matching & _above(selected - matching)
+    for name in names:
+        if name not in told:
             continue
-        found = tree.listed(name, command, context.rev2)
-        if found is None:
-            continue
-        yield found
+        yield tree.listed(name, command, extended=command.extended or context.rev2, above=name in above)
         place = tree.places.get(name)
         if place is not None and "MYRIGHTS" in command.give:
             # RFC 8440.
@@ -74,7 +80,6 @@ class _Tree:
         }
         self._with_children = _above(self.places)
         self._above_subscribed = _above(self.subscribed)
-        self._above_special = _above(self._uses)
 
     def names(self, command: c.List) -> list[str]:
         """Candidates in order: INBOX first, parents before children."""
@@ -83,17 +88,21 @@ class _Tree:
             names |= self.subscribed | self._above_subscribed
         return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
 
-    def listed(self, name: str, command: c.List, rev2: bool) -> Listed | None:
-        """The answer for a name, None when the selection options leave it out."""
-        there = name in self.places
-        child_info = self._children_that_match(name, command)
-        if not self._selected(name, command) and not child_info:
-            return None
+    def selects(self, name: str, command: c.List) -> bool:
+        """True for a name that the selection options leave in."""
+        if "SUBSCRIBED" in command.select and name not in self.subscribed:
+            return False
+        return "SPECIAL-USE" not in command.select or name in self._uses
+
+    def listed(self, name: str, command: c.List, *, extended: bool, above: bool) -> Listed:
+        """The answer for a name; ``above`` when something below it is selected (RFC 5258 section 3.5)."""
         attributes: list[bytes] = []
-        if not there:
-            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended or rev2 else (b"\\Noselect",)
+        if name not in self.places:
+            # One of them only: the first implies the second, which is all that old clients know.
+            attributes.append(b"\\NonExistent" if extended else b"\\Noselect")
         if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
             attributes.append(b"\\Subscribed")
+        child_info = tuple(option for option in ("SUBSCRIBED", "SPECIAL-USE") if above and option in command.select)
         return Listed(name, (*attributes, *self.attributes(name)), child_info=child_info)
 
     def attributes(self, name: str) -> tuple[bytes, ...]:
@@ -104,19 +113,6 @@ class _Tree:
         if name in self._uses:
             attributes += (self._uses[name],)
         return attributes
-
-    def _selected(self, name: str, command: c.List) -> bool:
-        if "SUBSCRIBED" in command.select and name not in self.subscribed:
-            return False
-        return "SPECIAL-USE" not in command.select or name in self._uses
-
-    def _children_that_match(self, name: str, command: c.List) -> tuple[str, ...]:
-        """RFC 5258 section 3.5."""
-        if "RECURSIVEMATCH" not in command.select:
-            return ()
-        above = {"SUBSCRIBED": self._above_subscribed, "SPECIAL-USE": self._above_special}
-        wanted = [option for option in above if option in command.select]
-        return tuple(wanted) if all(name in above[option] for option in wanted) else ()
 
 
 def _above(names: Iterable[str]) -> set[str]:

@@ -15,7 +15,7 @@ from imap.session.table import TABLE, News, Row
 from imap.wire import commands as c
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
-from imap.wire.responses import Kind, Status
+from imap.wire.responses import Kind, Status, ok
 
 log = structlog.get_logger()
 
@@ -50,6 +50,8 @@ class Session:
             self.bad += 1
             yield encode(Status(Kind.BAD, "With UIDONLY there are no message numbers", b"UIDREQUIRED", tag))
             return
+        # A selected mailbox tells its mod-sequence with the first command that asks for them (RFC 7162 section 3.1).
+        tells_modseq = not self.context.condstore and not isinstance(command, c.Select)
         try:
             if row.news is News.NO_REMOVALS:
                 # So that the command sees what the client is told of.
@@ -60,6 +62,8 @@ class Session:
         except MailboxGone:
             yield from self._gone()
             return
+        if tells_modseq and self.context.condstore and self.context.selected is not None:
+            yield encode(ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % self.context.selected.settled))
         status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
         self.bad += status.kind is Kind.BAD
         yield encode(status, self.context.utf8)

@@ -553,13 +553,13 @@ def _section(p: Parser, sees: bool) -> c.Section:
     fields: list[bytes] = []
     if text.startswith("HEADER.FIELDS"):
         p.space()
-        fields = list(dict.fromkeys(p.listed(p.astring)))
+        fields = p.listed(p.astring)
         if len(fields) > _MOST_NAMED:
             raise ParseError(f"a section may name {_MOST_NAMED} header fields")
         label += b" (" + b" ".join(map(_field_label, fields)) + b")"
     p.expect(b"]")
     partial = _partial(p)
-    names = tuple(field.lower() for field in fields)
+    names = tuple(dict.fromkeys(field.lower() for field in fields))
     return c.Section(numbers, text, names, partial, b"BODY[" + label + b"]", sees)
 
 

@@ -80,3 +80,15 @@ def test_a_database_that_can_not_be_opened_is_one_line(run, folder):
     assert code == 1
     assert text.startswith("mailserver: the database is away: ")
     assert len(text.splitlines()) == 1
+
+
+def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Path):
+    data = folder / "data"
+    if os.geteuid() == 0:
+        os.chown(data, 0, 0)
+    else:
+        data.chmod(0o500)
+    status, text = run("migrate")
+    assert status == 1
+    assert text.startswith(f"mailserver: the data folder {data} can't be written by ")
+    assert "site.user" in text
