@@ -3,13 +3,13 @@
     python -m tools.make_prior CORPUS [--out FILE]
 
 CORPUS is the SpamAssassin public corpus (https://spamassassin.apache.org/old/publiccorpus/, also packed as
-https://github.com/stdlib-js/datasets-spam-assassin, database under PDDL 1.0, contents under CC0 1.0): a folder that holds
-``easy-ham-1``, ``hard-ham-1``, ``spam-1`` and ``spam-2`` with one ``NUMBER.*`` file a message. Beside it, letters written
+https://github.com/stdlib-js/datasets-spam-assassin, database under PDDL 1.0, contents under CC0 1.0): a folder with
+``easy-ham-1``, ``hard-ham-1``, ``spam-1`` and ``spam-2``, one ``NUMBER.*`` file a message. Beside it, letters written
 for this purpose (``tools/prior``) bring French and the frauds of today.
 
 Learnt is what mail says, not how it came: fields of transport, hosts and addresses are left out, because those of one
-collection say nothing about other mail. ``easy-ham-2``, the odd numbers of ``hard-ham-1`` and ``spam-2`` from 701 on are
-never read: they stay for measuring.
+collection say nothing about other mail. ``easy-ham-2``, the odd numbers of ``hard-ham-1``, and ``spam-2`` from 701 on
+are never read: they stay for measuring.
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ _NO_NUMBERS = np.empty(0, np.int64)
 
 def corpus(folder: Path) -> Iterator[tuple[bool, bytes]]:
     """(is spam, message) of the part of the public corpus that is learnt."""
-    parts = {"easy-ham-1": range(1, 2501), "hard-ham-1": range(2, 251, 2), "spam-1": range(1, 501), "spam-2": range(1, 701)}
+    parts = {
+        "easy-ham-1": range(1, 2501),
+        "hard-ham-1": range(2, 251, 2),
+        "spam-1": range(1, 501),
+        "spam-2": range(1, 701),
+    }
     for name, numbers in parts.items():
         for path in sorted((folder / name).glob("[0-9]*")):
             if path.suffix != ".json" and int(path.name.split(".")[0]) in numbers:
@@ -58,7 +63,9 @@ def plain(octets: bytes) -> bytes:
     octets = octets.replace(b"\r\n", b"\n")
     head, _, body = octets.partition(b"\n\n")
     fields = [field for field in re.split(rb"\n(?![ \t])", head) if _KEPT.match(field)]
-    return b"Received: from mx.example.net (mx.example.net [192.0.2.7]) by mail; \n" + b"\n".join(fields) + b"\n\n" + body
+    return (
+        b"Received: from mx.example.net (mx.example.net [192.0.2.7]) by mail; \n" + b"\n".join(fields) + b"\n\n" + body
+    )
 
 
 def lesson(octets: bytes) -> Features:

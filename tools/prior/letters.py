@@ -1,5 +1,5 @@
-"""Letters written out of templates: what the prior learns beside a public corpus of 2002, which knows no French and no fraud
-of today.
+"""Letters written out of templates: what the prior learns beside a public corpus of 2002, which knows no French and no
+fraud of today.
 
 A block of a template file is one letter::
 
@@ -9,9 +9,9 @@ A block of a template file is one letter::
     >> text of a link
     @@ name of an attachment
 
-``{a|b}`` stands for one of several, also within each other; a place for ``{rcpt}``, ``{name}``, ``{first}``, ``{ref}``,
-``{project}``, ``{good}`` (a domain that the letter's links share), ``{odd}`` (a domain made for the day) and ``{free}`` (a
-freemail domain) is filled in. The same seed gives the same letters.
+``{a|b}`` stands for one of several, also within each other. Filled in are ``{rcpt}``, ``{name}``, ``{first}``,
+``{ref}``, ``{project}``, ``{good}`` (a domain that the letter's links share), ``{odd}`` (a domain made for the day), ``{free}`` (a
+freemail domain). The same seed gives the same letters.
 """
 
 from __future__ import annotations
@@ -28,12 +28,28 @@ from random import Random
 _CHOICE = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 _PLACE = re.compile(r"\{(\w+)\}")
 
-_FIRST = "Marie Paul Julie Thomas Sarah Karim Anna David Claire Hugo Emma Lucas Fatima Nina Peter John Linda Omar".split()
-_LAST = "Martin Bernard Dubois Petit Moreau Garcia Smith Brown Jones Miller Weber Rossi Nguyen Diallo Lopez Clark".split()
-_WORDS = "bridge garden harbor lemon maple stone river paper cloud north silver field lamp orange forest mill".split()
-_GOOD_ENDS = ".fr .org .com .net .eu .edu .de .co.uk".split()
-_ODD_ENDS = ".top .xyz .shop .online .site .info .com .click .ru .co .live .com.br .weebly.com .web.app".split()
-_FREE = "gmail.com outlook.fr hotmail.com yahoo.fr orange.fr free.fr laposte.net gmx.de".split()
+
+def _listed(words: str) -> list[str]:
+    return words.split()
+
+
+_FIRST = _listed(
+    "Marie Paul Julie Thomas Sarah Karim Anna David Claire Hugo Emma Lucas Fatima Nina Peter John Linda Omar Sofia Jan "
+    "Carlos Ines Pedro Greta Luca Piet"
+)
+_LAST = _listed(
+    "Martin Bernard Dubois Petit Moreau Garcia Smith Brown Jones Miller Weber Rossi Nguyen Diallo Lopez Clark Silva "
+    "Santos Becker Jansen"
+)
+_WORDS = _listed(
+    "bridge garden harbor lemon maple stone river paper cloud north silver field lamp orange forest mill valley tower "
+    "cherry lake meadow fox sparrow granite"
+)
+_GOOD_ENDS = _listed(".fr .org .com .net .eu .edu .de .co.uk")
+_ODD_ENDS = _listed(
+    ".top .xyz .shop .online .site .info .com .click .ru .co .live .com.br .weebly.com .web.app .pages.dev .net .org"
+)
+_FREE = _listed("gmail.com outlook.fr hotmail.com yahoo.fr orange.fr free.fr laposte.net gmx.de")
 _FOOTS = ("", "", "&copy; 2025", "Sent from my phone", "Ce message est confidentiel.")
 
 
@@ -52,10 +68,15 @@ class _Letter:
         pick = random.choice
         pair = f"{pick(_WORDS)}{pick(('', '-'))}{pick(_WORDS)}"
         self._places = {
-            "first": pick(_FIRST), "name": f"{pick(_FIRST)} {pick(_LAST)}", "rcpt": "p.durand@exemple.fr",
-            "ref": str(random.randrange(10**5, 10**8)), "project": pick(_WORDS), "good": pair + pick(_GOOD_ENDS),
-            "odd": pair + str(random.randrange(100) or "") + pick(_ODD_ENDS), "free": pick(_FREE),
-        }  # fmt: skip
+            "first": pick(_FIRST),
+            "name": f"{pick(_FIRST)} {pick(_LAST)}",
+            "rcpt": f"{pick(_FIRST)}.{pick(_LAST)}@{pick(_WORDS)}{pick(_GOOD_ENDS)}".lower(),
+            "ref": str(random.randrange(10**5, 10**8)),
+            "project": pick(_WORDS),
+            "good": pair + pick(_GOOD_ENDS),
+            "odd": pair + str(random.randrange(100) or "") + pick(_ODD_ENDS),
+            "free": pick(_FREE),
+        }
 
     def octets(self) -> bytes:
         head = re.fullmatch(r"\[\w+\] (.*) <(.*)@(.*)>", self._lines[0])
@@ -88,15 +109,19 @@ class _Letter:
         url = f"https://{self._random.choice(('www.', '', 'mail.', 'app.'))}{target}/{self._random.choice(_WORDS)}"
         url += self._random.choice(("", f"/{self._places['ref']}", f"?id={self._places['ref']}"))
         if form != "html":
-            message.set_content("\n\n".join(f"{line[2:].strip()}: {url}" if line[:2] == ">>" else line for line in lines))
+            message.set_content(
+                "\n\n".join(f"{line[2:].strip()}: {url}" if line[:2] == ">>" else line for line in lines)
+            )
         if form == "html":
             message.set_content(self._page(lines, url), subtype="html")
         elif form == "both":
             message.add_alternative(self._page(lines, url), subtype="html")
 
     def _page(self, lines: list[str], url: str) -> str:
-        style = self._random.choice(("", " style=\"font-family:Arial,sans-serif;font-size:14px\"", " bgcolor=\"#f4f4f4\""))
-        button = self._random.choice(("", " style=\"background:#0067b8;color:#fff;padding:10px 20px\"", " class=\"button\""))
+        style = self._random.choice(("", ' style="font-family:Arial,sans-serif;font-size:14px"', ' bgcolor="#f4f4f4"'))
+        button = self._random.choice(
+            ("", ' style="background:#0067b8;color:#fff;padding:10px 20px"', ' class="button"')
+        )
         rows = [
             f'<a href="{url}"{button}>{escape(line[2:].strip())}</a>' if line[:2] == ">>" else escape(line)
             for line in lines
@@ -106,7 +131,7 @@ class _Letter:
         rows.append(self._random.choice(_FOOTS))
         if self._random.random() < 0.5:
             inner = "".join(f"<tr><td>{row}</td></tr>" for row in rows)
-            return f"<html><body{style}><table width=\"600\" align=\"center\">{inner}</table></body></html>"
+            return f'<html><body{style}><table width="600" align="center">{inner}</table></body></html>'
         return f"<html><body{style}>{''.join(f'<p>{row}</p>' for row in rows)}</body></html>"
 
     def _filled(self, text: str) -> str:
