@@ -41,6 +41,7 @@ class Sharing:
     ) -> None:
         """See ``storage.api.Sharing``."""
         with self._database.write() as connection:
+            mailboxes.hold(connection, account)
             mailboxes.by_number(connection, account, mailbox)
             acl.change(connection, account, mailbox, identifier, combined)
             if len(acl.of_mailbox(connection, account, mailbox)) > ENTRIES:

@@ -15,12 +15,20 @@ from config.settings import Store as Settings
 from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names, tables
+from storage.annotations import Annotations
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
-from storage.index import acl, mailboxes, messages
+from storage.errors import (
+    Damaged,
+    LimitReached,
+    MailboxExists,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+)
+from storage.index import acl, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
@@ -52,6 +60,7 @@ from storage.names import INBOX
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -80,6 +89,7 @@ class Store:
         self._facts = Facts(database)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
+        self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -117,6 +127,13 @@ class Store:
                 key = self._keys[account] = mailboxes.account_key(connection, account)
         return key
 
+    @contextlib.contextmanager
+    def _writing(self, account: int) -> Iterator[Connection]:
+        """A write transaction that has the account to itself. Raises NoSuchAccount."""
+        with self._database.write() as connection:
+            mailboxes.hold(connection, account)
+            yield connection
+
     # ---------------------------------------------------------------- mailboxes
 
     def _canonical(self, name: str) -> str:
@@ -138,13 +155,14 @@ class Store:
 
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             if name in there:
                 raise MailboxExists(f"there is a mailbox named {name}")
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            check_use(use, name, there.values())
             numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
@@ -152,11 +170,19 @@ class Store:
         self._doorbell.ring([(account, 0)])
         return created
 
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        with self._database.write() as connection:
+            box = mailboxes.by_number(connection, account, mailbox)
+            if use is not box.special_use:
+                check_use(use, box.name, mailboxes.every(connection, account))
+                mailboxes.set_use(connection, account, mailbox, use)
+        self._doorbell.ring([(account, 0)])
+
     def delete(self, account: int, name: str) -> None:
         name = self._canonical(name)
         if name == INBOX:
             raise NotPermitted("INBOX can't be deleted")
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             box = mailboxes.by_name(connection, account, name)
             if box is None:
                 raise NoSuchMailbox(f"no mailbox named {name}")
@@ -179,7 +205,7 @@ class Store:
         if new.startswith(old + DELIMITER):
             raise NotPermitted("a mailbox can't become its own child")
         moved: list[tuple[int, str, str]] = []
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             inner = [box for box in there.values() if box.name.startswith(old + DELIMITER)]
             family = [there[old], *inner] if old in there else inner
@@ -204,17 +230,20 @@ class Store:
         """Bring the folders on disk after their rows."""
         for _, was, now in moved:
             self._blobs.rename_folder(self._key(account), was, now)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.rename_done(connection, account, [number for number, _, _ in moved])
 
     def _rename_inbox(self, account: int, new: str) -> None:
         target = self.create(account, new)
         inbox = self.mailbox(account, INBOX)
         self.move(account, inbox.id, self.view(account, inbox.id).uids, target.id)
+        # INBOX keeps its annotations, and its messages take them along (RFC 5464 section 4.1).
+        with self._database.write() as connection:
+            notes.copy(connection, account, inbox.id, target.id)
 
     def subscribe(self, account: int, name: str, on: bool) -> None:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.subscribe(connection, account, name, on)
 
     def subscriptions(self, account: int) -> list[str]:

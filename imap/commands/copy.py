@@ -54,7 +54,7 @@ def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
     places = box.places(command.numbers, uid=command.uid)
     uids = [row.uid for _, row in box.rows(places)]
     if not command.uid and len(uids) < sum(end - start for start, end in places):
-        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
     return uids
 
 

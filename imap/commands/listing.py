@@ -1,10 +1,11 @@
-"""LIST, LSUB, STATUS, NAMESPACE (RFC 3501 sections 6.3.8 to 6.3.10, RFC 5258, RFC 5819, RFC 6154, RFC 2342)."""
+"""LIST, LSUB, STATUS, NAMESPACE (RFC 3501 sections 6.3.8 to 6.3.10, RFC 5258, RFC 5819, RFC 6154, RFC 9590)."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
+from imap.commands.noted import Noted
 from imap.session.context import Context
 from imap.session.places import OTHERS, SHARED, Place
 from imap.session.rights import Rights, shown
@@ -32,6 +33,7 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         return
     tree = _tree(context)
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
+    noted = Noted(context, command.metadata)
     names = tree.names(command)
     matching = {name for name in names if any(pattern.matches(name) for pattern in patterns)}
     selected = {name for name in names if tree.selects(name, command)}
@@ -49,6 +51,8 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         if place is not None and "MYRIGHTS" in command.give:
             # RFC 8440.
             yield OwnRights(name, shown(place.rights))
+        if place is not None:
+            yield from noted.of(place)
         if command.status and place is not None and Rights.READ in place.rights:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
             yield from _status_if_there(context, place, command.status)
@@ -60,6 +64,11 @@ def listed(context: Context, place: Place, given: str) -> Listed:
     subscribed = [b"\\Subscribed"] * (place.name in tree.subscribed)
     attributes = (*subscribed, *tree.attributes(place.name))
     return Listed(place.name, attributes, old_name=None if given == place.name else given)
+
+
+def is_level(context: Context, name: str) -> bool:
+    """True for a name that is no mailbox, but has mailboxes below it."""
+    return name in _above(place.name for place in context.names.visible())
 
 
 def _tree(context: Context) -> _Tree:

@@ -113,9 +113,10 @@ class Select(Command):
 
 @dataclass(frozen=True, slots=True)
 class Create(Command):
-    """RFC 3501 section 6.3.3."""
+    """RFC 3501 section 6.3.3; ``uses`` are special-use attributes as the client wrote them (RFC 6154 section 3)."""
 
     mailbox: str
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class List(Command):
     """LIST in its extended form (RFC 5258); a plain LIST is one with a single pattern and nothing selected.
 
     ``patterns`` and ``reference`` are Unicode with ``%`` and ``*``. ``select`` and ``give`` hold option names in
-    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819).
+    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819), ``metadata`` the entries of METADATA (RFC 9590).
     """
 
     reference: str
@@ -179,6 +180,7 @@ class List(Command):
     give: frozenset[str] = frozenset()
     status: tuple[StatusItem, ...] = ()
     extended: bool = False
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,27 @@ class MyRights(Command):
     """RFC 4314 section 3.5."""
 
     mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetMetadata(Command):
+    """RFC 5464 section 4.2: an empty ``mailbox`` is the server. ``entries`` are as the client wrote them.
+
+    ``depth`` is 0, 1 or None for any; ``max_size`` in octets.
+    """
+
+    mailbox: str
+    entries: tuple[str, ...]
+    max_size: int | None = None
+    depth: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata(Command):
+    """RFC 5464 section 4.3: names of entries, in lower case, with their new values; None takes one away."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,22 @@ class OwnRights:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """RFC 5464 section 4.4.1: entries with their values; an empty ``mailbox`` is the server."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataChanged:
+    """RFC 5464 section 4.4.2: names of entries that others changed."""
+
+    mailbox: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxStatus:
     mailbox: str
     items: tuple[tuple[bytes, int | str], ...]
@@ -218,6 +234,8 @@ Response = (
     | Acl
     | GrantableRights
     | OwnRights
+    | Metadata
+    | MetadataChanged
     | MailboxStatus
     | Flags
     | Exists

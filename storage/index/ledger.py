@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select
 from message.summary import Summary
 from storage import tables
 from storage.blobs.api import Place
+from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.model import MessageRow, SpecialUse, System
 
@@ -322,6 +323,9 @@ class Ledger:
 
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
+        if _INSERT_EVENT in self._rows:
+            # Readers keep a cursor: an event may not become visible before one with a lower number.
+            take_turn(self._connection, "events")
         for statement, rows in self._rows.items():
             self._connection.execute(statement, rows)
         self._rows.clear()

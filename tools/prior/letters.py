@@ -10,8 +10,8 @@ A block of a template file is one letter::
     @@ name of an attachment
 
 ``{a|b}`` stands for one of several, also within each other. Filled in are ``{rcpt}``, ``{name}``, ``{first}``,
-``{ref}``, ``{project}``, ``{good}`` (a domain that the letter's links share), ``{odd}`` (a domain made for the day), ``{free}`` (a
-freemail domain). The same seed gives the same letters.
+``{ref}``, ``{project}``, ``{good}`` (a domain that the letter's links share), ``{odd}`` (a domain made for the day) and
+``{free}`` (a freemail domain). The same seed gives the same letters.
 """
 
 from __future__ import annotations

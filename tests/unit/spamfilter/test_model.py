@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +16,15 @@ from spamfilter.features import COUNT
 from spamfilter.model import Knowledge, SiteModel
 from spamfilter.prior import HALF, WEIGHT_UNIT, Prior, nothing_known
 from spamfilter.train import Trainer
-from storage.database import Database, metadata
+from storage.database import Database
 from storage.errors import Unavailable
 
 PRIOR = Prior(np.array([3, 70, 9000]), np.array([254, 0, HALF], np.uint8), np.array([5, -7, 9], np.int16))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/spam.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 class Clock:
@@ -181,7 +177,7 @@ while True:
 
 def test_the_file_survives_a_kill_in_the_middle(database: Database, tmp_path: Path) -> None:
     database.close()
-    url = f"sqlite:///{tmp_path}/spam.db"
+    url = database.engine.url.render_as_string()
     root = Path(__file__).resolve().parents[3]
     for turn in range(2):
         process = subprocess.Popen(

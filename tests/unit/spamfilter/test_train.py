@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,11 +26,8 @@ SPAM = b"From: b@exemple.top\r\nSubject: gagnez\r\n\r\nGagnez lundi un voyage av
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/spam.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 @pytest.fixture
@@ -210,10 +206,10 @@ while True:
 """
 
 
-def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
+def test_learning_survives_a_kill(database: Database) -> None:
     """After kill -9 in the middle of learning each message is counted wholly or not at all."""
     database.close()
-    url = f"sqlite:///{tmp_path}/spam.db"
+    url = database.engine.url.render_as_string()
     root = Path(__file__).resolve().parents[3]
     for round_ in range(3):
         process = subprocess.Popen(
@@ -232,7 +228,7 @@ def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
             lessons = connection.execute(select(learnt.c.spam)).scalars().all()
             model = connection.execute(select(models)).one()
             words = connection.execute(select(func.sum(features.c.ham + features.c.spam))).scalar_one()
-            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+            if database.is_sqlite:
         assert len(lessons) >= 8
         assert (model.ham, model.spam) == (lessons.count(False), lessons.count(True))
         replay = Trainer(again, Spam())
