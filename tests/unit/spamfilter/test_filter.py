@@ -42,7 +42,7 @@ def trained_on(evidence: Evidence, *, ham: int, spam: int) -> FixedModel:
     model = FixedModel(100, 100)
     found = features(Views(evidence, 256 * 1024), ())
     model.known.ham[found.tokens], model.known.spam[found.tokens] = ham, spam
-    step = linear.lesson_step(0.0, found, spam=spam > ham)
+    step = linear.lesson_step(0.0, found, spam=spam > ham) if spam != ham else 0
     for number, change in linear.changes(found, 2 * step).items():
         model.known.weights[number] += change
     return model

@@ -229,6 +229,7 @@ def test_learning_survives_a_kill(database: Database) -> None:
             model = connection.execute(select(models)).one()
             words = connection.execute(select(func.sum(features.c.ham + features.c.spam))).scalar_one()
             if database.is_sqlite:
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
         assert len(lessons) >= 8
         assert (model.ham, model.spam) == (lessons.count(False), lessons.count(True))
         replay = Trainer(again, Spam())
