@@ -135,6 +135,7 @@ class Imap:
     share_with_anyone: bool = setting(
         False, "People may give everybody rights to their mailboxes; those of shared accounts always may be given so."
     )
+    notify_accounts: int = setting(500, "Accounts of others that one session may watch with NOTIFY.", low=1)
     contact: str = setting(
         "", "URI under which people reach the administrators (mailto:, tel:, https:); clients ask for it."
     )

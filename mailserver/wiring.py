@@ -30,9 +30,10 @@ from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.train import Trainer
+from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
+from spamfilter.train import Trainer
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
@@ -78,9 +79,12 @@ class Rooms:
         return Doorbell(self.data / "bells")
 
     @cached_property
+    def bodies(self) -> Maildir:
+        return Maildir(self.data / "mail", self.settings.site.hostname)
+
+    @cached_property
     def store(self) -> Store:
-        mail = Maildir(self.data / "mail", self.settings.site.hostname)
-        return Store(self.database, mail, self.settings.store, self.doorbell, self.texts)
+        return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
     def texts(self) -> TrigramFiles:
@@ -120,7 +124,7 @@ class Rooms:
 
     @cached_property
     def trainer(self) -> Trainer:
-        return Trainer(self.database, self.settings.spam)
+        return Trainer(self.database, self.settings.spam, prior=shipped_prior(), hostname=self.settings.site.hostname)
 
     @cached_property
     def judge(self) -> Judge | None:

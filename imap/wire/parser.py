@@ -12,6 +12,7 @@ from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
 from imap.wire.metadata import entries, get_metadata, set_metadata
+from imap.wire.notify import notify
 from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
@@ -701,6 +702,7 @@ RULES: dict[bytes, Rule] = {
     b"GETACL": lambda p: c.GetAcl(_mailbox(p)),
     b"LISTRIGHTS": lambda p: c.ListRights(_mailbox(p), _text(p)),
     b"MYRIGHTS": lambda p: c.MyRights(_mailbox(p)),
+    b"NOTIFY": lambda p: notify(p, lambda: _fetch_item(p)),
     b"GETMETADATA": get_metadata,
     b"SETMETADATA": set_metadata,
     b"GETQUOTA": _get_quota,

@@ -40,6 +40,7 @@ SAMPLES: dict[type[c.Command], str] = {
     c.GetAcl: "GETACL INBOX",
     c.ListRights: "LISTRIGHTS INBOX paul",
     c.MyRights: "MYRIGHTS INBOX",
+    c.Notify: "NOTIFY NONE",
     c.GetMetadata: "GETMETADATA INBOX /shared/comment",
     c.SetMetadata: "SETMETADATA INBOX (/shared/comment NIL)",
     c.GetQuota: 'GETQUOTA ""',

@@ -10,6 +10,7 @@ from message.headers import parse_headers
 from message.parts import scan
 from spamfilter.bayes import tokenize
 from spamfilter.evidence import Evidence
+from spamfilter.stored import stored_message
 from spamfilter.views import Views
 
 MAIL = (
@@ -54,11 +55,16 @@ def test_no_token_for_elisions_numbers_and_short_words(token: str) -> None:
 
 def test_what_our_server_adds_changes_nothing() -> None:
     added = (
-        b"Return-Path: <x@y.z>\r\nReceived: from a by b\r\n for c; Mon, 1 Jan 2024 10:00:00 +0000\r\n"
-        b"Authentication-Results: mx; spf=pass\r\nX-Spam-Status: Yes, score=9\r\nX-Spam-Report: x\r\n"
+        b"Return-Path: <x@y.z>\r\nReceived: from a ([192.0.2.1]) by mx.ici.fr\r\n for c; "
+        b"Mon, 1 Jan 2024 10:00:00 +0000\r\n"
+        b"Authentication-Results: mx.ici.fr; spf=pass\r\nX-Spam-Status: Yes, score=9\r\nX-Spam-Report: x\r\n"
         b"Delivered-To: a@b.fr\r\n"
     )
-    assert tokens(added + MAIL) == tokens(MAIL)
+    as_it_came = Envelope("", "x@y.z", (), ClientInfo("192.0.2.1", helo="a"), 0.0)
+    headers = parse_headers(MAIL)
+    judged = Evidence(as_it_came, MAIL, headers, scan(MAIL, headers), None)
+    learnt = stored_message(added + MAIL, "mx.ici.fr").evidence
+    assert tokenize.tokens(Views(learnt, 4096)) == tokenize.tokens(Views(judged, 4096))
 
 
 def test_tokens_are_distinct_ordered_and_capped() -> None:
