@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from config.settings import Spam
-from spamfilter import scores as data
 from spamfilter.bayes import classify, tokenize
 from spamfilter.bayes.model import Model
 from spamfilter.evidence import Evidence
+from spamfilter.live import LiveScores
 from spamfilter.registry import Rule
 from spamfilter.rules import RULES
 from spamfilter.scores import BAYES_HAM, BAYES_SPAM, BAYES_UNSURE, Scores
@@ -42,7 +42,7 @@ class SpamFilter:
         self._settings = settings
         self._model = model
         self._rules = dict(rules)
-        self._scores = data.shipped(self._rules, settings.scores)
+        self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
 
     def judge(self, evidence: Evidence) -> Verdict:
@@ -56,10 +56,11 @@ class SpamFilter:
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
             return not_scanned(self._settings, "time budget used up")
-        weights = {symbol: self._scores.symbols[symbol].weight for symbol in details}
-        certain = self._add_classifier(probability, weights)
-        self._add_composites(weights)
-        hits = self._hits(capped(weights, self._scores), details)
+        scores = self._live.current()
+        weights = {symbol: scores.symbols[symbol].weight for symbol in details}
+        certain = add_classifier(probability, weights, scores)
+        add_composites(weights, scores)
+        hits = as_hits(capped(weights, scores), details, scores)
         score = round(sum(hit.weight for hit in hits), 2)
         return Verdict(
             score=score,
@@ -68,6 +69,7 @@ class SpamFilter:
             probability=probability if certain else None,
             junk_from=self._settings.junk_from,
             reject_from=self._settings.reject_from,
+            guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:
@@ -97,28 +99,32 @@ class SpamFilter:
             raise OverBudget
         return classify.probability(pairs, counts.totals.ham, counts.totals.spam)
 
-    def _add_classifier(self, probability: float | None, weights: dict[str, float]) -> bool:
-        """Add the classifier's symbol; False while it has no opinion or is unsure."""
-        if probability is None:
-            return False
-        symbol, points = bayes_points(probability, self._scores)
-        weights[symbol] = points
-        return symbol != BAYES_UNSURE
 
-    def _add_composites(self, weights: dict[str, float]) -> None:
-        for composite in self._scores.composites:
-            if composite.expression.test(weights):
-                weights[composite.symbol] = self._scores.symbols[composite.symbol].weight
-                for symbol in composite.cancels & weights.keys():
-                    weights[symbol] = 0.0
+def add_classifier(probability: float | None, weights: dict[str, float], scores: Scores) -> bool:
+    """Add the classifier's symbol; False while it has no opinion or is unsure."""
+    if probability is None:
+        return False
+    symbol, points = bayes_points(probability, scores)
+    weights[symbol] = points
+    return symbol != BAYES_UNSURE
 
-    def _hits(self, weights: Mapping[str, float], details: Mapping[str, str]) -> tuple[Hit, ...]:
-        hits = [
-            Hit(symbol, points, self._scores.symbols[symbol].french, self._scores.symbols[symbol].english,
-                details.get(symbol, ""))
-            for symbol, points in weights.items()
-        ]  # fmt: skip
-        return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
+
+def add_composites(weights: dict[str, float], scores: Scores) -> None:
+    """Add the composites that hold, in their order, and take away what they cancel."""
+    for composite in scores.composites:
+        if composite.expression.test(weights):
+            weights[composite.symbol] = scores.symbols[composite.symbol].weight
+            for symbol in composite.cancels & weights.keys():
+                weights[symbol] = 0.0
+
+
+def as_hits(weights: Mapping[str, float], details: Mapping[str, str], scores: Scores) -> tuple[Hit, ...]:
+    """The hits in words, by falling absolute weight."""
+    hits = [
+        Hit(symbol, points, scores.symbols[symbol].french, scores.symbols[symbol].english, details.get(symbol, ""))
+        for symbol, points in weights.items()
+    ]
+    return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
 
 
 def bayes_points(probability: float, scores: Scores) -> tuple[str, float]:

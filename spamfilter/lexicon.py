@@ -144,6 +144,14 @@ OFFICES = (
     "gestionnaire de messagerie",
 )  # fmt: skip
 
+#: Titles that stand in a display name instead of a name, or beside it.
+OFFICIALS = (
+    "recteur", "rectrice", "le recteur", "secretaire general", "secretaire generale", "dasen", "ia-dasen", "inspecteur",
+    "inspectrice", "ia-ipr", "ien", "principal", "principale", "proviseur", "proviseure", "chef d'etablissement",
+    "ministre", "cabinet du recteur", "direction des ressources humaines", "drh", "division des personnels", "dpe",
+    "dsi", "dsi academie", "rssi", "gestionnaire", "adjoint gestionnaire", "agent comptable", "intendant", "intendante",
+)  # fmt: skip
+
 #: Path and host words of pages that ask for a password.
 CREDENTIAL_WORDS = (
     "login", "signin", "sign-in", "logon", "verify", "verif", "confirm", "secure", "account", "password", "passwd",

@@ -205,7 +205,7 @@ def bulk_precedence(views: Views) -> Finding:
 
 @rule("ONE_CLICK_UNSUBSCRIBE")
 def one_click_unsubscribe(views: Views) -> Finding:
-    """RFC 8058: an unsubscribe link that a mail program can follow for its user."""
+    """An unsubscribe link that a mail program can follow for its user."""
     return (
         views.has(b"list-unsubscribe-post") and b"<https:" in (views.headers.first(b"list-unsubscribe") or b"")[:4096]
     )

@@ -104,6 +104,8 @@ def as_evidence(octets: bytes, *, authentication: AuthenticationResults | None =
         authentication,
         frozenset({"ac-exemple.fr"}),
         tuple(changes.get("names", ())),
+        tuple(changes.get("namesakes", ())),
+        changes.get("known", False),
     )
 
 

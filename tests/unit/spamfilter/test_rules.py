@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spamfilter.evidence import Namesake
 from spamfilter.rules import RULES
 from spamfilter.views import Views
 
@@ -49,6 +50,7 @@ def auth(**results: Any) -> dict[str, Any]:
 
 PROGRAM = b"MZ" + bytes(126) + b"PE\0\0" + bytes(100)
 SCRIPTED_SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='http://x.fr'</script></svg>"
+SOPHIE = {"namesakes": [Namesake("Sophie Bernard", ("sophie.bernard@ac-exemple.fr",))]}
 LONG = (
     "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
 )
@@ -362,6 +364,40 @@ CASES: dict[str, Case] = {
     "BLANK_GAP": (text("Bonjour" + "\r\n" * 40 + "mots caches"), text("Bonjour\r\n\r\n\r\nMarie")),
     "GREETS_BY_LOCAL_PART": (text("Bonjour paul.durand,\r\nvotre dossier"), text("Bonjour Paul Durand,")),
     "TEXT_AND_ATTACHMENT": (attached("a.pdf", text="Voir le fichier."), attached("a.pdf", text=LONG)),
+    # guard
+    "COLLEAGUE_NAME": (
+        fields(From="Sophie Bernard <sb@gmail.com>") | SOPHIE,
+        fields(From="Sophie Bernard <Sophie.Bernard@ac-exemple.fr>") | SOPHIE,
+    ),
+    "COLLEAGUE_ADDRESS_SHOWN": (
+        fields(From='"dsi@ac-exemple.fr" <x@voleur.net>'),
+        fields(From='"x@voleur.net" <x@voleur.net>'),
+    ),
+    "OFFICIAL_ADDRESS_SHOWN": (
+        fields(From='"contact@impots.gouv.fr" <x@voleur.net>'),
+        fields(From='"contact@ac-lyon.fr" <contact@ac-lyon.fr>'),
+    ),
+    "OFFICIAL_NAME": (fields(From="Le Recteur <r@voleur.net>"), fields(From="Le Recteur <r@ac-lyon.fr>")),
+    "SITE_IN_LOCAL_PART": (
+        fields(From="Info <rectorat.ac.exemple@gmail.com>"),
+        fields(From="Info <accueil.exemplaire@gmail.com>"),
+    ),
+    "COLLEAGUE_ANSWERS_ELSEWHERE": (
+        fields(From="DSI <dsi@ac-exemple.fr>", Reply_To="dsi@gmail.com"),
+        fields(From="DSI <dsi@ac-exemple.fr>", Reply_To="dsi@exemple.org"),
+    ),
+    "ANSWERS_TO_NAMESAKE": (fields(Reply_To="sb@gmail.com") | SOPHIE, fields(Reply_To="sb@exemple.org") | SOPHIE),
+    "SENDS_TO_LOOKALIKE": (
+        fields(From="DSI <dsi@ac-exemple.fr>") | link("https://ac-exempie.fr/"),
+        fields(From="DSI <dsi@ac-exemple.fr>") | link("https://exemple.org/"),
+    ),
+    "LOOKALIKE_UNICODE": (fields(From="DSI <dsi@xn--ac-exmple-k0h.fr>"), fields(From="DSI <dsi@ac-exempie.fr>")),
+    "OFFICIAL_DOMAIN_UNAUTHENTICATED": (
+        fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail"),
+        fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail", dmarc="pass"),
+    ),
+    "FOREIGN_LINK": (link("https://a.net/"), link("https://www.education.gouv.fr/")),
+    "KNOWN_CORRESPONDENT": ({"known": True}, {"known": True} | auth(dmarc="fail")),
     "WEBMAIL_UPGRADE_FR": (text("Votre messagerie : mise à niveau obligatoire."), text("La messagerie marche bien.")),
     "WEBMAIL_UPGRADE_EN": (text("Your webmail needs an upgrade now."), text("Webmail is fine.")),
     "SCHOOL_ACCOUNT": (text("Votre compte ÉduConnect est suspendu."), text("ÉduConnect : la notice est en ligne.")),
