@@ -173,7 +173,7 @@ def link_official_in_path(views: Views) -> Finding:
     """The name of an official site or ours behind the host of another: http://exemple.top/impots.gouv.fr/."""
     names = (*views.evidence.local_domains, "gouv.fr", "ameli.fr", "caf.fr")
     for link in views.web_links:
-        if official(link.host) or views.is_ours(link.host) or views.is_authors(link.host):
+        if official(link.host) or views.is_ours(link.host):
             continue
         path = link.path[:300].lower()
         if any(f"/{name}" in path or f".{name}" in path for name in names):
