@@ -79,9 +79,12 @@ class Rooms:
         return Doorbell(self.data / "bells")
 
     @cached_property
+    def bodies(self) -> Maildir:
+        return Maildir(self.data / "mail", self.settings.site.hostname)
+
+    @cached_property
     def store(self) -> Store:
-        mail = Maildir(self.data / "mail", self.settings.site.hostname)
-        return Store(self.database, mail, self.settings.store, self.doorbell, self.texts)
+        return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
     def texts(self) -> TrigramFiles:
