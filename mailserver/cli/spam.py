@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator
@@ -121,10 +122,13 @@ def spam_pipe(
     prior: Annotated[bool, typer.Option(help="Begin with what the package knows, or with nothing.")] = True,
 ) -> None:
     """Judge and learn files named on standard input, on a state of its own in $SPAM_STATE, for measuring the filter."""
-    from config.settings import Spam
+    from config.settings import Log, Spam
+    from mailserver import logs
     from mailserver.spam_pipe import SpamPipe
     from spamfilter.prior import nothing_known, shipped_prior
 
+    # Standard output is for answers alone.
+    logs.set_up(dataclasses.replace(Log(), level="warning", format="text"), "cli")
     state = os.environ.get("SPAM_STATE")
     if not state:
         raise Failure("SPAM_STATE is not set: name a folder for the filter's state, it is made if need be")
