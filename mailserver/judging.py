@@ -17,5 +17,9 @@ def spam_filter(settings: Settings) -> SpamFilter:
     ``spamfilter.scores.ScoreError`` when a data file is wrong.
     """
     logs.set_up(settings.log, "judge")
-    database = Database(settings.database_url)
+    return filter_of(Database(settings.database_url), settings)
+
+
+def filter_of(database: Database, settings: Settings) -> SpamFilter:
+    """The filter over what this database was taught; raises like ``spam_filter``."""
     return SpamFilter(settings.spam, SiteModel(database, settings.site.data, shipped_prior()))

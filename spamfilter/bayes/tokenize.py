@@ -9,9 +9,8 @@ it is learnt.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import islice
 
 from spamfilter.bayes.header_tokens import ADDED_ON_THE_WAY_IN, header_tokens, host_tokens
@@ -21,7 +20,7 @@ from spamfilter.words import blocks, unaccented
 
 MAX_TOKENS = 800
 #: Characters of text that are read for words, and words of the subject.
-TEXT_READ = 64 * 1024
+TEXT_READ = 8 * 1024
 SUBJECT_WORDS = 40
 
 SHORTEST, LONGEST = 3, 24
@@ -31,28 +30,17 @@ _ELISION = re.compile(r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quelqu)['’]")
 _NAME_PIECE = re.compile(r"[^\W_]+")
 
 
-def tokens(views: Views) -> tuple[str, ...]:
+def tokens(views: Views) -> list[str]:
     """The distinct tokens of a message, at most ``MAX_TOKENS``: what is hard to vary first, the words of the text
     last."""
-    return tuple(islice(dict.fromkeys(_all(views)), MAX_TOKENS))
-
-
-@lru_cache(maxsize=1 << 17)
-def fingerprint(token: str) -> int:
-    """The signed 64-bit number of a token, whose low bits are the number of its feature."""
-    octets = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(octets, "big", signed=True)
-
-
-def _all(views: Views) -> Iterator[str]:
-    yield from _header_tokens(views)
-    yield from _subject_tokens(views)
-    yield from _shape_tokens(views)
+    found = [*_header_tokens(views), *_subject_tokens(views), *_shape_tokens(views)]
     for link in views.links:
-        yield from _link_tokens(link)
-    yield from _attachment_tokens(views)
-    yield from header_tokens(views)
-    yield from _text_tokens((views.plain, views.html_text))
+        found += _link_tokens(link)
+    found += _attachment_tokens(views)
+    found += header_tokens(views)
+    for word in _words(views.body):
+        found += _forms(word)
+    return list(dict.fromkeys(found))[:MAX_TOKENS]
 
 
 def _header_tokens(views: Views) -> Iterator[str]:
@@ -115,23 +103,15 @@ def _attachment_tokens(views: Views) -> Iterator[str]:
             yield f"an:{piece[:LONGEST]}"
 
 
-def _text_tokens(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        for word in _words(text):
-            yield from _forms(word)
-
-
 def _words(text: str) -> Iterator[str]:
     """The distinct raw words of a text in order of appearance."""
     found: dict[str, None] = {}
     for block in blocks(text, TEXT_READ):
         found.update(dict.fromkeys(_WORD.findall(block.lower())))
-        if len(found) > 2 * MAX_TOKENS:
-            break
     yield from found
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _forms(word: str) -> tuple[str, ...]:
     """The tokens of one raw word in lower case: without its elided article, accented and plain; none for noise."""
     word = word.strip("'’-_%")

@@ -20,12 +20,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("feature", name=op.f("pk_spam_features")),
     )
     op.create_index("spam_features_revision", "spam_features", ["revision"])
-    # Tokens keep the low 21 bits of their number, and what was counted of them.
-    op.execute(
-        "INSERT INTO spam_features (feature, ham, spam, weight, revision) "
-        "SELECT token & 2097151, sum(ham), sum(spam), 0, max(revision) FROM spam_tokens GROUP BY token & 2097151"
-    )
+    # What was counted by token can't be told by feature: the filter begins again, with what the package knows, and any
+    # message may be taught again.
     op.drop_table("spam_tokens")
-    # Lessons of before moved no weights: a step of 0 takes nothing back.
+    op.execute("DELETE FROM spam_learnt")
+    op.execute("DELETE FROM spam_models")
     op.add_column("spam_learnt", sa.Column("step", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("spam_learnt", sa.Column("symbols", sa.Text(), nullable=False, server_default=""))

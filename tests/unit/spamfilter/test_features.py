@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 
@@ -52,3 +53,11 @@ def test_a_long_message_costs_no_more_than_its_beginning(views: Callable[..., Vi
     found = features(views(text="mot " * 200_000), ())
     assert len(found.text) <= 2 * module.TEXT_READ
     assert len(found.header) <= module.HEADER_READ
+
+
+def test_numbers_are_fixed() -> None:
+    # They are kept in the database: they may not differ between processes or releases.
+    assert module.numbered(["école", "s:reunion"]) == {
+        "école": crc32("école".encode()) % COUNT,
+        "s:reunion": crc32(b"s:reunion") % COUNT,
+    }
