@@ -40,7 +40,7 @@ def maildir(tmp_path: Path) -> Restless:
 def name(maildir: Restless) -> BodyName:
     """A body that stands there under other flags than its row has."""
     body = BodyName(maildir.new_name(), 4, 0)
-    maildir.put(maildir.stage(MemoryContent(b"mail")), INBOX, body)
+    maildir.put(maildir.stage(MemoryContent(b"mail"), 0), INBOX, body)
     return dataclasses.replace(body, system=int(System.DELETED))
 
 
