@@ -397,6 +397,7 @@ class Store:
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
+            before = state.modseq
             rows = messages.rows_of(connection, account, mailbox, uids)
             if given and within.keywords and change is not FlagChange.REMOVE:
                 self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
@@ -419,6 +420,10 @@ class Store:
                     ]
             rings = ledger.close()
             place = ledger.place(state)
+        if modseq:
+            changed = tuple(row for row in after if row.modseq == modseq)
+            news = Changes(modseq, state.uidnext, changed, ())
+            self._views.tell(before, state.counters, account, mailbox, news)
         for old, new in renamed:
             self._blobs.reflag(place, old, new)
         self._doorbell.ring(rings)
@@ -519,12 +524,16 @@ class Store:
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
+            before = state.modseq
             rows = messages.deleted_rows(connection, account, mailbox) if state.deleted else []
             if uids is not None:
                 wanted = set(uids)
                 rows = [row for row in rows if row.uid in wanted]
             gone = messages.expunge(ledger, state, rows)
             rings = ledger.close()
+        if gone:
+            news = Changes(state.modseq, state.uidnext, (), tuple(gone))
+            self._views.tell(before, state.counters, account, mailbox, news)
         self._doorbell.ring(rings)
         return gone
 

@@ -44,6 +44,19 @@ class MailboxState:
     folder: str
     changed: bool = False
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """What changes of a mailbox, by the names of ``storage.model.Mailbox``."""
+        return {
+            "uidnext": self.uidnext,
+            "highest_modseq": self.modseq,
+            "messages": self.messages,
+            "unseen": self.unseen,
+            "deleted": self.deleted,
+            "size": self.size,
+            "first_recent": self.first_recent,
+        }
+
     def count(self, system: int, size: int, messages: int) -> None:
         """Add messages with such flags, ``size`` octets in all, to the counters; less than 0 are taken away."""
         self.messages += messages

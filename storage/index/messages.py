@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, select, update
@@ -67,6 +68,9 @@ def light(row: Any) -> MessageRow:
 
 _new = tuple.__new__
 
+#: The UID of a row.
+uid_of: Callable[[MessageRow], int] = itemgetter(MessageRow._fields.index("uid"))
+
 
 _SPLIT: dict[str, tuple[str, ...]] = {"": ()}
 
@@ -93,7 +97,7 @@ def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[i
         return []
     where: dict[str, object] = {"account": account, "mailbox": mailbox}
     wanted = sorted(set(uids))
-    if len(wanted) > 1 and wanted[-1] - wanted[0] < 2 * len(wanted):
+    if wanted[-1] - wanted[0] < 2 * len(wanted):
         found = set(wanted)
         result = connection.execute(_RANGE, {**where, "low": wanted[0], "high": wanted[-1]})
         return [light(row) for row in result.all() if row[0] in found]
