@@ -129,12 +129,13 @@ class Imap:
     search_keys: int = setting(1000, "Keys in one SEARCH.", low=10)
     search_time: float = setting(10.0, "Longest SEARCH; past it NO [LIMIT] is answered.", kind="duration", low=1)
     set_members: int = setting(10_000, "Members of one message set as written.", low=100)
-    bad_commands: int = setting(20, "Bad commands in a session before BYE.", low=1)
+    bad_commands: int = setting(20, "Bad commands before BYE; after sign-in, those in a row.", low=1)
     failed_logins: int = setting(3, "Failed sign-ins in a session before BYE.", low=1)
     commands_per_user: int = setting(4, "Commands of one account at work at a time in a process.", low=1)
     share_with_anyone: bool = setting(
         False, "People may give everybody rights to their mailboxes; those of shared accounts always may be given so."
     )
+    notify_accounts: int = setting(500, "Accounts of others that one session may watch with NOTIFY.", low=1)
     contact: str = setting(
         "", "URI under which people reach the administrators (mailto:, tel:, https:); clients ask for it."
     )

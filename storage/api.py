@@ -175,6 +175,10 @@ class MailStore(Protocol):
         """One mailbox by name (INBOX in any case). Raises NoSuchMailbox."""
         ...
 
+    def numbered(self, account: int, mailbox: int) -> Mailbox:
+        """One mailbox by its number. Raises NoSuchMailbox."""
+        ...
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached, UseRefused."""
         ...

@@ -28,6 +28,7 @@ def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
             within=settable(to.rights),
             every=not command.uid,
         )
+        context.made(to, result.target)
         yield Status(Kind.OK, "Copied", _copyuid(result), tag)
 
 
@@ -44,6 +45,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
             within=settable(to.rights),
             every=not command.uid,
         )
+        context.made(to, result.target)
         if result.source:
             yield ok("Moved", _copyuid(result))
             yield settled(context, tag, "Moved")

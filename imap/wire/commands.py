@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, Flag
 
 from imap.wire.framing import Sink
 from imap.wire.sets import NumberSet
@@ -448,6 +448,15 @@ class Sort(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class UidBatches(Command):
+    """RFC 10022 section 3.1: messages of a batch, and the first and last batch wanted, counted from the newest."""
+
+    size: int
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MakeThreads(Command):
     """THREAD (RFC 5256 section 3)."""
 
@@ -573,3 +582,56 @@ class Move(Command):
     numbers: NumberSet
     mailbox: str
     uid: bool
+
+
+# ---------------------------------------------------------------- notifications, which name FETCH items
+
+
+class Events(Flag):
+    """What NOTIFY can tell of (RFC 5465 section 5). Of annotations of messages there are none here."""
+
+    NONE = 0
+    MESSAGE_NEW = 1
+    MESSAGE_EXPUNGE = 2
+    FLAG_CHANGE = 4
+    MAILBOX_NAME = 8
+    SUBSCRIPTION_CHANGE = 16
+    MAILBOX_METADATA_CHANGE = 32
+    SERVER_METADATA_CHANGE = 64
+
+
+#: Events of a mailbox's messages.
+MESSAGES = Events.MESSAGE_NEW | Events.MESSAGE_EXPUNGE | Events.FLAG_CHANGE
+
+#: Events of notes.
+METADATA = Events.MAILBOX_METADATA_CHANGE | Events.SERVER_METADATA_CHANGE
+
+EVENT_NAMES: dict[bytes, Events] = {
+    b"MessageNew": Events.MESSAGE_NEW,
+    b"MessageExpunge": Events.MESSAGE_EXPUNGE,
+    b"FlagChange": Events.FLAG_CHANGE,
+    b"MailboxName": Events.MAILBOX_NAME,
+    b"SubscriptionChange": Events.SUBSCRIPTION_CHANGE,
+    b"MailboxMetadataChange": Events.MAILBOX_METADATA_CHANGE,
+    b"ServerMetadataChange": Events.SERVER_METADATA_CHANGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """Events of some mailboxes (RFC 5465 section 6). ``kind`` is the filter in capitals, ``names`` are those of SUBTREE
+    and MAILBOXES; ``items`` are to be fetched of new messages in the selected mailbox, without a change of flags."""
+
+    kind: str
+    names: tuple[str, ...]
+    events: Events
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Command):
+    """RFC 5465 section 3.1; ``groups`` is None for NONE; ``known`` is false when some events are not offered."""
+
+    groups: tuple[EventGroup, ...] | None
+    status: bool = False
+    known: bool = True

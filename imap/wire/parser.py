@@ -12,6 +12,7 @@ from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
 from imap.wire.metadata import entries, get_metadata, set_metadata
+from imap.wire.notify import notify
 from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
@@ -478,6 +479,16 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
+def _uid_batches(p: Parser) -> c.Command:
+    p.space()
+    size = p.number()
+    if not p.take(b" "):
+        return c.UidBatches(size, 1, None)
+    first = p.number()
+    p.expect(b":")
+    return c.UidBatches(size, first, p.number())
+
+
 def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
     return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
@@ -691,6 +702,7 @@ RULES: dict[bytes, Rule] = {
     b"GETACL": lambda p: c.GetAcl(_mailbox(p)),
     b"LISTRIGHTS": lambda p: c.ListRights(_mailbox(p), _text(p)),
     b"MYRIGHTS": lambda p: c.MyRights(_mailbox(p)),
+    b"NOTIFY": lambda p: notify(p, lambda: _fetch_item(p)),
     b"GETMETADATA": get_metadata,
     b"SETMETADATA": set_metadata,
     b"GETQUOTA": _get_quota,
@@ -701,6 +713,7 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
+    b"UIDBATCHES": _uid_batches,
     b"SEARCH": _searching(search, uid=False),
     b"UID SEARCH": _searching(search, uid=True),
     b"SORT": _searching(sort, uid=False),
