@@ -41,7 +41,7 @@ def trained_on(evidence: Evidence, *, ham: int, spam: int) -> FixedModel:
     """A model that knows this message alone, from as many messages of each kind."""
     model = FixedModel(100, 100)
     found = features(Views(evidence, 256 * 1024), ())
-    model.known.ham[found.tokens], model.known.spam[found.tokens] = ham, spam
+    model.known.ham[found.counted], model.known.spam[found.counted] = ham, spam
     step = linear.lesson_step(0.0, found, spam=spam > ham) if spam != ham else 0
     for number, change in linear.changes(found, 2 * step).items():
         model.known.weights[number] += change
