@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from config.settings import Spam
-from spamfilter import scores as data
 from spamfilter.evidence import Evidence
 from spamfilter.learned import Learners, Opinion
+from spamfilter.live import LiveScores
 from spamfilter.model import Model
 from spamfilter.registry import Rule
 from spamfilter.rules import RULES
@@ -42,7 +42,7 @@ class SpamFilter:
         self._settings = settings
         self._learners = Learners(model, settings.minimum_trained)
         self._rules = dict(rules)
-        self._scores = data.shipped(self._rules, settings.scores)
+        self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
 
     def judge(self, evidence: Evidence) -> Verdict:
@@ -57,10 +57,11 @@ class SpamFilter:
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
             return not_scanned(self._settings, "time budget used up")
-        weights = {symbol: self._scores.symbols[symbol].weight for symbol in details}
-        certain = self._add_learners(opinion, weights, details)
-        self._add_composites(weights)
-        hits = self._hits(capped(weights, self._scores), details)
+        scores = self._live.current()
+        weights = {symbol: scores.symbols[symbol].weight for symbol in details}
+        certain = add_learners(opinion, weights, details, scores)
+        add_composites(weights, scores)
+        hits = as_hits(capped(weights, scores), details, scores)
         score = round(sum(hit.weight for hit in hits), 3)
         return Verdict(
             score=score,
@@ -69,6 +70,7 @@ class SpamFilter:
             probability=opinion.probability if certain else None,
             junk_from=self._settings.junk_from,
             reject_from=self._settings.reject_from,
+            guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:
@@ -90,32 +92,36 @@ class SpamFilter:
         if self._clock() > deadline:
             raise OverBudget
 
-    def _add_learners(self, opinion: Opinion, weights: dict[str, float], details: dict[str, str]) -> bool:
-        """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure."""
-        if opinion.score:
-            symbol, points = linear_points(opinion.score, self._scores)
-            weights[symbol] = points
-            details[symbol] = opinion.words[:DETAIL_LENGTH]
-        if opinion.probability is None:
-            return False
-        symbol, points = bayes_points(opinion.strength, self._scores)
+
+def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores) -> bool:
+    """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure."""
+    if opinion.score:
+        symbol, points = linear_points(opinion.score, scores)
         weights[symbol] = points
-        return symbol != BAYES_UNSURE
+        details[symbol] = opinion.words[:DETAIL_LENGTH]
+    if opinion.probability is None:
+        return False
+    symbol, points = bayes_points(opinion.strength, scores)
+    weights[symbol] = points
+    return symbol != BAYES_UNSURE
 
-    def _add_composites(self, weights: dict[str, float]) -> None:
-        for composite in self._scores.composites:
-            if composite.expression.test(weights):
-                weights[composite.symbol] = self._scores.symbols[composite.symbol].weight
-                for symbol in composite.cancels & weights.keys():
-                    weights[symbol] = 0.0
 
-    def _hits(self, weights: Mapping[str, float], details: Mapping[str, str]) -> tuple[Hit, ...]:
-        hits = [
-            Hit(symbol, points, self._scores.symbols[symbol].french, self._scores.symbols[symbol].english,
-                details.get(symbol, ""))
-            for symbol, points in weights.items()
-        ]  # fmt: skip
-        return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
+def add_composites(weights: dict[str, float], scores: Scores) -> None:
+    """Add the composites that hold, in their order, and take away what they cancel."""
+    for composite in scores.composites:
+        if composite.expression.test(weights):
+            weights[composite.symbol] = scores.symbols[composite.symbol].weight
+            for symbol in composite.cancels & weights.keys():
+                weights[symbol] = 0.0
+
+
+def as_hits(weights: Mapping[str, float], details: Mapping[str, str], scores: Scores) -> tuple[Hit, ...]:
+    """The hits in words, by falling absolute weight."""
+    hits = [
+        Hit(symbol, points, scores.symbols[symbol].french, scores.symbols[symbol].english, details.get(symbol, ""))
+        for symbol, points in weights.items()
+    ]
+    return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
 
 
 def bayes_points(strength: float, scores: Scores) -> tuple[str, float]:
