@@ -34,7 +34,7 @@ structlog.configure(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need() -> Callable[[str, str], str]:
     """Path of a program of a Debian package; skips with the package's name where it is missing (fails under CI)."""
 
