@@ -129,7 +129,7 @@ class Imap:
     search_keys: int = setting(1000, "Keys in one SEARCH.", low=10)
     search_time: float = setting(10.0, "Longest SEARCH; past it NO [LIMIT] is answered.", kind="duration", low=1)
     set_members: int = setting(10_000, "Members of one message set as written.", low=100)
-    bad_commands: int = setting(20, "Bad commands in a session before BYE.", low=1)
+    bad_commands: int = setting(20, "Bad commands before BYE; after sign-in, those in a row.", low=1)
     failed_logins: int = setting(3, "Failed sign-ins in a session before BYE.", low=1)
     commands_per_user: int = setting(4, "Commands of one account at work at a time in a process.", low=1)
     share_with_anyone: bool = setting(

@@ -171,6 +171,8 @@ class Store:
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
             created = mailboxes.by_number(connection, account, _make(connection, account, name, use, numbers))
+        for one in (*wanted, name):
+            self._label(account, names.folder(one), one)
         self._doorbell.ring([(account, 0)])
         return created
 
@@ -198,6 +200,11 @@ class Store:
         self._views.forget(account, box.id)
         self._blobs.remove_folder(self._key(account), folder)
         self._doorbell.ring([(account, 0), (account, box.id)])
+
+    def _label(self, account: int, folder: str, name: str) -> None:
+        """Write a mailbox's name beside bodies whose folder does not tell it: a rebuild needs it."""
+        if names.unfolded(folder) is None:
+            self._blobs.make_folder(Place(self._key(account), folder), name)
 
     def rename(self, account: int, old: str, new: str) -> None:
         old, new = self._canonical(old), self._canonical(new)
@@ -228,6 +235,8 @@ class Store:
                 mailboxes.rename(connection, account, box.id, folder, targets[box.id])
                 moved.append((box.id, folder, names.folder(targets[box.id])))
         self._move_folders(account, moved)
+        for name in targets.values():
+            self._label(account, names.folder(name), name)
         self._doorbell.ring([(account, 0)])
 
     def _move_folders(self, account: int, moved: Sequence[tuple[int, str, str]]) -> None:
@@ -361,7 +370,8 @@ class Store:
         entries: list[Entry] = []
         try:
             for one in messages:
-                staged = self._blobs.stage(one.content)
+                date = now if one.internal_date is None else one.internal_date
+                staged = self._blobs.stage(one.content, date)
                 try:
                     summary = one.summary or summarise(one.content.buffer())
                 finally:
@@ -373,7 +383,7 @@ class Store:
                         summary=summary,
                         system=one.system,
                         keywords=tuple(sorted(one.keywords)),
-                        internal_date=now if one.internal_date is None else one.internal_date,
+                        internal_date=date,
                         zone=one.zone,
                         replaces=replaces,
                     )
@@ -543,7 +553,7 @@ class Store:
         try:
             if filings:
                 assert content is not None
-                staged = self._blobs.stage(content)
+                staged = self._blobs.stage(content, int(received_at))
                 summary = summary or summarise(content.buffer())
             marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)
             return self._committer.keep(
@@ -613,8 +623,9 @@ class Store:
 
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
         self._forget_vanished(account, mailbox)
+        self._tidy_folders(account, mailbox, place, now)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
-        files = dict(self._blobs.bodies(place))
+        files = {body.name: body.changed for body in self._blobs.bodies(place)}
         with self._database.read() as connection:
             rows = {row.blob for row in messages.all_rows(connection, account, mailbox)}
             removed = messages.removed_blobs(connection, account, mailbox)
@@ -630,6 +641,26 @@ class Store:
         if orphans:
             log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
         return len(orphans)
+
+    def _tidy_folders(self, account: int, mailbox: int, place: Place, now: float) -> None:
+        """Finish on disk what a crash cut off: a rename, a removal. Mailboxes that never held mail get a folder."""
+        folders = set(self._blobs.folders(place.account)) if not place.folder else set()
+        with self._database.read() as connection:
+            try:
+                folder, was = mailboxes.folder_of(connection, account, mailbox)
+                name = mailboxes.by_number(connection, account, mailbox).name
+            except NoSuchMailbox:
+                return
+            unknown = folders - mailboxes.folder_names(connection, account)
+        if was is not None:
+            self._move_folders(account, [(mailbox, was, folder)])
+        self._blobs.make_folder(Place(place.account, folder), name)
+        for one in sorted(unknown):
+            stranger = Place(place.account, one)
+            if all(body.changed < now - self._settings.orphan_age for body in self._blobs.bodies(stranger)):
+                with contextlib.suppress(Damaged):
+                    aside = self._blobs.set_aside(stranger, None)
+                    log.warning("store.unknown_folder", account=account, folder=one, quarantine=aside)
 
     def _forget_vanished(self, account: int, mailbox: int) -> None:
         with self._database.read() as connection:

@@ -88,12 +88,15 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database with all tables, of each kind."""
     if request.param == "postgresql":
-        database = Database(request.getfixturevalue("postgres").database())
+        with request.getfixturevalue("postgres").lent() as url:
+            database = Database(url)
+            yield database
+            database.close()
     else:
         database = Database(f"sqlite:///{tmp_path}/index.db")
         metadata.create_all(database.engine)
-    yield database
-    database.close()
+        yield database
+        database.close()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         others = row.uid in box.just_told or not _as_expected(before[row.uid], row, command)
         if others or not command.silent:
             yield context.flags_of(number, row, uid=command.uid)
-        elif context.condstore and row.modseq != before[row.uid].modseq:
+        elif context.condstore and (command.unchanged_since is not None or row.modseq != before[row.uid].modseq):
             yield _modseq_of(context, number, row, command.uid or context.qresync)
     if result.modified:
         # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).

@@ -28,7 +28,7 @@ class Session:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        #: Commands answered with BAD so far.
+        #: Commands answered with BAD, since the last one after sign-in that was carried out.
         self.bad = 0
 
     def greeting(self) -> bytes:
@@ -69,6 +69,8 @@ class Session:
             yield encode(ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % self.context.selected.settled))
         status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
         self.bad += status.kind is Kind.BAD
+        if status.kind is Kind.OK and self.context.account is not None:
+            self.bad = 0
         yield encode(status, self.context.utf8)
         if answer.then is not None:
             yield answer.then

@@ -448,6 +448,15 @@ class Sort(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class UidBatches(Command):
+    """RFC 10022 section 3.1: messages of a batch, and the first and last batch wanted, counted from the newest."""
+
+    size: int
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MakeThreads(Command):
     """THREAD (RFC 5256 section 3)."""
 

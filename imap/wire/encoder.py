@@ -155,6 +155,9 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
             return _numbers(b"* SEARCH", numbers, modseq)
+        case r.UidBatches(tag, ranges):
+            batches = b",".join([b"%d:%d" % batch for batch in ranges])
+            return b'* UIDBATCHES (TAG "%b")%b\r\n' % (tag, b" " + batches if batches else b"")
         case r.SortResult(numbers, modseq):
             return _numbers(b"* SORT", numbers, modseq)
         case r.Threads(threads):

@@ -479,6 +479,16 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
+def _uid_batches(p: Parser) -> c.Command:
+    p.space()
+    size = p.number()
+    if not p.take(b" "):
+        return c.UidBatches(size, 1, None)
+    first = p.number()
+    p.expect(b":")
+    return c.UidBatches(size, first, p.number())
+
+
 def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
     return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
@@ -703,6 +713,7 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
+    b"UIDBATCHES": _uid_batches,
     b"SEARCH": _searching(search, uid=False),
     b"UID SEARCH": _searching(search, uid=True),
     b"SORT": _searching(sort, uid=False),

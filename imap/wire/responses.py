@@ -169,6 +169,14 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class UidBatches:
+    """RFC 10022 section 3.1.2: from the highest UID to the lowest, each range with its higher end first."""
+
+    tag: bytes
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SortResult:
     """RFC 5256 section 4; ``modseq`` as in RFC 7162 section 3.1.5."""
 
@@ -244,6 +252,7 @@ Response = (
     | Vanished
     | FetchData
     | SearchResult
+    | UidBatches
     | SortResult
     | Threads
     | ExtendedSearchResult

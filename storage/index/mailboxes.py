@@ -132,6 +132,12 @@ def folders(connection: Connection, account: int) -> dict[int, tuple[str, str, s
     return {row.id: (row.name, row.folder, row.special_use) for row in connection.execute(query)}
 
 
+def folder_names(connection: Connection, account: int) -> set[str]:
+    """All folders that an account's mailboxes have on disk, those of unfinished renames too."""
+    rows = connection.execute(select(_b.folder, _b.folder_was).where(_b.account_id == account))
+    return {folder for row in rows for folder in row if folder is not None}
+
+
 def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, str | None]:
     """Folder of a mailbox, and its name before an unfinished rename. Raises NoSuchMailbox."""
     query = select(_b.folder, _b.folder_was).where(_b.account_id == account, _b.id == mailbox)
@@ -184,6 +190,20 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
         )
     )
     return int(row.next_mailbox)
+
+
+def begin_anew(connection: Connection, account: int) -> None:
+    """Give all mailboxes of an account, whose rows were taken away, new UIDVALIDITYs and UIDs from 1."""
+    row = connection.execute(select(_a.last_uidvalidity, _a.modseq).where(_a.id == account)).one()
+    uidvalidity = max(int(time.time()), row.last_uidvalidity + 1)
+    for number in sorted(connection.scalars(select(_b.id).where(_b.account_id == account))):
+        fresh = {"uidvalidity": uidvalidity, "uidnext": 1, "modseq": row.modseq + 1, "forgotten": row.modseq + 1}
+        nothing = dict.fromkeys(("messages", "unseen", "deleted", "size"), 0)
+        where = _b.account_id == account, _b.id == number
+        connection.execute(update(tables.mailbox).where(*where).values(**fresh, **nothing, first_recent=1))
+        uidvalidity += 1
+    values = {"last_uidvalidity": uidvalidity, "modseq": row.modseq + 1}
+    connection.execute(update(tables.account).where(_a.id == account).values(values))
 
 
 def drop(connection: Connection, account: int, mailbox: int) -> None:

@@ -10,13 +10,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from storage.database import metadata
 
@@ -39,6 +40,7 @@ class PostgresServer:
         self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="mailserver-pg-"))
         self._numbers = itertools.count(1)
+        self._free: list[str] = []
         # Anybody on the machine reaches the socket; the data has a folder of its own.
         self._folder.chmod(0o755)
         # The server refuses to run as root.
@@ -89,10 +91,22 @@ class PostgresServer:
         """URL of a new database, with all tables or with none."""
         return self._make(f"mail{next(self._numbers)}", "" if empty else "TEMPLATE template")
 
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """URL of a database with all tables, empty; made once, and swept for the next."""
+        url = self._free.pop() if self._free else self.database()
+        yield url
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.begin() as connection:
+            sequences = connection.scalars(text("SELECT sequencename FROM pg_sequences")).all()
+            sweep = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]  # noqa: S608
+            connection.exec_driver_sql("; ".join([*sweep, *(f'ALTER SEQUENCE "{one}" RESTART' for one in sequences)]))
+        self._free.append(url)
+
     def close(self) -> None:
         """End the server."""
         if self.process.poll() is None:
-            self.stop()
+            self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _url(self, name: str) -> str:

@@ -51,6 +51,7 @@ SAMPLES: dict[type[c.Command], str] = {
     c.Close: "CLOSE",
     c.Unselect: "UNSELECT",
     c.Expunge: "EXPUNGE",
+    c.UidBatches: "UIDBATCHES 500",
     c.Search: "SEARCH ALL",
     c.Sort: "SORT (DATE) UTF-8 ALL",
     c.MakeThreads: "THREAD REFS UTF-8 ALL",
