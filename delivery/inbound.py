@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -28,11 +28,18 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from spamfilter import personal
+from spamfilter.evidence import Namesake
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
+from storage.errors import Unavailable
 
 log = structlog.get_logger()
+
+
+#: The keyword of a message that pretends to be somebody else's (registered by the IANA).
+PHISHING = "$Phishing"
 
 
 class Evaluator(Protocol):
@@ -59,8 +66,13 @@ class InboundPipeline:
         queue: QueueStore,
         settings: Settings,
         ring: Callable[[], None] = lambda: None,
+        namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
+        offsets: Callable[[Collection[str]], Mapping[str, float]] = lambda keys: {},
     ) -> None:
-        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner."""
+        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner. ``namesakes``
+        are the people of the site who bear a display name, ``offsets`` the points that accounts' own lessons add."""
+        self._offsets = offsets
+        self._namesakes = namesakes
         self._directory = recipients
         self._evaluator = evaluator
         self._judge = judge
@@ -87,7 +99,7 @@ class InboundPipeline:
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
-        verdict = self._verdict(envelope, content, authentication, routes)
+        verdict = self._verdict(envelope, content, headers, authentication, routes)
         decision = decide(authentication, verdict, self._settings.mailauth)
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
@@ -95,7 +107,10 @@ class InboundPipeline:
         junk = decision.action is Action.JUNK
         local, remote = self._traced(envelope, content, headers, authentication, verdict)
         try:
-            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote, junk=junk, reports=not junk)))
+            keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
+            contrary = self._contrary(decision, verdict, routes)
+            letter = Letter(envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords)
+            return Dispositions(self._filer.keep(letter))
         finally:
             local.close()
 
@@ -116,13 +131,32 @@ class InboundPipeline:
         self,
         envelope: Envelope,
         content: Content,
+        headers: HeaderBlock,
         authentication: AuthenticationResults | None,
         routes: Sequence[Route],
     ) -> Verdict | None:
         if self._judge is None:
             return None
         names = tuple(account.name for one in routes for account in one.accounts)
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names))
+        authors = parse_addresses(headers.first(b"From") or b"", limit=5)
+        namesakes = next((found for one in authors if (found := self._namesakes(one.name))), ())
+        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes))
+
+    def _contrary(self, decision: Decision, verdict: Verdict | None, routes: Sequence[Route]) -> frozenset[str]:
+        """The accounts whose own lessons turn the verdict, when it is a near thing and nothing but the score counts."""
+        if verdict is None or not verdict.scanned or verdict.guarded:
+            return frozenset()
+        distance = verdict.score - verdict.junk_from
+        if decision.reason not in (Reason.SPAM, Reason.DELIVERED) or abs(distance) >= personal.LARGEST:
+            return frozenset()
+        keys = {account.key for one in routes for account in one.accounts}
+        junk = decision.action is Action.JUNK
+        try:
+            return frozenset(key for key, points in self._offsets(keys).items() if (distance + points >= 0) is not junk)
+        except Unavailable as error:
+            # What a person prefers is worth no delay.
+            log.warning("inbound.offsets.unreadable", error=str(error))
+            return frozenset()
 
     def _traced(
         self,

@@ -5,6 +5,8 @@ Each part is made when it is first asked for, so that a role opens only what it 
 
 from __future__ import annotations
 
+import os
+import pwd
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
 from directory.authenticator import Authenticator
+from directory.name_index import NameIndex, people
 from directory.passwords import Passwords
 from directory.sql import SqlDirectory
 from mailauth.dkim_sign import Signer
@@ -28,9 +31,13 @@ from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.train import Trainer
+from spamfilter.evidence import Namesake
+from spamfilter.personal import offsets
+from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
+from spamfilter.train import Trainer
+from spamfilter.words import name_keys
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
@@ -63,6 +70,12 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
+        if not os.access(self.data, os.W_OK | os.X_OK, effective_ids=True):
+            me = pwd.getpwuid(os.geteuid()).pw_name
+            raise Unavailable(
+                f"the data folder {self.data} can't be written by {me}, as whom this runs: "
+                f"give the folder to {me}, or name the server's user in site.user"
+            )
         upgrade(self.database)
 
     @cached_property
@@ -70,9 +83,12 @@ class Rooms:
         return Doorbell(self.data / "bells")
 
     @cached_property
+    def bodies(self) -> Maildir:
+        return Maildir(self.data / "mail", self.settings.site.hostname)
+
+    @cached_property
     def store(self) -> Store:
-        mail = Maildir(self.data / "mail", self.settings.site.hostname)
-        return Store(self.database, mail, self.settings.store, self.doorbell, self.texts)
+        return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
     def texts(self) -> TrigramFiles:
@@ -112,7 +128,7 @@ class Rooms:
 
     @cached_property
     def trainer(self) -> Trainer:
-        return Trainer(self.database, self.settings.spam)
+        return Trainer(self.database, self.settings.spam, prior=shipped_prior(), hostname=self.settings.site.hostname)
 
     @cached_property
     def judge(self) -> Judge | None:
@@ -136,8 +152,24 @@ class Rooms:
     def inbound(self) -> InboundPipeline:
         evaluator = Evaluator(self.resolver, self.settings.mailauth) if self.settings.mailauth.enabled else None
         return InboundPipeline(
-            self.store, self.directory, evaluator, self.judge, self.queue, self.settings, self.ring_queue
+            self.store,
+            self.directory,
+            evaluator,
+            self.judge,
+            self.queue,
+            self.settings,
+            self.ring_queue,
+            self.namesakes,
+            partial(offsets, self.database),
         )
+
+    @cached_property
+    def name_index(self) -> NameIndex:
+        return NameIndex(lambda: people(self.database), name_keys)
+
+    def namesakes(self, name: str) -> tuple[Namesake, ...]:
+        """The people of the site who bear a display name."""
+        return tuple(Namesake(one.name, one.addresses) for one in self.name_index.named(name))
 
     @cached_property
     def submission(self) -> SubmissionPipeline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfRes
 from message.content import Buffer, Content, FileContent, MemoryContent
 from message.envelope import ClientInfo, Envelope, Notify, Recipient
 from message.headers import HeaderBlock, parse_headers
-from spamfilter.verdict import Action, Verdict
+from spamfilter.evidence import Namesake
+from spamfilter.verdict import Action, Hit, Verdict
 from storage.errors import DiskFull, Unavailable
 from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
 
@@ -29,6 +30,8 @@ class Says:
     def __init__(self) -> None:
         self.dmarc = DmarcResult(Outcome.PASS, "far.example", "none")
         self.action = Action.ACCEPT
+        self.score = 3.0
+        self.guarded: tuple[str, ...] = ()
         self.asked: list[Case] = []
 
     def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults:
@@ -36,14 +39,20 @@ class Says:
 
     def judge(self, case: Case) -> Verdict:
         self.asked.append(case)
-        return Verdict(3.0, self.action, (), None, 6.0, 15.0)
+        hits = tuple(Hit(symbol, 4.0, "Imitation", "Imitation") for symbol in self.guarded)
+        return Verdict(self.score, self.action, hits, None, 6.0, 15.0, guarded=self.guarded)
 
 
 class Office(PostOffice):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.says = Says()
-        self.inbound = InboundPipeline(self.store, self.people, self.says, self.says, self.queue, self.settings)
+        self.inbound = InboundPipeline(
+            self.store, self.people, self.says, self.says, self.queue, self.settings, namesakes=self.namesakes
+        )
+
+    def namesakes(self, name: str) -> tuple[Namesake, ...]:
+        return (Namesake("Paul Durand", ("paul@ici.example",)),) if name == "Paul Durand" else ()
 
     def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: Any) -> Dispositions:
         return self.inbound.accept(envelope(*recipients, **more), content or letter())
@@ -75,6 +84,20 @@ def test_plain_mail_lands_in_the_inbox_byte_for_byte_under_our_fields(office: Of
     assert ours[:3] == [b"Return-Path", b"Received", b"Authentication-Results"]
     assert all(name.startswith(b"X-Spam-") for name in ours[3:])
     assert kept.startswith(b"Return-Path: <anna@far.example>\r\n")
+
+
+def test_a_guarded_message_bears_a_warning_and_the_keyword(office: Office):
+    office.says.guarded = ("LOOKALIKE_DOMAIN",)
+    office.accept("marie@ici.example", content=letter(author="Paul Durand <x@far.example>"))
+    (kept,) = office.mail(MARIE)
+    assert b"\r\nX-Spam-Warning:" in kept
+    mailbox = office.mailbox(MARIE)
+    view = office.store.view(mailbox.account, mailbox.id)
+    row = view.row(view.uids[0])
+    assert row is not None
+    assert row.keywords == ("$Phishing",)
+    (case,) = office.says.asked
+    assert [one.name for one in case.namesakes] == ["Paul Durand"]
 
 
 def test_each_account_gets_one_copy(office: Office):
@@ -370,3 +393,41 @@ def test_a_directory_that_is_away_puts_off(office: Office):
 )
 def test_transmission_types(client: ClientInfo, utf8: bool, expected: str):
     assert protocol(replace(envelope("a@ici.example"), client=client, smtputf8=utf8)) == expected
+
+
+@pytest.mark.parametrize(
+    ("score", "action", "folders"),
+    [
+        (5.5, Action.ACCEPT, ["Junk", "INBOX"]),
+        (6.4, Action.JUNK, ["Junk", "INBOX"]),
+        (4.0, Action.ACCEPT, ["INBOX", "INBOX"]),
+        (8.0, Action.JUNK, ["Junk", "Junk"]),
+    ],
+)
+def test_lessons_of_a_person_turn_a_near_verdict_for_that_person(
+    office: Office, score: float, action: Action, folders: list[str]
+) -> None:
+    asked: list[set[str]] = []
+
+    def offsets(keys: Collection[str]) -> dict[str, float]:
+        asked.append(set(keys))
+        return {MARIE.key: 1.0, PAUL.key: -1.0}
+
+    office.says.action, office.says.score = action, score
+    office.inbound = InboundPipeline(
+        office.store, office.people, office.says, office.says, office.queue, office.settings, offsets=offsets
+    )
+    office.accept("marie@ici.example", "paul@ici.example")
+    found = ["INBOX" if office.mail(account) else "Junk" for account in (MARIE, PAUL)]
+    assert found == folders
+    assert asked == ([{MARIE.key, PAUL.key}] if abs(score - 6.0) < 1.5 else []), "only a near thing is looked up"
+
+
+def test_no_lesson_releases_an_imitation(office: Office) -> None:
+    office.says.action, office.says.score, office.says.guarded = Action.JUNK, 6.1, ("NAME_OF_OURS",)
+    office.inbound = InboundPipeline(
+        office.store, office.people, office.says, office.says, office.queue, office.settings,
+        offsets=lambda keys: dict.fromkeys(keys, -1.4),
+    )  # fmt: skip
+    office.accept("paul@ici.example")
+    assert len(office.junk(PAUL)) == 1
