@@ -45,6 +45,12 @@ def refusals(log: str) -> list[str]:
     return [line.strip() for line in heard if re.match(r"(\d+|\*) (NO|BAD) ", line)]
 
 
+def idles(bird: Thunderbird) -> bool:
+    """Whether the last that was said about the inbox is IDLE, and accepted."""
+    said = re.findall(r":S-INBOX:(SendData|CreateNewLineFromSocket): (.*)", bird.imap_log())
+    return said[-1][0] != "SendData" and said[-1][1].startswith("+ ") and "IDLE" in said[-2][1]
+
+
 def put(stack: Stack, subject: str, body: str = "Bonjour.\n", mailbox: str = "INBOX", flags: str = "") -> None:
     message = EmailMessage()
     message["From"] = "Sophie <sophie@example.net>"
@@ -157,14 +163,16 @@ def test_marks_tags_and_junk(bird: Thunderbird, stack: Stack) -> None:
 def test_moving_copying_and_deleting(bird: Thunderbird, stack: Stack) -> None:
     for number in range(1, 6):
         put(stack, f"Piece {number}")
+    bird.run('await update(inbox()); await until("the mail", () => mail(inbox(), "Piece 5"));')
     carry = """
-        await update(inbox());
         await ended(listener => MailServices.copy.copyMessages(
           inbox(), [mail(inbox(), args[0])], folder(args[1]), args[2], listener, null, true));
     """
     for name, target, move in (("Piece 1", "Archive", True), ("Piece 2", "Archive", False), ("Piece 3", "Junk", True)):
+        soon(lambda: idles(bird), "IDLE")  # moves are carried out one at a time, a moment later
         bird.run(carry, name, target, move)
         soon(lambda name=name, target=target: name in on_server(stack, target), name)  # type: ignore[misc]
+    soon(lambda: idles(bird), "IDLE")
     bird.run(
         """
         await ended(listener => inbox().deleteMessages([mail(inbox(), "Piece 4")], null, false, true, listener, true));
@@ -206,12 +214,14 @@ def test_compacting_and_emptying_the_trash(bird: Thunderbird, stack: Stack) -> N
 def test_other_sessions_are_seen_at_once(bird: Thunderbird, stack: Stack) -> None:
     """The inbox is in IDLE: nothing is asked here, all is pushed."""
     bird.run("await update(inbox());")
+    soon(lambda: idles(bird), "IDLE")
     put(stack, "Poussee")
     bird.run('await until("the pushed mail", () => mail(inbox(), "Poussee"));')
     with stack.imap(CHLOE) as client:
         client.select("INBOX")
         _, (found,) = client.uid("SEARCH", "SUBJECT", "Poussee")
         uid = found.decode()
+        soon(lambda: idles(bird), "IDLE again")
         client.uid("STORE", uid, "+FLAGS", "(\\Flagged $label2)")
         bird.run(
             """
@@ -219,6 +229,7 @@ def test_other_sessions_are_seen_at_once(bird: Thunderbird, stack: Stack) -> Non
             await until("pushed flags", () => hdr.isFlagged && hdr.getStringProperty("keywords").includes("$label2"));
             """
         )
+        soon(lambda: idles(bird), "IDLE once more")
         client.uid("STORE", uid, "+FLAGS", "(\\Deleted)")
         client.expunge()
         bird.run('await until("the pushed removal", () => !mail(inbox(), "Poussee"));')

@@ -47,8 +47,9 @@ const ended = start => new Promise((good, bad) => start({
   onStartCopy() {}, onProgress() {}, setMessageKey() {}, getMessageId() { return null; },
   onStopCopy(code) { code ? bad(new Error("status " + code.toString(16))) : good(); },
 }));
-const update = one => ended(listener =>
-  one.QueryInterface(Ci.nsIMsgImapMailFolder).updateFolderWithListener(null, listener));
+// Thunderbird forgets to answer when it was about to look by itself: what follows waits for what it needs anyway.
+const update = one => Promise.race([sleep(10000), ended(listener =>
+  one.QueryInterface(Ci.nsIMsgImapMailFolder).updateFolderWithListener(null, listener))]);
 """
 
 PREFS = {
@@ -150,7 +151,7 @@ class Thunderbird:
             "LANG": "C.UTF-8",
             "TZ": "Europe/Paris",
             "MOZ_CRASHREPORTER_DISABLE": "1",
-            "MOZ_LOG": "IMAP:4,timestamp",
+            "MOZ_LOG": "IMAP:4,timestamp,sync",
             "MOZ_LOG_FILE": str(self.folder / "imap"),
         }
         with open(self.folder / "thunderbird.out", "ab") as out:
