@@ -92,3 +92,24 @@ def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Pa
     assert status == 1
     assert text.startswith(f"mailserver: the data folder {data} can't be written by ")
     assert "site.user" in text
+
+
+def test_the_store_is_compared_mended_and_rebuilt(run, folder: Path):
+    mail = folder / "data" / "mail"
+    add(run, "marie")
+    assert run("store", "verify") == (0, "0 messages with 0 octets of 1 accounts were compared: index and bodies agree.\n")
+    [home] = (one for one in mail.glob("??/*"))
+    stray = home / ".Perdu" / "cur"
+    stray.mkdir(parents=True)
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: a\r\n\r\nb")
+    status, said = run("store", "verify", "marie")
+    assert status == 1
+    assert "a folder that belongs to no mailbox: .Perdu on disk" in said
+    assert "1 faults, 0 repaired. --repair mends" in said
+    assert run("store", "rebuild", "--yes") == (0, "1 messages with 15 octets of 1 accounts are in the index again.\n")
+    assert run("store", "verify")[0] == 0
+    (stray / "1700000001.M1P1R0aQ0.mx,S=1:2,").write_bytes(b"x")
+    os.utime(stray / "1700000001.M1P1R0aQ0.mx,S=1:2,")
+    status, said = run("store", "verify", "--repair", "--set", "store.orphan_age=60")
+    # Too young to be an orphan.
+    assert (status, "index and bodies agree" in said) == (0, True)
