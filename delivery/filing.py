@@ -51,7 +51,7 @@ class Letter:
     """A message that is to be kept.
 
     ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder. With
-    ``reports`` the sender may be told by mail (RFC 3461); never set it for spam.
+    ``reports`` the sender may be told by mail (RFC 3461); never set it for spam. ``keywords`` mark the local copies.
     """
 
     envelope: Envelope
@@ -60,6 +60,7 @@ class Letter:
     remote: Content
     junk: bool = False
     reports: bool = True
+    keywords: tuple[str, ...] = ()
 
 
 #: Makes the rows that commit along with a letter, from the dispositions that the commit will make true.
@@ -204,7 +205,7 @@ def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: 
     for one in letter.routes:
         wanted = [numbers[account.key] for account in one.accounts]
         have_room = [number for number in wanted if number not in full]
-        filings.update((number, Filing(number, use=use)) for number in have_room)
+        filings.update((number, Filing(number, use=use, keywords=letter.keywords)) for number in have_room)
         for address in one.elsewhere:
             forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
         disposition = _disposition(one, bool(have_room), letter.junk, language)

@@ -28,11 +28,16 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from spamfilter.evidence import Namesake
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
 
 log = structlog.get_logger()
+
+
+#: The keyword of a message that pretends to be somebody else's (registered by the IANA).
+PHISHING = "$Phishing"
 
 
 class Evaluator(Protocol):
@@ -59,8 +64,11 @@ class InboundPipeline:
         queue: QueueStore,
         settings: Settings,
         ring: Callable[[], None] = lambda: None,
+        namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
     ) -> None:
-        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner."""
+        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner. ``namesakes``
+        are the people of the site who bear a display name."""
+        self._namesakes = namesakes
         self._directory = recipients
         self._evaluator = evaluator
         self._judge = judge
@@ -87,7 +95,7 @@ class InboundPipeline:
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
-        verdict = self._verdict(envelope, content, authentication, routes)
+        verdict = self._verdict(envelope, content, headers, authentication, routes)
         decision = decide(authentication, verdict, self._settings.mailauth)
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
@@ -95,7 +103,9 @@ class InboundPipeline:
         junk = decision.action is Action.JUNK
         local, remote = self._traced(envelope, content, headers, authentication, verdict)
         try:
-            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote, junk=junk, reports=not junk)))
+            keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
+            letter = Letter(envelope, routes, local, remote, junk=junk, reports=not junk, keywords=keywords)
+            return Dispositions(self._filer.keep(letter))
         finally:
             local.close()
 
@@ -116,13 +126,16 @@ class InboundPipeline:
         self,
         envelope: Envelope,
         content: Content,
+        headers: HeaderBlock,
         authentication: AuthenticationResults | None,
         routes: Sequence[Route],
     ) -> Verdict | None:
         if self._judge is None:
             return None
         names = tuple(account.name for one in routes for account in one.accounts)
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names))
+        authors = parse_addresses(headers.first(b"From") or b"", limit=5)
+        namesakes = next((found for one in authors if (found := self._namesakes(one.name))), ())
+        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes))
 
     def _traced(
         self,

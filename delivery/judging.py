@@ -17,7 +17,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from message.content import Content, FileContent, MemoryContent
 from message.envelope import Envelope
 from message.headers import parse_headers
 from message.parts import scan
-from spamfilter.evidence import Evidence
+from spamfilter.evidence import Evidence, Namesake
 from spamfilter.verdict import Action, Hit, Verdict
 
 log = structlog.get_logger()
@@ -58,7 +58,9 @@ class Filter(Protocol):
 class Case:
     """One message on its way to judgement: what evidence is made of, as it travels between processes.
 
-    ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients.
+    ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients,
+    ``namesakes`` the people of the site who bear the author's; ``known`` tells that all recipients have written to the
+    author before.
     """
 
     envelope: Envelope
@@ -66,6 +68,8 @@ class Case:
     authentication: AuthenticationResults | None
     local_domains: frozenset[str]
     names: tuple[str, ...]
+    namesakes: tuple[Namesake, ...] = ()
+    known: bool = False
 
     @classmethod
     def of(
@@ -75,9 +79,11 @@ class Case:
         authentication: AuthenticationResults | None,
         local_domains: frozenset[str],
         names: tuple[str, ...],
+        namesakes: tuple[Namesake, ...] = (),
+        known: bool = False,
     ) -> Case:
         mail = content.path if isinstance(content, FileContent) else bytes(content.buffer())
-        return cls(envelope, mail, authentication, local_domains, names)
+        return cls(envelope, mail, authentication, local_domains, names, namesakes, known)
 
     def judged_by(self, spam_filter: Filter) -> Verdict:
         """Read the message and have it judged."""
@@ -86,9 +92,18 @@ class Case:
             buffer = content.buffer()
             headers = parse_headers(buffer, max_fields=ALL_FIELDS)
             root = scan(buffer, headers)
-            return spam_filter.judge(
-                Evidence(self.envelope, buffer, headers, root, self.authentication, self.local_domains, self.names)
+            evidence = Evidence(
+                self.envelope,
+                buffer,
+                headers,
+                root,
+                self.authentication,
+                self.local_domains,
+                self.names,
+                self.namesakes,
+                self.known,
             )
+            return spam_filter.judge(evidence)
         finally:
             content.close()
 
@@ -260,5 +275,6 @@ def _decoded(octets: bytes) -> Verdict | None:
     found = json.loads(octets)
     if found is None:
         return None
-    score, action, hits, *rest = found
-    return Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
+    score, action, hits, *rest, guarded = found
+    verdict = Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
+    return replace(verdict, guarded=tuple(guarded))

@@ -22,6 +22,7 @@ from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
 from directory.authenticator import Authenticator
+from directory.name_index import NameIndex, people
 from directory.passwords import Passwords
 from directory.sql import SqlDirectory
 from mailauth.dkim_sign import Signer
@@ -30,9 +31,12 @@ from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.train import Trainer
+from spamfilter.evidence import Namesake
+from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
+from spamfilter.train import Trainer
+from spamfilter.words import name_keys
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
@@ -123,7 +127,7 @@ class Rooms:
 
     @cached_property
     def trainer(self) -> Trainer:
-        return Trainer(self.database, self.settings.spam)
+        return Trainer(self.database, self.settings.spam, prior=shipped_prior(), hostname=self.settings.site.hostname)
 
     @cached_property
     def judge(self) -> Judge | None:
@@ -147,8 +151,23 @@ class Rooms:
     def inbound(self) -> InboundPipeline:
         evaluator = Evaluator(self.resolver, self.settings.mailauth) if self.settings.mailauth.enabled else None
         return InboundPipeline(
-            self.store, self.directory, evaluator, self.judge, self.queue, self.settings, self.ring_queue
+            self.store,
+            self.directory,
+            evaluator,
+            self.judge,
+            self.queue,
+            self.settings,
+            self.ring_queue,
+            self.namesakes,
         )
+
+    @cached_property
+    def name_index(self) -> NameIndex:
+        return NameIndex(lambda: people(self.database), name_keys)
+
+    def namesakes(self, name: str) -> tuple[Namesake, ...]:
+        """The people of the site who bear a display name."""
+        return tuple(Namesake(one.name, one.addresses) for one in self.name_index.named(name))
 
     @cached_property
     def submission(self) -> SubmissionPipeline:

@@ -50,6 +50,7 @@ _BLOCKS = frozenset(
         "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
     )
 )  # fmt: skip
+_COUNTED = frozenset(("script", "iframe", "object", "embed", "frame", "input", "meta"))
 _CELLS = frozenset(("td", "th"))
 # Elements whose end tag may be missing before the next one of their kind (HTML standard, section 13.1.2.4).
 _CLOSED_BY_NEXT = frozenset(("dd", "dt", "li", "option", "p", "td", "th", "tr"))
@@ -71,7 +72,8 @@ class Html:
 
     ``text`` is the visible text, blocks on lines of their own. ``links`` are (href, anchor text) pairs in order,
     ``images`` the addresses of images. ``forms`` counts forms, ``hidden`` the characters of text that a style or
-    attribute keeps from sight.
+    attribute keeps from sight. ``actions`` are the addresses that forms are sent to; ``passwords``, ``scripts``,
+    ``frames`` and ``refreshes`` count password fields, script elements, embedded pages and jumps to other pages.
     """
 
     text: str
@@ -79,6 +81,11 @@ class Html:
     forms: int
     images: tuple[str, ...]
     hidden: int
+    actions: tuple[str, ...] = ()
+    passwords: int = 0
+    scripts: int = 0
+    frames: int = 0
+    refreshes: int = 0
 
 
 def read_html(source: str, limit: int = 1 << 20) -> Html:
@@ -103,7 +110,11 @@ class _Reader:
     names: Counter[str] = field(default_factory=Counter)
     links: list[tuple[str, str]] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    elements: Counter[str] = field(default_factory=Counter)
     forms: int = 0
+    passwords: int = 0
+    refreshes: int = 0
     hidden: int = 0
     href: str | None = None
     anchor_start: int = 0
@@ -126,7 +137,19 @@ class _Reader:
                 self._space(name)
         self._end_link()
         text = _tidy("".join(self.out))
-        return Html(text, tuple(self.links), self.forms, tuple(self.images), self.hidden)
+        seen = self.elements
+        return Html(
+            text,
+            tuple(self.links),
+            self.forms,
+            tuple(self.images),
+            self.hidden,
+            tuple(self.actions),
+            self.passwords,
+            seen["script"],
+            seen["iframe"] + seen["object"] + seen["embed"] + seen["frame"],
+            self.refreshes,
+        )
 
     def _text(self, source: str) -> None:
         text = _unescape(source)
@@ -150,6 +173,10 @@ class _Reader:
             self.images.append(_url(attributes.get("src", "")))
         elif name == "form":
             self.forms += 1
+            if len(self.actions) < _LINKS:
+                self.actions.append(_url(attributes.get("action", "")))
+        elif name in _COUNTED:
+            self._count(name, attributes)
         if name in _VOID or len(self.open) > _DEPTH:
             return
         if name in _CLOSED_BY_NEXT and self.open[-1].name == name:
@@ -163,6 +190,13 @@ class _Reader:
                 no_size = not sizes[-1].strip("0.")
         self.open.append(_Element(name, hidden, no_size))
         self.names[name] += 1
+
+    def _count(self, name: str, attributes: dict[str, str]) -> None:
+        self.elements[name] += 1
+        if name == "input":
+            self.passwords += attributes.get("type", "").strip().lower() == "password"
+        elif name == "meta":
+            self.refreshes += attributes.get("http-equiv", "").strip().lower() == "refresh"
 
     def _end(self, name: str) -> None:
         if name == "a":

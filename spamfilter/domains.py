@@ -62,6 +62,11 @@ def _unicode_label(label: str) -> str:
         return label
 
 
+def official(host: str) -> bool:
+    """True for the sites of academies, ministries and the services that staff and families deal with."""
+    return _GENUINE_GOVERNMENT.search(host) is not None or any(within(host, domain) for domain in OFFICIAL_SITES)
+
+
 def lookalike(host: str, local_domains: Iterable[str]) -> str | None:
     """The genuine domain that ``host`` imitates: one of ours, an academy's, a ministry's; None when it imitates
     none."""

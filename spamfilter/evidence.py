@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mailauth.results import AuthenticationResults
 from message.content import Buffer
@@ -12,10 +12,20 @@ from message.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
+class Namesake:
+    """One of us who bears the name that the author shows, with all addresses, the primary one first."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One message as the judge sees it.
 
-    ``local_domains`` are the site's own; ``names`` the display names of the recipients in the directory.
+    ``local_domains`` are the site's own; ``names`` the display names of the recipients in the directory;
+    ``namesakes`` are people of the site who bear the author's display name. ``known`` is True when all recipients have
+    written to the author before.
     """
 
     envelope: Envelope
@@ -24,4 +34,6 @@ class Evidence:
     root: Part
     authentication: AuthenticationResults | None
     local_domains: frozenset[str] = frozenset()
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
+    namesakes: tuple[Namesake, ...] = ()
+    known: bool = False

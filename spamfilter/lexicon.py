@@ -59,6 +59,37 @@ FREE_HOSTING = _words("""
     storage.googleapis.com s3.amazonaws.com translate.goog ddns.net no-ip.org hopto.org sviluppo.host backblazeb2.com
 """)  # fmt: skip
 
+#: Domains of tenants of mail services: anybody has one in a quarter of an hour.
+TENANTS = _words("onmicrosoft.com zohomail.com mailgun.org sendgrid.net amazonses.com myfreesites.net")
+
+#: Link services of sites with a good name that lead on to any address: the path that does it.
+OPEN_REDIRECTS = {
+    "google.com": ("/url", "/amp/", "/aclk"),
+    "google.fr": ("/url", "/amp/"),
+    "bing.com": ("/ck/",),
+    "facebook.com": ("/l.php",),
+    "youtube.com": ("/redirect",),
+    "doubleclick.net": ("/",),
+    "linkedin.com": ("/redir", "/slink"),
+    "baidu.com": ("/link",),
+    "yandex.ru": ("/redir",),
+}
+
+#: Forms that anybody puts up; honest ones are many, and those that ask for a password too.
+FORM_SERVICES = _words("""
+    forms.gle forms.office.com jotform.com typeform.com formstack.com cognitoforms.com surveymonkey.com tally.so
+    123formbuilder.com zohopublic.com formsite.com paperform.co
+""")  # fmt: skip
+
+#: Places for files of anybody.
+FILE_SHARES = _words("""
+    wetransfer.com we.tl mega.nz mediafire.com dropbox.com 4shared.com gofile.io transfer.sh anonfiles.com sendspace.com
+    drive.google.com 1drv.ms onedrive.live.com box.com filetransfer.io smash.com fromsmash.com swisstransfer.com
+""")  # fmt: skip
+
+#: Chat services, where a conversation goes on out of everybody's sight.
+MESSENGERS = _words("t.me telegram.me telegram.org wa.me api.whatsapp.com signal.me m.me discord.gg")
+
 #: Top-level domains whose registrations are mostly abuse in public block lists year after year.
 RISKY_TLDS = _words("""
     top xyz icu cyou cfd sbs bond click link quest rest buzz monster mom hair beauty skin makeup autos boats homes
@@ -111,6 +142,14 @@ OFFICES = (
     "help desk", "helpdesk", "it support", "it service", "administrateur", "administrator", "webmail",
     "service messagerie", "ressources humaines", "human resources", "service paie", "payroll", "mail admin",
     "gestionnaire de messagerie",
+)  # fmt: skip
+
+#: Titles that stand in a display name instead of a name, or beside it.
+OFFICIALS = (
+    "recteur", "rectrice", "le recteur", "secretaire general", "secretaire generale", "dasen", "ia-dasen", "inspecteur",
+    "inspectrice", "ia-ipr", "ien", "principal", "principale", "proviseur", "proviseure", "chef d'etablissement",
+    "ministre", "cabinet du recteur", "direction des ressources humaines", "drh", "division des personnels", "dpe",
+    "dsi", "dsi academie", "rssi", "gestionnaire", "adjoint gestionnaire", "agent comptable", "intendant", "intendante",
 )  # fmt: skip
 
 #: Path and host words of pages that ask for a password.

@@ -12,7 +12,15 @@ from spamfilter.verdict import Action, Hit, Verdict
 
 #: Field names that only we may write: they are cut out of what comes from outside. Lower case.
 OWN_FIELDS: frozenset[bytes] = frozenset(
-    (b"x-spam-status", b"x-spam-score", b"x-spam-report", b"x-spam-flag", b"x-spam-level", b"x-spam-checker-version")
+    (
+        b"x-spam-status",
+        b"x-spam-score",
+        b"x-spam-report",
+        b"x-spam-flag",
+        b"x-spam-level",
+        b"x-spam-checker-version",
+        b"x-spam-warning",
+    )
 )
 
 REASONS = 5
@@ -43,6 +51,8 @@ def verdict_headers(verdict: Verdict, language: str) -> bytes:
             ],
         ),
     ]
+    if verdict.guarded:
+        fields.append(_text_field("X-Spam-Warning", [warning(verdict, language)]))
     if reasons := strongest(verdict):
         fields.append(_text_field("X-Spam-Report", [_reason(hit, language) for hit in reasons]))
     return b"".join(fields)
@@ -51,6 +61,18 @@ def verdict_headers(verdict: Verdict, language: str) -> bytes:
 def strongest(verdict: Verdict) -> list[Hit]:
     """The hits that moved the score most, at most ``REASONS``."""
     return [hit for hit in verdict.hits if abs(hit.weight) >= 0.05][:REASONS]
+
+
+def warning(verdict: Verdict, language: str) -> str:
+    """The banner of a guarded message: who it is not from, and what to do."""
+    person = next((hit.detail for hit in verdict.hits if hit.symbol == "COLLEAGUE_NAME"), "")
+    reason = next(hit for hit in verdict.hits if hit.symbol in verdict.guarded)
+    words = (reason.french if language == "fr" else reason.english) + (f" ({reason.detail})" if reason.detail else "")
+    if language == "fr":
+        who = f" Il n'est sans doute pas de {person}." if person else ""
+        return _clean(f"Attention, hameçonnage probable : {words}.{who} Ne cliquez pas, ne répondez pas, signalez-le.")
+    who = f" It is probably not from {person}." if person else ""
+    return _clean(f"Beware, probably phishing: {words}.{who} Do not click, do not answer, report it.")
 
 
 def _reason(hit: Hit, language: str) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from spamfilter.composites import Expression, ExpressionError, parse
 
-#: Symbols of the classifier; they stand in the data files like those of rules.
+#: Symbols of the learners; they stand in the data files like those of rules.
 BAYES_SPAM, BAYES_HAM, BAYES_UNSURE = "BAYES_SPAM", "BAYES_HAM", "BAYES_UNSURE"
-CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE})
+LINEAR_SPAM, LINEAR_HAM = "LINEAR_SPAM", "LINEAR_HAM"
+CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR_HAM})
 
 _COMPOSITES = "composites"
 _LARGEST = 1000.0
@@ -26,12 +27,14 @@ class ScoreError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a symbol gives: points (more is worse), the group whose cap holds, and the reason in words."""
+    """What a symbol gives: points (more is worse), the group whose cap holds, and the reason in words. ``guard`` makes
+    a message that it hits a guarded one."""
 
     weight: float
     group: str
     french: str
     english: str
+    guard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,9 @@ class Scores:
     symbols: Mapping[str, Score]
     caps: Mapping[str, float]
     composites: tuple[Composite, ...]
-    spam_from: float
-    ham_below: float
+    bayes_sure_from: float
+    bayes_certain_at: float
+    linear_certain_at: float
 
 
 def shipped(rules: Collection[str], override: Path | None = None) -> Scores:
@@ -89,10 +93,11 @@ def read_scores(data: Mapping[str, Any], rules: Collection[str], name: str = "sc
         _check_known(name, symbol, known)
     if missing := sorted(known - set(symbols)):
         raise ScoreError(f"{name}: no weight for {', '.join(missing)}; each rule needs a line there")
-    bayes = data.get("bayes", {})
-    spam_from = _number(name, "bayes.spam_from", bayes.get("spam_from"), low=0.51, high=0.9999)
-    ham_below = _number(name, "bayes.ham_below", bayes.get("ham_below"), low=0.0001, high=0.49)
-    return Scores(symbols, caps, (), spam_from, ham_below)
+    bayes, linear = data.get("bayes", {}), data.get("linear", {})
+    sure_from = _number(name, "bayes.sure_from", bayes.get("sure_from"), low=0.0)
+    bayes_certain_at = _number(name, "bayes.certain_at", bayes.get("certain_at"), low=sure_from + 0.1)
+    linear_certain_at = _number(name, "linear.certain_at", linear.get("certain_at"), low=0.1)
+    return Scores(symbols, caps, (), sure_from, bayes_certain_at, linear_certain_at)
 
 
 def with_composites(scores: Scores, data: Mapping[str, Any], name: str = "composites.toml") -> Scores:
@@ -114,17 +119,24 @@ def with_composites(scores: Scores, data: Mapping[str, Any], name: str = "compos
             _check_known(name, mentioned, symbols, f"{symbol}: ")
         symbols[symbol] = score
         composites.append(Composite(symbol, expression, cancels))
-    return replace(scores, symbols=symbols, composites=tuple(composites))
+    return replace(scores, symbols=symbols, composites=(*scores.composites, *composites))
 
 
 def overridden(scores: Scores, data: Mapping[str, Any], name: str) -> Scores:
-    """The scores with an operator's ``[weights]`` and ``[caps]`` in their place. Raises ``ScoreError``."""
-    if unknown := sorted(set(data) - {"weights", "caps"}):
-        raise ScoreError(f"{name}: unknown section {unknown[0]}; expected [weights] and [caps]")
+    """The scores with an operator's ``[composites.SYMBOL]``, ``[texts.SYMBOL]``, ``[weights]`` and ``[caps]`` added or
+    in their place. Raises ``ScoreError``."""
+    if unknown := sorted(set(data) - {"weights", "caps", "texts", "composites"}):
+        raise ScoreError(f"{name}: unknown section {unknown[0]}; expected [weights], [caps], [texts] or [composites]")
+    scores = with_composites(scores, _section(name, data, _COMPOSITES), name)
     symbols, caps = dict(scores.symbols), dict(scores.caps)
     for symbol, weight in _section(name, data, "weights").items():
         _check_known(name, symbol, symbols)
         symbols[symbol] = replace(symbols[symbol], weight=_number(name, symbol, weight))
+    for symbol, entry in _section(name, data, "texts").items():
+        _check_known(name, symbol, symbols)
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("fr", "en")):
+            raise ScoreError(f"{name}: texts.{symbol} needs fr and en")
+        symbols[symbol] = replace(symbols[symbol], french=entry["fr"], english=entry["en"])
     for group, cap in _section(name, data, "caps").items():
         _check_known(name, group, set(caps) | {_COMPOSITES}, kind="group")
         caps[group] = _number(name, group, cap, low=0.0)
@@ -148,7 +160,10 @@ def _section(name: str, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _score(name: str, symbol: str, entry: Any, group: str) -> Score:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("fr", "en")):
         raise ScoreError(f"{name}: {symbol} needs weight, fr and en")
-    return Score(_number(name, symbol, entry.get("weight")), group, entry["fr"], entry["en"])
+    guard = entry.get("guard", False)
+    if not isinstance(guard, bool):
+        raise ScoreError(f"{name}: {symbol}: guard must be true or false, not {guard!r}")
+    return Score(_number(name, symbol, entry.get("weight")), group, entry["fr"], entry["en"], guard)
 
 
 def _number(name: str, key: str, value: Any, low: float = -_LARGEST, high: float = _LARGEST) -> float:

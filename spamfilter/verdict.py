@@ -30,7 +30,8 @@ class Verdict:
     """Score in points (higher is worse) with hits by falling absolute weight.
 
     ``probability`` is the Bayesian classifier's in 0..1, None while it is untrained or unsure. ``scanned`` is False
-    when the filter failed or ran out of its budget: the message then passes, marked.
+    when the filter failed or ran out of its budget: the message then passes, marked. ``guarded`` are the symbols of
+    the impersonation guard that hit.
     """
 
     score: float
@@ -41,3 +42,4 @@ class Verdict:
     reject_from: float
     scanned: bool = True
     note: str = ""
+    guarded: tuple[str, ...] = ()

@@ -83,6 +83,31 @@ def skeleton(text: str) -> str:
     return text.replace("rn", "m").replace("vv", "w").replace("cl", "d").translate(_DIGIT_LETTERS).replace("l", "i")
 
 
+_TITLES = frozenset(
+    (
+        "m", "mr", "mme", "mlle", "dr", "pr", "prof", "professeur", "monsieur", "madame", "le", "la", "les", "de", "du",
+        "des", "l", "d", "via", "pour", "service", "ext",
+    )
+)  # fmt: skip
+_NAME_WORD = re.compile(r"[^\W\d_]+")
+_NAME_WORDS = 12
+
+
+def name_keys(name: str) -> tuple[str, ...]:
+    """Keys under which a person's name is compared: at a glance, in any order, without titles; that of the whole name
+    first, then those of two or three neighbouring words: "DURAND Paul (rectorat)" has the key of "Paul Durand" too.
+
+    A name of one word has no key: too many people bear it.
+    """
+    text = unaccented(readable(name[:200]))
+    if mixed_scripts(text):
+        text = text.translate(_LOOKS_LIKE)
+    words = [word for word in _NAME_WORD.findall(text.translate(_DIGIT_LETTERS)) if word not in _TITLES][:_NAME_WORDS]
+    windows = [words] + [words[i : i + n] for n in (3, 2) for i in range(len(words) - n + 1)]
+    keys = (" ".join(sorted(window)) for window in windows if len(window) >= 2)
+    return tuple(dict.fromkeys(key for key in keys if len(key) >= 6))
+
+
 def splits_words(text: str) -> bool:
     """True when invisible characters stand inside Latin words, which hides the words from filters only."""
     if not any(splitter in text for splitter in _SPLITTERS):

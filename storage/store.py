@@ -15,12 +15,20 @@ from config.settings import Store as Settings
 from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names, tables
+from storage.annotations import Annotations
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
-from storage.index import acl, mailboxes, messages
+from storage.errors import (
+    Damaged,
+    LimitReached,
+    MailboxExists,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+)
+from storage.index import acl, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
@@ -52,6 +60,7 @@ from storage.names import INBOX
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -80,6 +89,7 @@ class Store:
         self._facts = Facts(database)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
+        self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -143,6 +153,10 @@ class Store:
             raise NoSuchMailbox(f"no mailbox named {name}")
         return found
 
+    def numbered(self, account: int, mailbox: int) -> Mailbox:
+        with self._database.read() as connection:
+            return mailboxes.by_number(connection, account, mailbox)
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
         with self._writing(account) as connection:
@@ -152,6 +166,7 @@ class Store:
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            check_use(use, name, there.values())
             numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
@@ -160,6 +175,14 @@ class Store:
             self._label(account, names.folder(one), one)
         self._doorbell.ring([(account, 0)])
         return created
+
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        with self._database.write() as connection:
+            box = mailboxes.by_number(connection, account, mailbox)
+            if use is not box.special_use:
+                check_use(use, box.name, mailboxes.every(connection, account))
+                mailboxes.set_use(connection, account, mailbox, use)
+        self._doorbell.ring([(account, 0)])
 
     def delete(self, account: int, name: str) -> None:
         name = self._canonical(name)
@@ -227,11 +250,15 @@ class Store:
         target = self.create(account, new)
         inbox = self.mailbox(account, INBOX)
         self.move(account, inbox.id, self.view(account, inbox.id).uids, target.id)
+        # INBOX keeps its annotations, and its messages take them along (RFC 5464 section 4.1).
+        with self._database.write() as connection:
+            notes.copy(connection, account, inbox.id, target.id)
 
     def subscribe(self, account: int, name: str, on: bool) -> None:
         name = self._canonical(name)
         with self._writing(account) as connection:
             mailboxes.subscribe(connection, account, name, on)
+        self._doorbell.ring([(account, 0)])
 
     def subscriptions(self, account: int) -> list[str]:
         with self._database.read() as connection:

@@ -34,6 +34,7 @@ def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
         messages = [_new(context, one, spools) for one in command.messages]
         messages = [_within(settable(place.rights), one) for one in messages]
         uids = context.store.append(place.account, place.id, messages)
+    context.made(place, uids)
     context.look_again()
     code = b"APPENDUID %d %b" % (place.mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
@@ -52,6 +53,7 @@ def replace(context: Context, tag: bytes, command: c.Replace) -> CommandSteps:
         message = _new(context, command.message, spools)
         message = _within(settable(place.rights), message)
         uid = context.store.replace(box.account, box.id, rows[0].uid, place.id, message)
+    context.made(place, [uid])
     context.look_again()
     yield ok("Kept", b"APPENDUID %d %d" % (place.mailbox.uidvalidity, uid))
     yield settled(context, tag, "Replaced")

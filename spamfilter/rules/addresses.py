@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from spamfilter.domains import lookalike, site, unicode_form, within
-from spamfilter.lexicon import BRANDS, FREEMAIL, OFFICES
+import re
+from itertools import pairwise
+
+from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within
+from spamfilter.lexicon import BRANDS, FREEMAIL, OFFICES, RISKY_TLDS, TENANTS
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
 from spamfilter.words import folded, mixed_scripts, readable, splits_words, styled_letters
@@ -142,3 +145,98 @@ def greets_by_address(views: Views) -> Finding:
     start = readable(views.body[:100]).lower()
     addresses = [r.address.lower() for r in views.evidence.envelope.recipients[:10]]
     return any(address in start for address in addresses)
+
+
+_SITE_NAME = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{1,63}\.){1,4}(?:fr|com|org|net|eu|gouv\.fr)(?![\w.-])")
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6,}")
+_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55]")
+
+
+@rule("FROM_NAME_HAS_SITE")
+def from_name_has_site(views: Views) -> Finding:
+    """A web site as display name ("impots.gouv.fr") that is not the site of the address."""
+    name = views.author_name[:200].lower()
+    return next((host[:60] for host in _SITE_NAME.findall(name) if not views.is_authors(host)), None)
+
+
+@rule("FROM_NAME_LONG")
+def from_name_long(views: Views) -> Finding:
+    return len(views.author_name) > 80
+
+
+@rule("FROM_EMOJI")
+def from_emoji(views: Views) -> Finding:
+    return bool(_EMOJI.search(views.author_name[:200]))
+
+
+@rule("FROM_RANDOM")
+def from_random(views: Views) -> Finding:
+    """The part before the @ is no word of any language: six consonants in a row, or letters and digits in turns."""
+    local = views.author.local[:64].lower() if views.author else ""
+    turns = sum(a.isdigit() != b.isdigit() for a, b in pairwise(c for c in local if c.isalnum()))
+    return bool(_CONSONANTS.search(local)) or turns >= 5
+
+
+@rule("FROM_RISKY_TLD")
+def from_risky_tld(views: Views) -> Finding:
+    return views.author_domain.rpartition(".")[2] in RISKY_TLDS and views.author_domain[-60:]
+
+
+@rule("FROM_DOMAIN_DIGITS")
+def from_domain_digits(views: Views) -> Finding:
+    domain = views.author_domain
+    return domain not in FREEMAIL and not is_address(domain) and sum(c.isdigit() for c in site(domain)) >= 4
+
+
+@rule("FROM_PUNYCODE")
+def from_punycode(views: Views) -> Finding:
+    return ("xn--" in views.author_domain or not views.author_domain.isascii()) and unicode_form(views.author_domain)[
+        :60
+    ]
+
+
+@rule("FROM_TENANT")
+def from_tenant(views: Views) -> Finding:
+    """A domain that a cloud service gives to everybody who opens a test account."""
+    return next((views.author_domain[-60:] for suffix in TENANTS if within(views.author_domain, suffix)), None)
+
+
+@rule("FROM_NO_HOST")
+def from_no_host(views: Views) -> Finding:
+    """The domain can't receive an answer: an IP address, or a name without a dot."""
+    domain = views.author_domain
+    return domain != "" and (domain.startswith("[") or is_address(domain) or "." not in domain)
+
+
+@rule("FROM_NAME_OFFICE")
+def from_name_office(views: Views) -> Finding:
+    """The name of an office, on an address that is neither ours nor of the state, nor freemail (another rule)."""
+    domain = views.author_domain
+    if not domain or domain in FREEMAIL or views.is_ours(domain) or official(domain):
+        return None
+    name = _name(views)
+    return next((office for office in OFFICES if f" {office} " in name), None)
+
+
+@rule("REPLY_TO_SAME_NAME")
+def reply_to_same_name(views: Views) -> Finding:
+    """Answers go to the same name at another site: only the address behind it was exchanged."""
+    name = _name(views).strip()
+    return name != "" and next(
+        (a.spec[:80] for a in views.answers_to if folded(a.name[:200]).strip() == name and a.domain
+         and not views.is_authors(a.domain)),
+        None,
+    )  # fmt: skip
+
+
+@rule("REPLY_TO_MANY")
+def reply_to_many(views: Views) -> Finding:
+    return len(views.answers_to) >= 3
+
+
+@rule("RECIPIENTS_SORTED")
+def recipients_sorted(views: Views) -> Finding:
+    """Six recipients or more of one domain in the order of the alphabet: they come from a list that was collected."""
+    addresses = [a for a in views.recipients if a.domain]
+    names = [a.local.lower() for a in addresses]
+    return len(set(names)) >= 6 and len({a.domain for a in addresses}) == 1 and names == sorted(names)

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from spamfilter.registry import Finding, Rule, rule
 from spamfilter.views import Views
-from spamfilter.words import mixed_scripts, word_starts
+from spamfilter.words import BLOCK, mixed_scripts, word_starts
 
 _CAPITAL = re.compile("[A-ZÀ-Þ]")
 
@@ -94,3 +94,48 @@ def shouting(views: Views) -> Finding:
 def short_with_link(views: Views) -> Finding:
     """A sentence or two and one link."""
     return len(views.link_hosts) == 1 and 8 <= len(views.body.split()) < 40
+
+
+_COIN_ADDRESS = re.compile(
+    r"\b(?:bc1[a-z0-9]{25,60}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}|0x[0-9a-fA-F]{40}|T[A-Za-z1-9]{33})\b"
+)
+_AMOUNT = re.compile(r"(?:[$€£]\s?\d|\d\s?(?:[$€£]|euros?\b|dollars?\b|usd\b))", re.IGNORECASE)
+_BLANK_RUN = re.compile(r"\n[ \t\r\n]{40,}\S")
+
+
+@rule("COIN_ADDRESS")
+def coin_address(views: Views) -> Finding:
+    """The address of a purse of a crypto currency."""
+    found = _COIN_ADDRESS.search(views.body[:BLOCK])
+    return found is not None and any(c.isdigit() for c in found[0]) and found[0][:50]
+
+
+@rule("MANY_AMOUNTS")
+def many_amounts(views: Views) -> Finding:
+    return len(_AMOUNT.findall(views.body[:BLOCK])) >= 8
+
+
+@rule("MANY_EXCLAMATIONS")
+def many_exclamations(views: Views) -> Finding:
+    return views.body[:4096].count("!") >= 12
+
+
+@rule("BLANK_GAP")
+def blank_gap(views: Views) -> Finding:
+    """Far below empty lines stands something that is not meant for the reader."""
+    return bool(_BLANK_RUN.search(views.plain[:BLOCK]))
+
+
+@rule("GREETS_BY_LOCAL_PART")
+def greets_by_local_part(views: Views) -> Finding:
+    """ "Dear paul.durand," is written by machines that know nothing but the address."""
+    start = views.folded[len(views.folded_subject) :][:80]
+    locals_ = (r.address.lower().rpartition("@")[0] for r in views.evidence.envelope.recipients[:10])
+    return any(len(local) >= 5 and not local.isalpha() and f" {local}" in start and f"{local}@" not in start
+               for local in locals_)  # fmt: skip
+
+
+@rule("TEXT_AND_ATTACHMENT")
+def text_and_attachment(views: Views) -> Finding:
+    """Ten words or fewer and a file: the message is in the file, where filters don't read."""
+    return bool(views.attachments) and len(views.body.split()) <= 10

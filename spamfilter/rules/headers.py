@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parsedate_to_datetime
 
 from spamfilter.domains import is_address, site
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
+from spamfilter.words import BLOCK
 
 DAY = 86400.0
 
@@ -136,3 +138,129 @@ def helo_ours(views: Views) -> Finding:
 def helo_bare(views: Views) -> Finding:
     helo = views.evidence.envelope.client.helo
     return helo != "" and not helo.startswith("[") and ("." not in helo or is_address(helo))
+
+
+# Mass mailers sold to spammers, and the script that breaks into web sites most often bring along.
+_MASS_MAILERS = (
+    b"phpmailer", b"leaf", b"swiftmailer", b"sendblaster", b"atomic mail", b"king mailer", b"gammadyne",
+    b"turbo-mailer", b"massmail", b"advanced mass sender", b"group mail", b"inxmail", b"the bat! (v1", b"swaks",
+    b"dark mailer",
+)  # fmt: skip
+_FOREIGN_CHARSETS = (
+    b"koi8", b"windows-1251", b"gb2312", b"gb18030", b"gbk", b"big5", b"iso-2022", b"euc-", b"shift_jis",
+    b"windows-1256", b"windows-874", b"ks_c_5601", b"iso-8859-5", b"iso-8859-6", b"windows-1255",
+)  # fmt: skip
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LOCAL_HOSTS = (b"localhost", b"localhost.localdomain", b"local", b"lan", b"home", b"internal")
+
+
+@rule("DATE_ZONE_ODD")
+def date_zone_odd(views: Views) -> Finding:
+    """A zone that no clock on earth shows: beyond 14 hours, or not on a quarter of an hour."""
+    zone = (views.headers.first(b"date") or b"")[:100].partition(b"(")[0].strip()[-5:]
+    if len(zone) != 5 or zone[:1] not in (b"+", b"-") or not zone[1:].isdigit():
+        return None
+    return int(zone[1:3]) > 14 or int(zone[3:]) % 15 != 0
+
+
+@rule("MESSAGE_ID_OURS")
+def message_id_ours(views: Views) -> Finding:
+    """An id of ours on a mail from outside, by an author who is none of us."""
+    domain = _id_domain(views).decode("latin-1")
+    return (
+        views.evidence.envelope.client.account is None
+        and not views.is_ours(views.author_domain)
+        and (domain != "" and views.is_ours(domain))
+    )
+
+
+@rule("MESSAGE_ID_LOCAL")
+def message_id_local(views: Views) -> Finding:
+    """Made by a machine that does not know its own name."""
+    domain = _id_domain(views)
+    return domain != b"" and (b"." not in domain or domain.rpartition(b".")[2] in _LOCAL_HOSTS)
+
+
+def _id_domain(views: Views) -> bytes:
+    return (views.headers.first(b"message-id") or b"")[:500].strip().rstrip(b">").rpartition(b"@")[2].lower()
+
+
+@rule("REPLY_TO_ITSELF")
+def reply_to_itself(views: Views) -> Finding:
+    """The message that it answers is itself: the thread is made up."""
+    own = (views.headers.first(b"message-id") or b"").strip()
+    return own != b"" and own == (views.headers.first(b"in-reply-to") or b"").strip()
+
+
+@rule("MASS_MAILER")
+def mass_mailer(views: Views) -> Finding:
+    mailer = ((views.headers.first(b"x-mailer") or b"") + (views.headers.first(b"user-agent") or b""))[:200].lower()
+    return next((name.decode() for name in _MASS_MAILERS if name in mailer), None)
+
+
+@rule("BULK_PRECEDENCE")
+def bulk_precedence(views: Views) -> Finding:
+    return (views.headers.first(b"precedence") or b"")[:20].strip().lower() in (b"bulk", b"junk", b"list")
+
+
+@rule("ONE_CLICK_UNSUBSCRIBE")
+def one_click_unsubscribe(views: Views) -> Finding:
+    """An unsubscribe link that a mail program can follow for its user."""
+    return (
+        views.has(b"list-unsubscribe-post") and b"<https:" in (views.headers.first(b"list-unsubscribe") or b"")[:4096]
+    )
+
+
+@rule("AUTOMATIC")
+def automatic(views: Views) -> Finding:
+    """RFC 3834: written by a program."""
+    value = (views.headers.first(b"auto-submitted") or b"")[:30].strip().lower()
+    return value != b"" and not value.startswith(b"no")
+
+
+@rule("EMPTY_SENDER")
+def empty_sender(views: Views) -> Finding:
+    """The null reverse path is for reports and automatic answers (RFC 5321 section 4.5.5), and this is neither."""
+    root = views.evidence.root
+    report = root.main == "multipart" and root.sub == "report"
+    return views.evidence.envelope.sender == "" and not report and not automatic(views)
+
+
+@rule("NO_RECEIVED")
+def no_received(views: Views) -> Finding:
+    """It has passed no other server: it comes straight from the machine that wrote it."""
+    return views.evidence.envelope.client.account is None and not views.has(b"received")
+
+
+@rule("MANY_HOPS")
+def many_hops(views: Views) -> Finding:
+    return len(views.headers.all(b"received")) >= 25
+
+
+@rule("HEADER_CONTROLS")
+def header_controls(views: Views) -> Finding:
+    """Control characters in the subject or the author: somebody tries to write into other people's programs."""
+    values = (views.headers.first(name) or b"" for name in (b"subject", b"from"))
+    return any(_CONTROLS.search(value[:BLOCK]) for value in values)
+
+
+@rule("CHARSET_FOREIGN")
+def charset_foreign(views: Views) -> Finding:
+    """Written in a character set of languages that few people here read."""
+    names = [(part.param("charset") or "")[:40].lower().encode("ascii", "replace") for part in views.parts[:10]]
+    names.append((views.headers.first(b"subject") or b"")[:200].lower())
+    return any(charset in name for name in names for charset in _FOREIGN_CHARSETS)
+
+
+@rule("RECIPIENT_NOT_SHOWN")
+def recipient_not_shown(views: Views) -> Finding:
+    """Addresses are shown, and none of them is one that this copy goes to."""
+    shown = {(a.local.lower(), a.domain) for a in views.recipients if a.domain}
+    to = [r.address.lower().rpartition("@") for r in views.evidence.envelope.recipients[:50]]
+    return bool(shown and to) and not any((local, domain) in shown for local, _, domain in to)
+
+
+@rule("MIME_NO_VERSION")
+def mime_no_version(views: Views) -> Finding:
+    """Built of parts without the field that says so (RFC 2045 section 4)."""
+    return views.evidence.root.main == "multipart" and not views.has(b"mime-version")

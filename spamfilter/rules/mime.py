@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
+from message.parts import walk
+from message.text import codec
 from spamfilter.lexicon import ARCHIVE, DISK_IMAGE, EXECUTABLE, HARMLESS, MACRO
+from spamfilter.links import read_link
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Attachment, Views
 
@@ -189,3 +193,57 @@ def base64_ascii(views: Views) -> Finding:
     shown = [p for p in views.parts if p.main == "text" and p.disposition != "attachment"]
     encoded = bool(shown) and all(part.encoding == "base64" for part in shown)
     return encoded and len(views.body) > 200 and views.body.isascii()
+
+
+@rule("HTML_PASSWORD_FIELD")
+def html_password_field(views: Views) -> Finding:
+    return any(part.passwords for part in views.html)
+
+
+@rule("HTML_SCRIPT")
+def html_script(views: Views) -> Finding:
+    """A program inside the message: no mail program runs it, and no honest one writes it."""
+    return any(part.scripts for part in views.html)
+
+
+@rule("HTML_FRAME")
+def html_frame(views: Views) -> Finding:
+    return any(part.frames for part in views.html)
+
+
+@rule("HTML_REFRESH")
+def html_refresh(views: Views) -> Finding:
+    return any(part.refreshes for part in views.html)
+
+
+@rule("HTML_FORM_ELSEWHERE")
+def html_form_elsewhere(views: Views) -> Finding:
+    """What is filled in goes to a site that is neither the author's nor ours."""
+    hosts = (read_link(action).host for part in views.html for action in part.actions[:20])
+    return next((host[:60] for host in hosts if host and not views.is_authors(host) and not views.is_ours(host)), None)
+
+
+@rule("MANY_PARTS")
+def many_parts(views: Views) -> Finding:
+    return len(views.parts) > 60
+
+
+@rule("CALENDAR_INVITE")
+def calendar_invite(views: Views) -> Finding:
+    """An invitation, which many calendars show before anybody has read the mail."""
+    return any(part.main == "text" and part.sub == "calendar" for part in views.parts)
+
+
+@rule("MESSAGE_ATTACHED")
+def message_attached(views: Views) -> Finding:
+    return any(part.message is not None for part in islice(walk(views.evidence.root), 200))
+
+
+@rule("CHARSET_UNKNOWN")
+def charset_unknown(views: Views) -> Finding:
+    """A character set that nobody knows: the text is for programs only."""
+    for part in views.parts[:20]:
+        name = (part.param("charset") or "")[:40]
+        if part.main == "text" and name and codec(name) is None:
+            return name
+    return None

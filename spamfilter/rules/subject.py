@@ -91,3 +91,65 @@ def subject_trailing_code(views: Views) -> Finding:
         return True
     last = subject.rpartition(" ")[2]
     return len(last) >= 8 and last.isalnum() and last.isascii() and any(c.isdigit() for c in last) and last.islower()
+
+
+_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55]")
+_DECORATION = re.compile(r"^\s{0,5}[*#=~►▶➤●■★>|_-]{2,}")
+_DISCOUNT = re.compile(r"(?:-\s?\d{2}|\b100)\s?%|\b\d{2}\s?% (?:off|de r)", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:ref|n°|no|id|ticket|case|dossier|invoice|facture)[ .:#°-]{0,4}[a-z]{0,4}-?\d{5,}|#\d{5,}")
+_ACCOUNT = (
+    "mot de passe", "votre compte", "votre boite", "votre messagerie", "vos identifiants", "your account", "password",
+    "mailbox", "webmail", "quota", "your email", "sign-in", "votre acces",
+)  # fmt: skip
+_PAYMENT = (
+    "facture", "paiement", "virement", "invoice", "payment", "remittance", "remboursement", "releve bancaire", "wire",
+    "swift", "rib ", "iban", "payroll", "bulletin de paie", "fiche de paie",
+)  # fmt: skip
+_FREE = ("gratuit", "offert", "cadeau", "free ", "promo", "soldes", "discount", "bon d'achat", "voucher", "gift")
+
+
+@rule("SUBJECT_EMOJI")
+def subject_emoji(views: Views) -> Finding:
+    return bool(_EMOJI.search(views.subject[:500]))
+
+
+@rule("SUBJECT_LONG")
+def subject_long(views: Views) -> Finding:
+    return len(views.subject) > 200
+
+
+@rule("SUBJECT_HAS_LINK")
+def subject_has_link(views: Views) -> Finding:
+    return "http://" in views.folded_subject or "https://" in views.folded_subject or " www." in views.folded_subject
+
+
+@rule("SUBJECT_DECORATED")
+def subject_decorated(views: Views) -> Finding:
+    """Stars, arrows and lines in front of the words."""
+    return bool(_DECORATION.match(views.subject[:50]))
+
+
+@rule("SUBJECT_DISCOUNT")
+def subject_discount(views: Views) -> Finding:
+    return bool(_DISCOUNT.search(views.subject[:500]))
+
+
+@rule("SUBJECT_REFERENCE")
+def subject_reference(views: Views) -> Finding:
+    """A long number that makes the subject look like business."""
+    return bool(_REFERENCE.search(views.folded_subject[:500]))
+
+
+@rule("SUBJECT_ACCOUNT")
+def subject_account(views: Views) -> Finding:
+    return next((phrase for phrase in _ACCOUNT if phrase in views.folded_subject), None)
+
+
+@rule("SUBJECT_PAYMENT")
+def subject_payment(views: Views) -> Finding:
+    return next((phrase.strip() for phrase in _PAYMENT if phrase in views.folded_subject), None)
+
+
+@rule("SUBJECT_FREE")
+def subject_free(views: Views) -> Finding:
+    return next((phrase.strip() for phrase in _FREE if f" {phrase}" in views.folded_subject), None)

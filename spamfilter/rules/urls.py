@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from spamfilter.domains import is_address, lookalike, site, unicode_form, within
-from spamfilter.lexicon import CREDENTIAL_WORDS, EXECUTABLE, FREE_HOSTING, RISKY_TLDS, SHORTENERS
+from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within
+from spamfilter.lexicon import (
+    BRANDS,
+    CREDENTIAL_WORDS,
+    EXECUTABLE,
+    FILE_SHARES,
+    FORM_SERVICES,
+    FREE_HOSTING,
+    MESSENGERS,
+    OPEN_REDIRECTS,
+    RISKY_TLDS,
+    SHORTENERS,
+)
 from spamfilter.links import Link, shown_host
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import unaccented
+from spamfilter.words import mixed_scripts, unaccented
 
 _REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http")
 
@@ -140,3 +152,121 @@ def link_foreign_only(views: Views) -> Finding:
     """All links lead away from the author's site, and there are few of them."""
     hosts = views.link_hosts
     return 1 <= len(hosts) <= 3 and bool(views.author_domain) and not any(map(views.is_authors, hosts))
+
+
+_SITE_SOFTWARE = ("/wp-content/", "/wp-includes/", "/wp-admin/", "/sites/default/files/", "/cgi-bin/", "/.well-known/")
+_PLAIN_BRANDS = {name: sites for name, sites in BRANDS.items() if name.isalpha() and len(name) >= 5}
+
+
+@rule("LINK_SHOWN_OFFICIAL")
+def link_shown_official(views: Views) -> Finding:
+    """The text names one of our sites or an official one, the link leads to somebody else's."""
+    for link in views.web_links:
+        shown = shown_host(link)
+        if shown and (views.is_ours(shown) or official(shown)) and site(shown) != site(link.host):
+            return f"{shown[:60]} -> {link.host[:60]}"
+    return None
+
+
+@rule("LINK_OFFICIAL_IN_PATH")
+def link_official_in_path(views: Views) -> Finding:
+    """The name of an official site or ours behind the host of another: http://exemple.top/impots.gouv.fr/."""
+    names = (*views.evidence.local_domains, "gouv.fr", "ameli.fr", "caf.fr")
+    for link in views.web_links:
+        if official(link.host) or views.is_ours(link.host):
+            continue
+        path = link.path[:300].lower()
+        if any(f"/{name}" in path or f".{name}" in path for name in names):
+            return f"{link.host[:60]}{path[:40]}"
+    return None
+
+
+@rule("LINK_BRAND_IN_HOST")
+def link_brand_in_host(views: Views) -> Finding:
+    """The name of a bank, carrier or service in a host that is not theirs."""
+    for host in views.link_hosts:
+        name = next((brand for brand in _PLAIN_BRANDS if brand in host), None)
+        if name and not any(within(host, own) for own in _PLAIN_BRANDS[name]):
+            return host[:60]
+    return None
+
+
+@rule("LINK_CODED_RECIPIENT")
+def link_coded_recipient(views: Views) -> Finding:
+    """The recipient's address in a link, in base64: the page behind it knows whom it robs."""
+    codes = [
+        b64encode(r.address.encode("utf-8", "replace")).decode().rstrip("=")[:-1]
+        for r in views.evidence.envelope.recipients[:5]
+        if len(r.address) > 5
+    ]
+    return next((link.host[:60] for link in views.web_links if any(code in link.rest for code in codes)), None)
+
+
+@rule("LINK_SITE_SOFTWARE")
+def link_site_software(views: Views) -> Finding:
+    """Into the inside of a web site's software, where pages of burglars lie."""
+    for link in views.web_links:
+        if any(mark in link.path[:300] for mark in _SITE_SOFTWARE) and not views.is_authors(link.host):
+            name = link.path.rpartition("/")[2].lower()
+            if not name.endswith((".pdf", ".png", ".jpg", ".jpeg", ".gif", ".docx", ".odt")):
+                return link.host[:60]
+    return None
+
+
+@rule("LINK_OPEN_REDIRECT")
+def link_open_redirect(views: Views) -> Finding:
+    """Through a large site that leads anybody anywhere."""
+    for link in views.web_links:
+        paths = OPEN_REDIRECTS.get(site(link.host), ())
+        if any(link.path.startswith(path) for path in paths) and "http" in link.rest:
+            return link.host[:60]
+    return None
+
+
+@rule("LINK_MESSENGER")
+def link_messenger(views: Views) -> Finding:
+    return _host(views, lambda host: any(within(host, name) for name in MESSENGERS))
+
+
+@rule("LINK_FORM_SERVICE")
+def link_form_service(views: Views) -> Finding:
+    for link in views.web_links:
+        google = link.host == "docs.google.com" and link.path.startswith("/forms/")
+        if google or any(within(link.host, name) for name in FORM_SERVICES):
+            return link.host[:60]
+    return None
+
+
+@rule("LINK_FILE_SHARE")
+def link_file_share(views: Views) -> Finding:
+    return _host(views, lambda host: any(within(host, name) for name in FILE_SHARES))
+
+
+@rule("LINK_HYPHENS")
+def link_hyphens(views: Views) -> Finding:
+    """ "ma-banque-securite-compte-client.fr": names that genuine services have no need of."""
+    return _host(views, lambda host: site(host).count("-") >= 3 and "xn--" not in host)
+
+
+@rule("LINK_ENCODED_HOST")
+def link_encoded_host(views: Views) -> Finding:
+    return _host(views, lambda host: "%" in host)
+
+
+@rule("LINK_MIXED_SCRIPTS")
+def link_mixed_scripts(views: Views) -> Finding:
+    """A host name whose letters come from alphabets that look alike."""
+    return _host(views, lambda host: bool(mixed_scripts(unicode_form(host))))
+
+
+@rule("LINK_CLEAR_LOGIN")
+def link_clear_login(views: Views) -> Finding:
+    """A page that asks for a password, without encryption."""
+    return next(
+        (link.host[:60] for link in views.web_links if link.scheme == "http" and _wears_credentials(link)), None
+    )
+
+
+@rule("LINK_MANY_SITES")
+def link_many_sites(views: Views) -> Finding:
+    return len({site(host) for host in views.link_hosts}) >= 25

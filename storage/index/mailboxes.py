@@ -215,7 +215,7 @@ def drop(connection: Connection, account: int, mailbox: int) -> None:
     )
     shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
     connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
-    for table in (tables.message, tables.expunged, tables.removed, tables.acl):
+    for table in (tables.message, tables.expunged, tables.removed, tables.acl, tables.annotation):
         connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
     connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
 
@@ -226,6 +226,15 @@ def rename(connection: Connection, account: int, mailbox: int, folder: str, name
         update(tables.mailbox)
         .where(_b.account_id == account, _b.id == mailbox)
         .values(name=name, folder=names.folder(name), folder_was=folder)
+    )
+
+
+def set_use(connection: Connection, account: int, mailbox: int, use: SpecialUse | None) -> None:
+    """Replace the special use of a mailbox."""
+    connection.execute(
+        update(tables.mailbox)
+        .where(_b.account_id == account, _b.id == mailbox)
+        .values(special_use=use.value if use else None)
     )
 
 

@@ -231,9 +231,11 @@ def syncs(diary: list[tuple[str, str]]) -> list[str]:
     """What was synced, in order: a body, a folder, the database's log."""
     found: list[str] = []
     for kind, path in diary:
+        if kind == "s" and "/" not in path.strip("/"):
+            # The database's folder, once for each connection of SQLite.
+            continue
         if kind == "s":
-            name = "log" if "index.db" in path else "body" if "/staging/" in path else "folder"
-            found.append(name)
+            found.append("log" if "index.db" in path else "body" if "/staging/" in path else "folder")
     return found
 
 

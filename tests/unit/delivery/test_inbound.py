@@ -18,7 +18,8 @@ from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfRes
 from message.content import Buffer, Content, FileContent, MemoryContent
 from message.envelope import ClientInfo, Envelope, Notify, Recipient
 from message.headers import HeaderBlock, parse_headers
-from spamfilter.verdict import Action, Verdict
+from spamfilter.evidence import Namesake
+from spamfilter.verdict import Action, Hit, Verdict
 from storage.errors import DiskFull, Unavailable
 from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
 
@@ -29,6 +30,7 @@ class Says:
     def __init__(self) -> None:
         self.dmarc = DmarcResult(Outcome.PASS, "far.example", "none")
         self.action = Action.ACCEPT
+        self.guarded: tuple[str, ...] = ()
         self.asked: list[Case] = []
 
     def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults:
@@ -36,14 +38,20 @@ class Says:
 
     def judge(self, case: Case) -> Verdict:
         self.asked.append(case)
-        return Verdict(3.0, self.action, (), None, 6.0, 15.0)
+        hits = tuple(Hit(symbol, 4.0, "Imitation", "Imitation") for symbol in self.guarded)
+        return Verdict(3.0, self.action, hits, None, 6.0, 15.0, guarded=self.guarded)
 
 
 class Office(PostOffice):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.says = Says()
-        self.inbound = InboundPipeline(self.store, self.people, self.says, self.says, self.queue, self.settings)
+        self.inbound = InboundPipeline(
+            self.store, self.people, self.says, self.says, self.queue, self.settings, namesakes=self.namesakes
+        )
+
+    def namesakes(self, name: str) -> tuple[Namesake, ...]:
+        return (Namesake("Paul Durand", ("paul@ici.example",)),) if name == "Paul Durand" else ()
 
     def accept(self, *recipients: str | Recipient, content: Content | None = None, **more: Any) -> Dispositions:
         return self.inbound.accept(envelope(*recipients, **more), content or letter())
@@ -75,6 +83,20 @@ def test_plain_mail_lands_in_the_inbox_byte_for_byte_under_our_fields(office: Of
     assert ours[:3] == [b"Return-Path", b"Received", b"Authentication-Results"]
     assert all(name.startswith(b"X-Spam-") for name in ours[3:])
     assert kept.startswith(b"Return-Path: <anna@far.example>\r\n")
+
+
+def test_a_guarded_message_bears_a_warning_and_the_keyword(office: Office):
+    office.says.guarded = ("LOOKALIKE_DOMAIN",)
+    office.accept("marie@ici.example", content=letter(author="Paul Durand <x@far.example>"))
+    (kept,) = office.mail(MARIE)
+    assert b"\r\nX-Spam-Warning:" in kept
+    mailbox = office.mailbox(MARIE)
+    view = office.store.view(mailbox.account, mailbox.id)
+    row = view.row(view.uids[0])
+    assert row is not None
+    assert row.keywords == ("$Phishing",)
+    (case,) = office.says.asked
+    assert [one.name for one in case.namesakes] == ["Paul Durand"]
 
 
 def test_each_account_gets_one_copy(office: Office):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from storage.names import account_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -95,21 +99,60 @@ def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Pa
 
 
 def test_the_store_is_compared_mended_and_rebuilt(run, folder: Path):
-    mail = folder / "data" / "mail"
     add(run, "marie")
-    assert run("store", "verify") == (0, "0 messages with 0 octets of 1 accounts were compared: index and bodies agree.\n")
-    [home] = (one for one in mail.glob("??/*"))
-    stray = home / ".Perdu" / "cur"
+    with contextlib.closing(sqlite3.connect(folder / "data" / "mailserver.db")) as database:
+        [key] = database.execute("SELECT key FROM store_account").fetchone()
+    stray = folder / "data" / "mail" / account_folder(key) / ".Perdu" / "cur"
     stray.mkdir(parents=True)
     (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: a\r\n\r\nb")
+    for path in (stray.parents[1], *stray.parents[1].rglob("*")):
+        os.chown(path, *(os.stat(folder / "data")[4:6]))
     status, said = run("store", "verify", "marie")
     assert status == 1
     assert "a folder that belongs to no mailbox: .Perdu on disk" in said
     assert "1 faults, 0 repaired. --repair mends" in said
     assert run("store", "rebuild", "--yes") == (0, "1 messages with 15 octets of 1 accounts are in the index again.\n")
-    assert run("store", "verify")[0] == 0
-    (stray / "1700000001.M1P1R0aQ0.mx,S=1:2,").write_bytes(b"x")
-    os.utime(stray / "1700000001.M1P1R0aQ0.mx,S=1:2,")
-    status, said = run("store", "verify", "--repair", "--set", "store.orphan_age=60")
-    # Too young to be an orphan.
-    assert (status, "index and bodies agree" in said) == (0, True)
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: A\r\n\r\nb")
+    status, said = run("store", "verify", "--repair")
+    assert status == 0
+    assert "another SHA-256" in said
+    assert "1 faults, 1 repaired." in said
+
+
+def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
+    ham, spam = folder / "ham.eml", folder / "spam.eml"
+    ham.write_text("From: a@b.fr\nSubject: conseil de classe\n\nLe conseil commence lundi avec les bulletins.\n")
+    spam.write_text("From: a@b.top\nSubject: gagnez\n\nGagnez un voyage avec notre loterie exclusive et gratuite.\n")
+    assert run("spam", "train", "--ham", str(ham), "--spam", str(spam))[0] == 0
+    assert "learnt: 1 ham, 1 spam" in run("spam", "stats")[1]
+    code, told = run("spam", "explain", str(spam), "--language", "en")
+    assert code == 0
+    assert "LINEAR_SPAM: Written and built like spam" in told
+    assert "it would" in told
+    scores = [float(run("spam", "score", str(path))[1].split()[0]) for path in (ham, spam)]
+    assert scores[0] < scores[1]
+    assert run("spam", "forget", str(spam), str(ham)) == (0, "2 of 2 forgotten\n")
+    assert "learnt: 0 ham, 0 spam" in run("spam", "stats")[1]
+    code, told = run("spam", "score", str(folder / "nothing"))
+    assert code == 1
+    assert "there is no" in told
+
+
+def test_spam_pipe_answers_line_by_line(folder: Path) -> None:
+    message = folder / "mail.eml"
+    message.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")
+    asked = f"score {message}\ntrain_ham {message}\nsync\nscore {folder}/none\nsing {message}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mailserver", "spam", "pipe", "--no-prior"],
+        cwd=ROOT,
+        input=asked,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "SPAM_STATE": str(folder / "state")},
+    )
+    answers = done.stdout.splitlines()
+    assert [answer.split()[-1] for answer in answers[:3]] == ["ham", "ok", "ok"]
+    assert answers[3].startswith("error")
+    assert answers[4].startswith("error expected score")

@@ -19,6 +19,7 @@ from spamfilter.views import Views
 RECEIVED_AT = 1_790_000_000.0  # Mon, 21 Sep 2026
 RECIPIENT = "paul.durand@ac-exemple.fr"
 FIELDS = {
+    "Received": "from pc.exemple.org by mx.exemple.org; Mon, 21 Sep 2026 12:00:01 +0000",
     "From": "Marie Martin <marie@exemple.org>",
     "To": RECIPIENT,
     "Subject": "Reunion de demain",
@@ -103,6 +104,8 @@ def as_evidence(octets: bytes, *, authentication: AuthenticationResults | None =
         authentication,
         frozenset({"ac-exemple.fr"}),
         tuple(changes.get("names", ())),
+        tuple(changes.get("namesakes", ())),
+        changes.get("known", False),
     )
 
 
@@ -115,9 +118,10 @@ def make_evidence(
     raw_fields: bytes = b"",
     encoding: str = "8bit",
     auth: Mapping[str, Any] | None = None,
+    raw: bytes | None = None,
     **changes: Any,
 ) -> Evidence:
-    octets = build(fields or {}, text, html, attachments, raw_fields, encoding)
+    octets = raw or build(fields or {}, text, html, attachments, raw_fields, encoding)
     return as_evidence(octets, authentication=None if auth is None else authenticated(**auth), **changes)
 
 

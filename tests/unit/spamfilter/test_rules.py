@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spamfilter.evidence import Namesake
 from spamfilter.rules import RULES
 from spamfilter.views import Views
 
@@ -49,6 +50,7 @@ def auth(**results: Any) -> dict[str, Any]:
 
 PROGRAM = b"MZ" + bytes(126) + b"PE\0\0" + bytes(100)
 SCRIPTED_SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='http://x.fr'</script></svg>"
+SOPHIE = {"namesakes": [Namesake("Sophie Bernard", ("sophie.bernard@ac-exemple.fr",))]}
 LONG = (
     "Bonjour a tous, voici le compte rendu de la reunion de rentree avec les points de vigilance pour chaque equipe. "
 )
@@ -242,11 +244,204 @@ CASES: dict[str, Case] = {
         fields(From="DSI <dsi@ac-exemple.fr>") | auth(spf="pass"),
         fields(From="DSI <dsi@ac-exemple.fr>") | auth(dkim=(("pass", "ac-exemple.fr"),)),
     ),
+    "DATE_ZONE_ODD": (
+        fields(Date="Mon, 21 Sep 2026 12:00:00 +0313"),
+        fields(Date="Mon, 21 Sep 2026 17:30:00 +0530 (IST)"),
+    ),
+    "MESSAGE_ID_OURS": (fields(Message_ID="<1@ac-exemple.fr>"), EVERYDAY),
+    "MESSAGE_ID_LOCAL": (fields(Message_ID="<1@PC-DE-MARIE>"), fields(Message_ID="<1@mail.gmail.com>")),
+    "REPLY_TO_ITSELF": (fields(In_Reply_To="<20260921.1@exemple.org>"), fields(In_Reply_To="<1@ac-exemple.fr>")),
+    "MASS_MAILER": (fields(X_Mailer="PHPMailer 5.2.28"), fields(X_Mailer="Thunderbird 128")),
+    "BULK_PRECEDENCE": (fields(Precedence="bulk"), fields(Precedence="first-class")),
+    "ONE_CLICK_UNSUBSCRIBE": (
+        fields(List_Unsubscribe="<https://l.exemple.org/u>", List_Unsubscribe_Post="List-Unsubscribe=One-Click"),
+        fields(List_Unsubscribe="<https://l.exemple.org/u>"),
+    ),
+    "AUTOMATIC": (fields(Auto_Submitted="auto-replied"), fields(Auto_Submitted="no")),
+    "EMPTY_SENDER": ({"sender": ""}, {"sender": ""} | fields(Auto_Submitted="auto-replied")),
+    "NO_RECEIVED": (fields(Received=None), EVERYDAY),
+    "MANY_HOPS": ({"raw_fields": b"Received: by h.exemple.org; Mon, 21 Sep 2026 12:00:00 +0000\r\n" * 25}, EVERYDAY),
+    "HEADER_CONTROLS": (fields(Subject=b"dossier \x1b[2J"), fields(Subject=b"dossier\t[2J")),
+    "CHARSET_FOREIGN": (fields(Subject="=?koi8-r?B?8NLJ18XU?="), fields(Subject="=?iso-8859-15?q?=E9t=E9?=")),
+    "RECIPIENT_NOT_SHOWN": (
+        fields(To="autre@ac-exemple.fr"),
+        fields(To="autre@ac-exemple.fr", Cc="Paul.Durand@ac-exemple.fr"),
+    ),
+    "MIME_NO_VERSION": (attached("a.pdf") | fields(MIME_Version=None), attached("a.pdf")),
+    "FROM_NAME_HAS_SITE": (
+        fields(From="impots.gouv.fr <a@voleur.net>"),
+        fields(From="www.exemple.org <a@exemple.org>"),
+    ),
+    "FROM_NAME_LONG": (fields(From="Votre colis est en attente " * 4 + "<a@exemple.org>"), EVERYDAY),
+    "FROM_EMOJI": (fields(From="Banque \U0001f512 <a@exemple.org>"), fields(From="Noël & Cie <a@exemple.org>")),
+    "FROM_RANDOM": (fields(From="Info <xkcbdq7@exemple.org>"), fields(From="Info <m.schwartz2@exemple.org>")),
+    "FROM_RISKY_TLD": (fields(From="Info <a@offres.top>"), fields(From="Info <a@top.fr>")),
+    "FROM_DOMAIN_DIGITS": (fields(From="Info <a@info8273.net>"), fields(From="Info <a@college21.fr>")),
+    "FROM_PUNYCODE": (fields(From="Info <a@xn--exmple-cva.fr>"), fields(From="Info <a@exemple.fr>")),
+    "FROM_TENANT": (fields(From="Info <a@rh42.onmicrosoft.com>"), fields(From="Info <a@microsoft.com>")),
+    "FROM_NO_HOST": (fields(From="Info <a@serveur>"), EVERYDAY),
+    "FROM_NAME_OFFICE": (
+        fields(From="Rectorat de Lyon <r@voleur.net>"),
+        fields(From="Rectorat de Lyon <r@education.gouv.fr>"),
+    ),
+    "REPLY_TO_SAME_NAME": (
+        fields(Reply_To="Marie Martin <mm@voleur.net>"),
+        fields(Reply_To="Secretariat <mm@voleur.net>"),
+    ),
+    "REPLY_TO_MANY": (fields(Reply_To="a@b.fr, c@d.fr, e@f.fr"), fields(Reply_To="a@b.fr, c@d.fr")),
+    "RECIPIENTS_SORTED": (
+        fields(To=", ".join(f"{n}@ac-exemple.fr" for n in ("abel", "anne", "bea", "carl", "dora", "paul"))),
+        fields(To=", ".join(f"{n}@ac-exemple.fr" for n in ("paul", "anne", "bea", "carl", "dora", "abel"))),
+    ),
+    "SUBJECT_EMOJI": (fields(Subject="Promo \U0001f525 d'été"), fields(Subject="Promotion 2026 §")),
+    "SUBJECT_LONG": (fields(Subject="Compte rendu " * 16), fields(Subject="Compte rendu " * 10)),
+    "SUBJECT_HAS_LINK": (fields(Subject="Voir https://a.net/x"), fields(Subject="Voir la page")),
+    "SUBJECT_DECORATED": (fields(Subject="*** Gagnez du temps ***"), fields(Subject="[profs] - Conseil")),
+    "SUBJECT_DISCOUNT": (fields(Subject="Jusqu'à -70 % ce soir"), fields(Subject="Réussite : 94 % au brevet")),
+    "SUBJECT_REFERENCE": (fields(Subject="Dossier n° 8827361"), fields(Subject="Dossier n° 12")),
+    "SUBJECT_ACCOUNT": (fields(Subject="Votre mot de passe"), fields(Subject="Le compte rendu")),
+    "SUBJECT_PAYMENT": (fields(Subject="Facture de septembre"), fields(Subject="Le facteur humain")),
+    "SUBJECT_FREE": (fields(Subject="Un cadeau pour vous"), fields(Subject="Le cadre et les enfants")),
+    "LINK_SHOWN_OFFICIAL": (
+        link("http://voleur.top/", "https://www.impots.gouv.fr/compte"),
+        link("http://voleur.top/", "https://www.exemple.com/"),
+    ),
+    "LINK_OFFICIAL_IN_PATH": (
+        link("http://voleur.net/impots.gouv.fr/"),
+        link("https://www.impots.gouv.fr/aide.gouv.fr"),
+    ),
+    "LINK_BRAND_IN_HOST": (link("https://paypal-client.net/"), link("https://www.paypal.com/")),
+    "LINK_CODED_RECIPIENT": (
+        link("https://a.net/#cGF1bC5kdXJhbmRAYWMtZXhlbXBsZS5mcg=="),
+        link("https://a.net/#cGF1bGEuZHVyYW5kQGFjLWV4ZW1wbGUuZnI="),
+    ),
+    "LINK_SITE_SOFTWARE": (link("https://a.net/wp-content/x/"), link("https://a.net/wp-content/uploads/menu.pdf")),
+    "LINK_OPEN_REDIRECT": (
+        link("https://www.google.com/url?q=https://voleur.net"),
+        link("https://www.google.com/search?q=https://exemple.net"),
+    ),
+    "LINK_MESSENGER": (link("https://wa.me/33600000000"), link("https://wa.men.fr/")),
+    "LINK_FORM_SERVICE": (link("https://docs.google.com/forms/d/1"), link("https://docs.google.com/document/d/1")),
+    "LINK_FILE_SHARE": (link("https://we.tl/t-1"), link("https://fichiers.exemple.org/t-1")),
+    "LINK_HYPHENS": (link("https://ma-banque-espace-client.net/"), link("https://college-jean-moulin.fr/")),
+    "LINK_ENCODED_HOST": (link("https://%76oleur.net/"), link("https://voleur.net/%76")),
+    "LINK_MIXED_SCRIPTS": (link("https://ac-exеmple.net/"), link("https://école.fr/")),
+    "LINK_CLEAR_LOGIN": (link("http://a.net/login"), link("https://a.net/login")),
+    "LINK_MANY_SITES": (
+        html("".join(f'<a href="https://site{i}.fr/">x</a>' for i in range(30))),
+        html("".join(f'<a href="https://h{i}.site.fr/">x</a>' for i in range(30))),
+    ),
+    "HTML_PASSWORD_FIELD": (html("<input type=PASSWORD name=p>"), html("<input type=text name=password>")),
+    "HTML_SCRIPT": (html("<script>alert(1)</script>"), html("<p>script</p>")),
+    "HTML_FRAME": (html('<iframe src="https://a.net"></iframe>'), html("<p>iframe</p>")),
+    "HTML_REFRESH": (html('<meta http-equiv="refresh" content="0">'), html('<meta http-equiv="Content-Type">')),
+    "HTML_FORM_ELSEWHERE": (
+        html('<form action="https://voleur.net/p">a</form>'),
+        html('<form action="https://www.exemple.org/p">a</form>'),
+    ),
+    "MANY_PARTS": (
+        {"attachments": tuple((f"a{i}.txt", "text/plain", b"a") for i in range(61))},
+        {"attachments": (("a.txt", "text/plain", b"a"),) * 9},
+    ),
+    "CALENDAR_INVITE": (attached("i.ics", b"BEGIN:VCALENDAR", "text/calendar"), attached("i.ics", b"BEGIN:VCALENDAR")),
+    "MESSAGE_ATTACHED": (
+        {"raw": b"From: M <m@exemple.org>\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@b.fr\r\n\r\ntexte\r\n"},
+        attached("m.eml"),
+    ),
+    "CHARSET_UNKNOWN": (
+        attached("a.txt", b"a", "text/plain; charset=klingon"),
+        attached("a.txt", b"a", "text/plain; charset=latin1"),
+    ),
+    "COIN_ADDRESS": (
+        text("Envoyez 500 euros à bc1qxy2kgdygjrsqtzq2n0yrf2493p83kkfjhx0wlh"),
+        text("Le fichier bc1 est prêt"),
+    ),
+    "MANY_AMOUNTS": (
+        text("10 € 20 € 30 € 40 € 50 € 60 € 70 € 80 €"),
+        text("La cantine coûte 4 € par jour, 80 € par mois"),
+    ),
+    "MANY_EXCLAMATIONS": (text("Venez vite ! " * 12), text("Bravo ! Merci !")),
+    "BLANK_GAP": (text("Bonjour" + "\r\n" * 40 + "mots caches"), text("Bonjour\r\n\r\n\r\nMarie")),
+    "GREETS_BY_LOCAL_PART": (text("Bonjour paul.durand,\r\nvotre dossier"), text("Bonjour Paul Durand,")),
+    "TEXT_AND_ATTACHMENT": (attached("a.pdf", text="Voir le fichier."), attached("a.pdf", text=LONG)),
+    # guard
+    "COLLEAGUE_NAME": (
+        fields(From="Sophie Bernard <sb@gmail.com>") | SOPHIE,
+        fields(From="Sophie Bernard <Sophie.Bernard@ac-exemple.fr>") | SOPHIE,
+    ),
+    "COLLEAGUE_ADDRESS_SHOWN": (
+        fields(From='"dsi@ac-exemple.fr" <x@voleur.net>'),
+        fields(From='"x@voleur.net" <x@voleur.net>'),
+    ),
+    "OFFICIAL_ADDRESS_SHOWN": (
+        fields(From='"contact@impots.gouv.fr" <x@voleur.net>'),
+        fields(From='"contact@ac-lyon.fr" <contact@ac-lyon.fr>'),
+    ),
+    "OFFICIAL_NAME": (fields(From="Le Recteur <r@voleur.net>"), fields(From="Le Recteur <r@ac-lyon.fr>")),
+    "SITE_IN_LOCAL_PART": (
+        fields(From="Info <rectorat.ac.exemple@gmail.com>"),
+        fields(From="Info <accueil.exemplaire@gmail.com>"),
+    ),
+    "COLLEAGUE_ANSWERS_ELSEWHERE": (
+        fields(From="DSI <dsi@ac-exemple.fr>", Reply_To="dsi@gmail.com"),
+        fields(From="DSI <dsi@ac-exemple.fr>", Reply_To="dsi@exemple.org"),
+    ),
+    "ANSWERS_TO_NAMESAKE": (fields(Reply_To="sb@gmail.com") | SOPHIE, fields(Reply_To="sb@exemple.org") | SOPHIE),
+    "SENDS_TO_LOOKALIKE": (
+        fields(From="DSI <dsi@ac-exemple.fr>") | link("https://ac-exempie.fr/"),
+        fields(From="DSI <dsi@ac-exemple.fr>") | link("https://exemple.org/"),
+    ),
+    "LOOKALIKE_UNICODE": (fields(From="DSI <dsi@xn--ac-exmple-k0h.fr>"), fields(From="DSI <dsi@ac-exempie.fr>")),
+    "OFFICIAL_DOMAIN_UNAUTHENTICATED": (
+        fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail"),
+        fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail", dmarc="pass"),
+    ),
+    "FOREIGN_LINK": (link("https://a.net/"), link("https://www.education.gouv.fr/")),
+    "KNOWN_CORRESPONDENT": ({"known": True}, {"known": True} | auth(dmarc="fail")),
+    "WEBMAIL_UPGRADE_FR": (text("Votre messagerie : mise à niveau obligatoire."), text("La messagerie marche bien.")),
+    "WEBMAIL_UPGRADE_EN": (text("Your webmail needs an upgrade now."), text("Webmail is fine.")),
+    "SCHOOL_ACCOUNT": (text("Votre compte ÉduConnect est suspendu."), text("ÉduConnect : la notice est en ligne.")),
+    "PAY_SLIP_FR": (text("Votre prime : cliquez pour la recevoir."), text("Votre prime a été discutée au conseil.")),
+    "PAY_SLIP_EN": (text("Please review your payroll."), text("The payroll office moved.")),
+    "BANK_ALERT_FR": (text("Votre banque signale un achat suspect."), text("Votre banque ferme à midi.")),
+    "BANK_ALERT_EN": (text("Online banking: your access is locked."), text("Online banking, a lesson.")),
+    "JOB_OFFER": (text("Offre d'emploi sans expérience, 300 euros par jour."), text("Offre d'emploi d'AESH au lycée.")),
+    "CHARITY_GIFT": (text("Je veux faire un don, atteinte d'un cancer."), text("Faire un don de livres au CDI.")),
+    "TECH_SUPPORT": (text("Votre ordinateur est infecté."), text("Votre ordinateur est réparé.")),
+    "NEW_NUMBER": (text("Maman, j'ai un nouveau numéro, écris-moi."), text("Le nouveau numéro de la revue.")),
+    "COPYRIGHT_CLAIM": (text("Violation de droits d'auteur sur votre page."), text("Cours : les droits d'auteur.")),
+    "CASINO": (text("Casino : bonus de 200 euros."), text("Le Casino de Paris, sortie.")),
+    "ROMANCE": (text("Une rencontre sérieuse, mon profil."), text("Rencontre des parents.")),
+    "DIPLOMA": (text("University diploma, no examination."), text("La remise du diplôme du brevet.")),
+    "REPLICA": (text("Rolex au meilleur prix."), text("La réplique du séisme.")),
+    "STOCK_TIP": (text("Stock alert: price target 5."), text("Le stock de cahiers.")),
+    "CHEAP_SOFTWARE": (text("Microsoft Office, lowest price."), text("Microsoft Office, formation.")),
+    "SCAN_CODE": (text("Scannez le QR code avec votre smartphone."), text("Scannez la copie.")),
+    "SIGN_DOCUMENT": (text("Document à signer en attente."), text("Un document à signer par les parents.")),
+    "SECOND_FACTOR": (text("La double authentification expire demain."), text("La double authentification, tutoriel.")),
+    "QUARANTINE_NOTICE": (text("Messages en quarantaine : cliquez pour les lire."), text("La quarantaine en 1720.")),
+    "FALSE_SUMMONS": (
+        text("Convocation : infraction de cyberpédopornographie."),
+        text("Convocation au conseil de classe."),
+    ),
+    "STATE_AID": (text("Prime énergie : vous êtes éligible."), text("La prime énergie au programme de SES.")),
+    "SOLAR_INSURANCE": (text("Panneaux solaires : devis gratuit."), text("Les panneaux solaires du lycée.")),
+    "SECRET_METHOD": (text("Cette astuce fait perdre dix kilos."), text("Une astuce de calcul.")),
+    "CALL_TO_CANCEL": (text("If you did not order this, call us."), text("If you did not come, no problem.")),
+    "PENDING_PAYMENT": (text("Paiement en attente : cliquez."), text("Le paiement en attente du voyage.")),
+    "KEEP_SECRET": (
+        text("Strictement confidentiel : un virement urgent."),
+        text("Strictement confidentiel : sujets du bac."),
+    ),
 }
 
 
 def test_every_rule_has_a_case() -> None:
     assert set(CASES) == set(RULES)
+
+
+def test_there_are_rules_enough() -> None:
+    assert len(RULES) >= 150
 
 
 @pytest.mark.parametrize("symbol", sorted(CASES))

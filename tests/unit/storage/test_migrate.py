@@ -123,5 +123,7 @@ def test_a_store_of_the_first_schema_with_mail_in_it(tmp_path: Path) -> None:
     box = store.mailbox(1, "INBOX")
     assert (box.uidvalidity, box.uidnext, box.has_acl) == (7, 3, False)
     assert store.append(1, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))]) == [3]
+    store.annotations.change(1, box.id, 1, {"/private/comment": b"x"})
+    assert store.annotations.sizes(1, box.id, 1) == {"/private/comment": 1}
     store.close()
     database.close()
