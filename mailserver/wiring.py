@@ -69,7 +69,7 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
-        if not os.access(self.data, os.W_OK | os.X_OK):
+        if not os.access(self.data, os.W_OK | os.X_OK, effective_ids=True):
             me = pwd.getpwuid(os.geteuid()).pw_name
             raise Unavailable(
                 f"the data folder {self.data} can't be written by {me}, as whom this runs: "
