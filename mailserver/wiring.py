@@ -32,6 +32,7 @@ from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
 from spamfilter.evidence import Namesake
+from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
@@ -159,6 +160,7 @@ class Rooms:
             self.settings,
             self.ring_queue,
             self.namesakes,
+            partial(offsets, self.database),
         )
 
     @cached_property
