@@ -164,6 +164,12 @@ class Store:
     keep_removed: float = setting(
         300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
     )
+    keep_history: float = setting(
+        30 * DAY,
+        "How long expunged messages, deleted mailboxes and former flags can be brought back.",
+        kind="duration",
+        low=0,
+    )
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
     )

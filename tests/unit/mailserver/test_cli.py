@@ -68,6 +68,15 @@ def test_quotas_mean_the_same_at_every_command(run):
     assert add(run, "c", "--quota", "-5")[0] == 2
 
 
+def test_a_restore_tells_what_it_does(run):
+    add(run, "a")
+    assert "Nothing is missing" in run("restore", "a", "--to", "0s")[1]
+    assert run("restore", "a", "--to", "2h", "--dry-run")[0] == 0
+    assert "--to" in run("restore", "a")[1]
+    assert "is no time" in run("restore", "a", "--to", "yesterday")[1]
+    assert "still to come" in run("restore", "a", "--to", "2999-01-01")[1]
+
+
 def test_addresses_of_domains_that_are_not_here_are_refused(run):
     code, text = add(run, "d", "--address", "d@elsewhere.example")
     assert code == 1
