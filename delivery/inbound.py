@@ -11,13 +11,14 @@ from typing import Protocol
 import structlog
 
 from config.settings import Settings
+from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
-from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
+from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
 from delivery.filing import Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
-from delivery.policy import Action, Decision, check_header, decide
+from delivery.policy import Action, Decision, check_header, decide, decide_files, graver
 from delivery.queue.store import QueueStore
 from delivery.texts import say
 from directory.api import Recipients
@@ -52,6 +53,12 @@ class Judge(Protocol):
     def judge(self, case: Case) -> Verdict: ...
 
 
+class Antivirus(Protocol):
+    """Scans for viruses; bounded in time, never raises for what the scanner or the message does."""
+
+    def scan(self, content: Content) -> Scan: ...
+
+
 class InboundPipeline:
     """What happens to a message from another server. Blocks; safe from any thread."""
 
@@ -65,10 +72,12 @@ class InboundPipeline:
         settings: Settings,
         ring: Callable[[], None] = lambda: None,
         namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
+        antivirus: Antivirus | None = None,
     ) -> None:
-        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner. ``namesakes``
-        are the people of the site who bear a display name."""
+        """None for ``evaluator``, ``judge`` or ``antivirus`` leaves that step out. ``ring`` wakes the queue's runner.
+        ``namesakes`` are the people of the site who bear a display name."""
         self._namesakes = namesakes
+        self._antivirus = antivirus
         self._directory = recipients
         self._evaluator = evaluator
         self._judge = judge
@@ -96,12 +105,18 @@ class InboundPipeline:
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
         verdict = self._verdict(envelope, content, headers, authentication, routes)
-        decision = decide(authentication, verdict, self._settings.mailauth)
+        scan = self._antivirus.scan(content) if self._antivirus is not None else None
+        decision = graver(
+            decide(authentication, verdict, self._settings.mailauth), decide_files(verdict, scan, self._settings.spam)
+        )
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
             return self._refused(envelope, decision)
+        if decision.action is Action.DEFER:
+            log.info("inbound.put_off", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
+            return for_all(envelope, Fate.LATER, decision.reason, say(decision.reason, self._language))
         junk = decision.action is Action.JUNK
-        local, remote = self._traced(envelope, content, headers, authentication, verdict)
+        local, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             letter = Letter(envelope, routes, local, remote, junk=junk, reports=not junk, keywords=keywords)
@@ -144,6 +159,7 @@ class InboundPipeline:
         headers: HeaderBlock,
         authentication: AuthenticationResults | None,
         verdict: Verdict | None,
+        scan: Scan | None,
     ) -> tuple[PrefixedContent, PrefixedContent]:
         """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out.
 
@@ -155,6 +171,8 @@ class InboundPipeline:
             fields.append(results.header(authentication, self._hostname))
         if verdict is not None:
             fields.append(verdict_headers(verdict, self._language))
+        if scan is not None:
+            fields.append(virus_header(scan))
         top = b"".join(fields)
         forged = [*results.foreign(headers, self._hostname), *ours(headers)]
         local = remote = without_fields(headers, forged)
@@ -166,7 +184,7 @@ class InboundPipeline:
         )
 
     def _refused(self, envelope: Envelope, decision: Decision) -> Dispositions:
-        detail = decision.detail if decision.reason is Reason.BAD_HEADER else ""
+        detail = decision.detail if decision.reason in (Reason.BAD_HEADER, Reason.ATTACHMENT, Reason.VIRUS) else ""
         text = say(decision.reason, self._language, detail)
         log.info("inbound.refused", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
         return for_all(envelope, Fate.REFUSED, decision.reason, text)

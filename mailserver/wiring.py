@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from config.settings import Settings
+from delivery.antivirus import Clamd
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
@@ -147,6 +148,7 @@ class Rooms:
             self.settings,
             self.ring_queue,
             self.namesakes,
+            Clamd(self.settings.spam) if self.settings.spam.clamd else None,
         )
 
     @cached_property
