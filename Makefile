@@ -26,7 +26,7 @@ debian:
 	@./tools/debian $$(sed 's/#.*//' tests/debian-packages.txt)
 
 test: install debian
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 format: install
 	$(BIN)/ruff format $(ROOMS) tests benchmarks

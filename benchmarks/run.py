@@ -7,6 +7,7 @@ The measuring client and the peers' set-ups are a program of their own: MAILSERV
     make bench BENCH_ARGS="--tests imap,login --peers dovecot-maildir,dovecot-sdbox --big 1000,10000,100000"
     make bench BENCH_ARGS="--tests mixed --peers dovecot-maildir --set imap.workers=2 --mixed-conns 50"
     make bench BENCH_ARGS="--crowd 5000 --peers dovecot-maildir --rounds 1"
+    make bench BENCH_ARGS="--operations all --peers dovecot-maildir,dovecot-sdbox"     (operations.py)
 
 Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the
 plain port too; nothing else differs from the demo's defaults.
@@ -38,6 +39,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", default="", help="keep the raw lines in this file")
     parser.add_argument("--crowd", type=int, default=0, help="idle TLS sessions for crowd.py; nothing else is run then")
+    parser.add_argument(
+        "--operations", default="", help="single IMAP operations, with commas, or all; nothing else then"
+    )
     parser.add_argument("--set", action="append", default=[], help="settings of the demo")
     options, rest = parser.parse_known_args()
     bench = Path(os.environ.get("MAILSERVER_BENCH", ""))
@@ -45,6 +49,8 @@ def main() -> int:
         print("MAILSERVER_BENCH must name the folder of the measuring client (compare.py, peers.py)", file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="mailserver-bench-"))
+    # The demo becomes somebody without rights before it writes there.
+    folder.chmod(0o1777)
     demo, facts = start(folder, options.set)
     try:
         user = facts["users"][1]
@@ -59,6 +65,9 @@ def main() -> int:
             "pid": facts["pid"],
         }
         raw = options.json or str(folder / "run.jsonl")
+        if options.operations:
+            operate(options, bench, server, raw)
+            return 0
         if options.crowd:
             crowd(options, bench, server, raw)
             return subprocess.run([sys.executable, str(bench / "compare.py"), "--report", raw], check=False).returncode
@@ -74,6 +83,22 @@ def main() -> int:
         demo.send_signal(signal.SIGTERM)
         demo.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def operate(options: argparse.Namespace, bench: Path, server: dict[str, Any], raw: str) -> None:
+    """Single operations on the demo and on each peer in turn; ``ours`` is our rate to that of the line's server."""
+    sys.dont_write_bytecode = True
+    sys.path[:0] = [str(bench), str(Path(__file__).parent)]
+    peers, corpus, operations = (importlib.import_module(name) for name in ("peers", "corpus", "operations"))
+
+    def tell(facts: dict[str, Any]) -> None:
+        print(json.dumps(facts), flush=True)
+        with open(raw, "a") as out:
+            out.write(json.dumps(facts) + os.linesep)
+
+    with contextlib.ExitStack() as running:
+        servers = [server, *(running.enter_context(peers.peer(name))[0] for name in options.peers.split(",") if name)]
+        operations.measure(servers, operations.chosen(options.operations), options.rounds, corpus, tell)
 
 
 def crowd(options: argparse.Namespace, bench: Path, server: dict[str, Any], raw: str) -> None:

@@ -129,11 +129,15 @@ class Imap:
     search_keys: int = setting(1000, "Keys in one SEARCH.", low=10)
     search_time: float = setting(10.0, "Longest SEARCH; past it NO [LIMIT] is answered.", kind="duration", low=1)
     set_members: int = setting(10_000, "Members of one message set as written.", low=100)
-    bad_commands: int = setting(20, "Bad commands in a session before BYE.", low=1)
+    bad_commands: int = setting(20, "Bad commands before BYE; after sign-in, those in a row.", low=1)
     failed_logins: int = setting(3, "Failed sign-ins in a session before BYE.", low=1)
     commands_per_user: int = setting(4, "Commands of one account at work at a time in a process.", low=1)
     share_with_anyone: bool = setting(
         False, "People may give everybody rights to their mailboxes; those of shared accounts always may be given so."
+    )
+    notify_accounts: int = setting(500, "Accounts of others that one session may watch with NOTIFY.", low=1)
+    contact: str = setting(
+        "", "URI under which people reach the administrators (mailto:, tel:, https:); clients ask for it."
     )
     exempt: tuple[str, ...] = setting((), "Networks spared per-address limits.", kind="network")
     cleartext_auth: tuple[str, ...] = setting(
@@ -151,6 +155,9 @@ class Store:
     mailboxes: int = setting(5000, "Mailboxes of one account.", low=10)
     mailbox_depth: int = setting(16, "Levels of a mailbox name.", low=1)
     mailbox_name: int = setting(1000, "Octets of a whole mailbox name; a level may have 255.", low=255)
+    annotation_size: int = setting(32 * KiB, "Largest value of one annotation (METADATA).", kind="size", low=1024)
+    annotations: int = setting(100, "Annotations of one mailbox that are shared; also those of one person.", low=10)
+    annotations_size: int = setting(4 * MiB, "All annotations of one account.", kind="size", low=64 * KiB)
     keywords: int = setting(100, "Different keywords in one mailbox.", low=10)
     keyword_length: int = setting(64, "Octets of a keyword.", low=16)
     orphan_age: float = setting(3600.0, "Age from which files without a row are swept away.", kind="duration", low=60)

@@ -20,7 +20,7 @@ from directory import names, rows, tables
 from directory.errors import Invalid, InvalidName, NotFound, Taken
 from directory.model import Account, Role
 from directory.passwords import Passwords
-from storage.database import Database
+from storage.database import Database, take_turn
 
 log = structlog.get_logger()
 
@@ -305,6 +305,8 @@ class Accounts:
     def _changing(self) -> Iterator[Connection]:
         """A write transaction that raises the version number."""
         with rows.own_errors(), self._database.write() as connection:
+            # What is looked up before a change (is this address taken?) still holds when it is made.
+            take_turn(connection, "directory")
             yield connection
             if not connection.execute(update(tables.version).values(version=tables.version.c.version + 1)).rowcount:
                 connection.execute(insert(tables.version).values(version=1))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from config.settings import DAY, Auth
 from directory import lockout, rows, tables
 from directory.lockout import EVERYBODY, KNOWN_FOR, Failure, Lock, Rule
-from storage.database import Database
+from storage.database import Database, take_turn
 
 log = structlog.get_logger()
 
@@ -119,12 +119,14 @@ class Attempts:
     def lock(self, account: str, reason: str, now: float) -> None:
         """Shuts everybody out of the account with that key until ``unlock``; signed-in sessions end."""
         with rows.own_errors(), self._database.write() as connection:
+            _hold(connection, account)
             _set_lock(connection, account, Lock(EVERYBODY, now, None, reason))
         log.info("auth.locked_by_support", account=account, reason=reason)
 
     def unlock(self, account: str) -> bool:
         """Ends all locks of the account and forgets its failures; True when there was something to end."""
         with rows.own_errors(), self._database.write() as connection:
+            _hold(connection, account)
             locks = connection.execute(delete(tables.lock).where(tables.lock.c.subject == account)).rowcount
             failures = connection.execute(delete(tables.failure).where(tables.failure.c.subject == account)).rowcount
         log.info("auth.unlocked", account=account)
@@ -176,8 +178,8 @@ class Attempts:
 
 
 def _hold(connection: Connection, subject: str) -> None:
-    """Makes attempts on one account take turns where the database lets writers run side by side."""
-    connection.execute(select(tables.account.c.key).where(tables.account.c.key == subject).with_for_update())
+    """Makes attempts on one login take turns, also on one that nobody has."""
+    take_turn(connection, f"attempts {subject}")
 
 
 def _locks(connection: Connection, subject: str) -> list[Lock]:

@@ -26,7 +26,8 @@ from directory.api import DirectoryUnavailable, People, SignInDoor
 from directory.model import Account
 from imap.connections import Connections, Networks, Turns
 from imap.deflate import BrokenStream, Deflate
-from imap.session.context import LOOK_AGAIN, Context, Services
+from imap.session.context import Context, Services
+from imap.session.pictures import LOOK_AGAIN
 from imap.session.places import OTHERS, SHARED
 from imap.session.session import Session
 from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
@@ -68,6 +69,8 @@ _LAST_WORDS = 10.0
 _APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+) (.*)", re.IGNORECASE | re.DOTALL)
 #: What it needs depends on what it replaces: the commit finds out.
 _REPLACE = re.compile(rb"[^ ]+ (?:UID )?REPLACE ", re.IGNORECASE)
+#: 30 pairs of 30 and 1024 octets with quotes and blanks (RFC 2971 section 3.3), also before signing in.
+_ID, _ID_OCTETS = re.compile(rb"[^ ]+ ID \(", re.IGNORECASE), 34 * 1024
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PROPFIND|PRI) \S+ HTTP/")
 
 
@@ -156,7 +159,7 @@ class ImapConnection(Protocol):
     def __init__(self, shared: Shared, *, tls: bool) -> None:
         self._shared = shared
         self._tls = tls
-        self._framer = Framer(shared.settings.line_before_login)
+        self._framer = Framer(shared.settings.line_before_login, (_ID, _ID_OCTETS))
         #: Steps of the running command, and of news during IDLE, which come first.
         self._steps: Steps | None = None
         #: Tag of the running command and its begin, as long as nothing was answered.
@@ -345,6 +348,8 @@ class ImapConnection(Protocol):
             elif self._steps is not None and self._await is None:
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
+            elif self._steps is None and self._await is None and self.context.may_push:
+                self._news = self._session.pushed_news()
             elif turns == _IN_ONE_TURN or inflated > _READ_AHEAD:
                 # A flood of small commands, or of octets from few: the others have their turn.
                 self._busy = True
@@ -430,7 +435,7 @@ class ImapConnection(Protocol):
                         self._deflate.rest()
                     self._still_here = time.monotonic()
                     self._watch_out()
-                    self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
+                    self._look_later()
             case Pause(seconds=seconds):
                 self._busy = True
                 self._shared.reactor.callLater(seconds, self._continue)
@@ -480,6 +485,8 @@ class ImapConnection(Protocol):
         if self._closing:
             return
         context = self.context
+        if context.pushes:
+            self._look_later()
         if not self._signed_in and context.account is not None:
             self._signed_in = True
             self._shared.connections.signed_in(self._address)
@@ -495,27 +502,36 @@ class ImapConnection(Protocol):
 
     # ---------------------------------------------------------------- IDLE
 
+    @property
+    def _idles(self) -> bool:
+        return self._await is not None and self._await.news
+
     def _bell(self) -> None:
-        """Something happened to the selected mailbox."""
-        if self._await is not None and self._await.news and not self._closing:
+        """Something happened to a mailbox."""
+        if not self._closing and (self._idles or self.context.pushes):
             self._watch_out()
             self._go()
 
     def _watch_out(self) -> None:
         """While IDLE lasts: be woken by the bell, and tell what it rang for already."""
-        watch = self.context.watch
-        if watch is None or self._await is None or not self._await.news:
+        if not self._idles:
             return
-        watch.waiting = True
+        self.context.wait(True)
         if self._news is None and self.context.may_have_news:
             self._news = self._session.idle_news()
 
+    def _look_later(self) -> None:
+        """See to it that there is a look now and then while the client waits for news."""
+        if self._look is None:
+            self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
+
     def _look_again(self) -> None:
         """No bell for a while: it may have been lost, and the peer may be. The write finds out."""
-        if self._await is None or self._closing:
+        self._look = None
+        if self._closing or not (self._idles or self.context.pushes):
             return
-        self._look = self._shared.reactor.callLater(LOOK_AGAIN, self._look_again)
-        if not self._paused and time.monotonic() - self._still_here >= _STILL_HERE:
+        self._look_later()
+        if self._idles and not self._paused and time.monotonic() - self._still_here >= _STILL_HERE:
             self._still_here = time.monotonic()
             self._write(encoder.status(Status(Kind.OK, "Still here")))
         self._bell()
@@ -527,9 +543,8 @@ class ImapConnection(Protocol):
         if isinstance(line, Overlong):
             self._end_silence("The line is too long")
             return False
-        if awaited.news:
-            if self.context.watch is not None:
-                self.context.watch.waiting = False
+        if awaited.news and not self.context.pushes:
+            self.context.wait(False)
             _cancel(self._look)
             self._look = None
         self._await = None

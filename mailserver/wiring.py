@@ -5,6 +5,8 @@ Each part is made when it is first asked for, so that a role opens only what it 
 
 from __future__ import annotations
 
+import os
+import pwd
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -30,10 +32,11 @@ from mailauth.exchangers import Exchangers
 from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
-from spamfilter.bayes.train import Trainer
 from spamfilter.evidence import Namesake
+from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
+from spamfilter.train import Trainer
 from spamfilter.words import name_keys
 from storage.blobs.maildir import Maildir
 from storage.database import Database
@@ -67,6 +70,12 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
+        if not os.access(self.data, os.W_OK | os.X_OK):
+            me = pwd.getpwuid(os.geteuid()).pw_name
+            raise Unavailable(
+                f"the data folder {self.data} can't be written by {me}, as whom this runs: "
+                f"give the folder to {me}, or name the server's user in site.user"
+            )
         upgrade(self.database)
 
     @cached_property
@@ -74,9 +83,12 @@ class Rooms:
         return Doorbell(self.data / "bells")
 
     @cached_property
+    def bodies(self) -> Maildir:
+        return Maildir(self.data / "mail", self.settings.site.hostname)
+
+    @cached_property
     def store(self) -> Store:
-        mail = Maildir(self.data / "mail", self.settings.site.hostname)
-        return Store(self.database, mail, self.settings.store, self.doorbell, self.texts)
+        return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
     def texts(self) -> TrigramFiles:
@@ -116,7 +128,7 @@ class Rooms:
 
     @cached_property
     def trainer(self) -> Trainer:
-        return Trainer(self.database, self.settings.spam)
+        return Trainer(self.database, self.settings.spam, prior=shipped_prior(), hostname=self.settings.site.hostname)
 
     @cached_property
     def judge(self) -> Judge | None:

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
 _QUOTED, _ANGLE, _SEPARATOR, _COMMENT, _SPACE, _ATOM = range(1, 7)
 _COMMENT_MARK = re.compile(rb"\\.?|[()]", re.DOTALL)
 _QUOTED_STRING = re.compile(rb'"((?:[^"\\]++|\\.?)*+)"?', re.DOTALL)
+_QUOTED_OR_COMMENT = re.compile(_QUOTED_STRING.pattern + rb"|\(", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _WHITE = re.compile(rb"\s+")
 _DOMAIN_LENGTH = 255  # RFC 1035 section 2.3.4; longer ones are not worth an IDNA look
@@ -39,12 +40,14 @@ class Entry(NamedTuple):
     """One element of an address list, octets as written with quoting removed.
 
     A group begins with an entry that has its name as ``local`` and no ``domain``, and ends with one that has neither
-    (RFC 9051 section 7.5.2). A mailbox without a domain has ``b""`` for it.
+    (RFC 9051 section 7.5.2). A mailbox without a domain has ``b""`` for it. ``route`` is the obsolete source route that
+    an address in angle brackets may begin with, without its colon (RFC 5322 section 4.4).
     """
 
     name: bytes
     local: bytes | None
     domain: bytes | None
+    route: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +155,36 @@ def _comment_end(value: bytes, start: int) -> int:
 
 def _finish(element: _Element) -> Iterator[Entry]:
     if element.angle is not None:
-        local, domain = _angle(element.angle)
+        route, local, domain = _angle(element.angle)
         name = element.phrase() or element.comment
         if local or domain or name:
-            yield Entry(name, local, domain)
+            yield Entry(name, local, domain, route)
     elif element.words:
         yield _bare(element)
 
 
-def _angle(content: bytes) -> tuple[bytes, bytes]:
+def _angle(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Route, local part and domain of what stands between angle brackets."""
+    if b"(" in content:
+        content = b"".join(_without_comments(content))
     spec = _WHITE.sub(b"", content) if b'"' not in content else content.strip()
+    route = b""
     if spec.startswith(b"@") and b":" in spec:
-        spec = spec.partition(b":")[2]  # a source route, obsolete since RFC 5322 section 4.4
+        route, _, spec = spec.partition(b":")
     at = spec.rfind(b"@")
     if at < 0 or spec.rfind(b'"') > at:
-        return _unquote(spec), b""
-    return _unquote(spec[:at]), spec[at + 1 :]
+        return route, _unquote(spec), b""
+    return route, _unquote(spec[:at]), spec[at + 1 :]
+
+
+def _without_comments(content: bytes) -> Iterator[bytes]:
+    """The pieces between comments; a parenthesis in a quoted string opens none."""
+    position = 0
+    for mark in _QUOTED_OR_COMMENT.finditer(content):
+        if mark.start() >= position and mark[0] == b"(":
+            yield content[position : mark.start()]
+            position = _comment_end(content, mark.end())
+    yield content[position:]
 
 
 def _bare(element: _Element) -> Entry:

@@ -65,7 +65,8 @@ def _address(entry: Entry) -> bytes:
     local, domain = entry.local, entry.domain
     if domain is not None:
         local, domain = local or _NO_LOCAL, domain or _NO_DOMAIN
-    return b"(%b NIL %b %b)" % (nstring(entry.name or None), nstring(local), nstring(domain))
+    names = (nstring(entry.name or None), nstring(entry.route or None), nstring(local), nstring(domain))
+    return b"(%b %b %b %b)" % names
 
 
 def bodystructure(buffer: Buffer, root: Part, *, extended: bool = True) -> bytes:

@@ -12,13 +12,13 @@ from calendar import timegm
 from dataclasses import dataclass
 from datetime import date
 
-from message.address import parse_addresses
+from message.address import Entry, address, entries
 from message.content import Buffer
 from message.headers import HeaderBlock, parse_headers
 from message.parts import Part, dump, scan, walk
 from message.preview import preview
-from message.structure import bodystructure, envelope
-from message.words import printable
+from message.structure import ADDRESS_LIMIT, bodystructure, envelope
+from message.words import FIELD_LIMIT, decode_words, printable
 
 #: Header fields kept as raw octets, in message order, for ``BODY[HEADER.FIELDS (...)]`` without opening the body.
 LIST_FIELDS: frozenset[bytes] = frozenset(
@@ -31,6 +31,9 @@ LIST_FIELDS: frozenset[bytes] = frozenset(
         b"X-Draft-Info", b"X-Spam-Status", b"Auto-Submitted",
     )
 )  # fmt: skip
+
+#: Stands for the address of a group in address values.
+GROUP = ":"
 
 _MESSAGE_ID = re.compile(rb"<[^<>\s]{1,990}>")
 _REFERENCES = 200
@@ -60,7 +63,8 @@ class Summary:
     ``size`` is the number of octets. ``envelope`` and ``bodystructure`` are IMAP responses' parenthesised octets, 7-bit
     clean or with literals. ``fields`` holds the raw ``LIST_FIELDS`` header lines with their CRLFs, without the blank
     line. ``parts`` is the MIME tree with byte offsets as written by ``message.parts.dump``. The text values are decoded
-    (RFC 2047) and free of control characters; address values are ``Name <local@domain>`` joined by ``", "``.
+    (RFC 2047) and free of control characters; address values are ``Name <local@domain>`` joined by ``", "``, where a
+    group begins with ``Name <:>``.
     ``sent_at`` is the Date field in seconds since the epoch or None, ``sent_day`` the day written in it as
     ``yyyymmdd`` (its own time zone disregarded, RFC 9051 section 6.4.4) or None. ``preview`` are the first words.
     """
@@ -123,11 +127,17 @@ def _list_fields(headers: HeaderBlock) -> bytes:
 
 
 def _addresses(headers: HeaderBlock, name: bytes) -> str:
-    return ", ".join(
-        f"{address.name} <{address.spec}>" if address.name else f"<{address.spec}>"
-        for value in headers.all(name)
-        for address in parse_addresses(value)
-    )
+    found = (entry for value in headers.all(name) for entry in entries(value[:FIELD_LIMIT], ADDRESS_LIMIT))
+    return ", ".join(_shown(entry) for entry in found if entry.local is not None)
+
+
+def _shown(entry: Entry) -> str:
+    if entry.domain is None:
+        name, spec = decode_words(entry.local or b""), GROUP
+    else:
+        found = address(entry)
+        name, spec = found.name, found.spec
+    return f"{name} <{spec}>" if name else f"<{spec}>"
 
 
 def _message_id(headers: HeaderBlock) -> str:

@@ -14,6 +14,8 @@ _IDENTITY = ("", "7bit", "8bit", "binary")
 #: Where a block of quoted-printable must not be cut: within an escape, a soft line break, or spaces before one.
 _QP_TAIL = re.compile(rb"(?:=[0-9A-Fa-f]?|=?[ \t\r]+)\Z")
 _QP_TAIL_LENGTH = 1000
+#: Blanks at the end of a line were added on the way (RFC 2045 section 6.7, rule 3): "= " ends a line softly too.
+_QP_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
 
 
 def known_encoding(part: Part) -> bool:
@@ -58,6 +60,10 @@ def _quoted_printable(blocks: Iterator[bytes]) -> Iterator[bytes]:
         tail = _QP_TAIL.search(octets, max(0, len(octets) - _QP_TAIL_LENGTH))
         cut = tail.start() if tail else len(octets)
         rest = octets[cut:]
-        yield binascii.a2b_qp(octets[:cut])
+        yield _qp_decoded(octets[:cut])
     if rest:
-        yield binascii.a2b_qp(rest)
+        yield _qp_decoded(rest.rstrip(b" \t"))
+
+
+def _qp_decoded(octets: bytes) -> bytes:
+    return binascii.a2b_qp(_QP_BLANKS.sub(b"", octets))

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import structlog
 
-from spamfilter.bayes.train import BATCH, Trainer
+from spamfilter.train import BATCH, Trainer
 
 log = structlog.get_logger()
 

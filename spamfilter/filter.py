@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from config.settings import Spam
-from spamfilter.bayes import classify, tokenize
-from spamfilter.bayes.model import Model
 from spamfilter.evidence import Evidence
+from spamfilter.learned import Learners, Opinion
 from spamfilter.live import LiveScores
+from spamfilter.model import Model
 from spamfilter.registry import Rule
 from spamfilter.rules import RULES
-from spamfilter.scores import BAYES_HAM, BAYES_SPAM, BAYES_UNSURE, Scores
+from spamfilter.scores import BAYES_HAM, BAYES_SPAM, BAYES_UNSURE, LINEAR_HAM, LINEAR_SPAM, Scores
 from spamfilter.verdict import Action, Hit, Verdict
 from spamfilter.views import Views
 
@@ -28,7 +28,7 @@ class OverBudget(Exception):
 
 
 class SpamFilter:
-    """Judges messages by rules, classifier and composites. Safe from any thread."""
+    """Judges messages by rules, learners and composites. Safe from any thread."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class SpamFilter:
         rules: Mapping[str, Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
+        """``model`` is what the learners know. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
         self._settings = settings
-        self._model = model
+        self._learners = Learners(model, settings.minimum_trained)
         self._rules = dict(rules)
         self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
@@ -52,21 +52,22 @@ class SpamFilter:
         views = Views(evidence, self._settings.text_limit)
         try:
             details = self._details(views, deadline)
-            probability = self._probability(views, deadline)
+            opinion = self._learners.opinion(views, details)
+            self._check(deadline)
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
             return not_scanned(self._settings, "time budget used up")
         scores = self._live.current()
         weights = {symbol: scores.symbols[symbol].weight for symbol in details}
-        certain = add_classifier(probability, weights, scores)
+        certain = add_learners(opinion, weights, details, scores)
         add_composites(weights, scores)
         hits = as_hits(capped(weights, scores), details, scores)
-        score = round(sum(hit.weight for hit in hits), 2)
+        score = round(sum(hit.weight for hit in hits), 3)
         return Verdict(
             score=score,
             action=suggested(score, self._settings),
             hits=hits,
-            probability=probability if certain else None,
+            probability=opinion.probability if certain else None,
             junk_from=self._settings.junk_from,
             reject_from=self._settings.reject_from,
             guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
@@ -76,8 +77,7 @@ class SpamFilter:
         """The symbols that hit with what they saw."""
         details: dict[str, str] = {}
         for symbol, rule in self._rules.items():
-            if self._clock() > deadline:
-                raise OverBudget
+            self._check(deadline)
             try:
                 finding = rule(views)
             except Exception:
@@ -88,23 +88,20 @@ class SpamFilter:
                 details[symbol] = finding[:DETAIL_LENGTH] if isinstance(finding, str) else ""
         return details
 
-    def _probability(self, views: Views, deadline: float) -> float | None:
-        """The classifier's opinion; None below ``minimum_trained`` messages of each kind, or on too few known
-        tokens."""
-        counts = self._model.counts()
-        if min(counts.totals.ham, counts.totals.spam) < self._settings.minimum_trained:
-            return None
-        pairs = [counts.of(token) for token in tokenize.fingerprints(views)]
+    def _check(self, deadline: float) -> None:
         if self._clock() > deadline:
             raise OverBudget
-        return classify.probability(pairs, counts.totals.ham, counts.totals.spam)
 
 
-def add_classifier(probability: float | None, weights: dict[str, float], scores: Scores) -> bool:
-    """Add the classifier's symbol; False while it has no opinion or is unsure."""
-    if probability is None:
+def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores) -> bool:
+    """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure."""
+    if opinion.score:
+        symbol, points = linear_points(opinion.score, scores)
+        weights[symbol] = points
+        details[symbol] = opinion.words[:DETAIL_LENGTH]
+    if opinion.probability is None:
         return False
-    symbol, points = bayes_points(probability, scores)
+    symbol, points = bayes_points(opinion.strength, scores)
     weights[symbol] = points
     return symbol != BAYES_UNSURE
 
@@ -127,17 +124,22 @@ def as_hits(weights: Mapping[str, float], details: Mapping[str, str], scores: Sc
     return tuple(sorted(hits, key=lambda hit: (-abs(hit.weight), hit.symbol)))
 
 
-def bayes_points(probability: float, scores: Scores) -> tuple[str, float]:
-    """Symbol and points of a probability: straight lines from none at one half over half the weight at the limit of the
-    sure band to the whole weight at the end."""
-    spam, ham = scores.symbols[BAYES_SPAM].weight, scores.symbols[BAYES_HAM].weight
-    if probability >= scores.spam_from:
-        return BAYES_SPAM, spam * (0.5 + 0.5 * (probability - scores.spam_from) / (1.0 - scores.spam_from))
-    if probability <= scores.ham_below:
-        return BAYES_HAM, ham * (0.5 + 0.5 * (scores.ham_below - probability) / scores.ham_below)
-    if probability >= 0.5:
-        return BAYES_UNSURE, spam * 0.5 * (probability - 0.5) / (scores.spam_from - 0.5)
-    return BAYES_UNSURE, ham * 0.5 * (0.5 - probability) / (0.5 - scores.ham_below)
+def bayes_points(strength: float, scores: Scores) -> tuple[str, float]:
+    """Symbol and points of the classifier's strength: none within ``sure_from`` of zero, from there on a straight line
+    to the whole weight at ``certain_at``, in either direction."""
+    beyond = abs(strength) - scores.bayes_sure_from
+    if beyond < 0:
+        return BAYES_UNSURE, 0.0
+    symbol = BAYES_SPAM if strength > 0 else BAYES_HAM
+    share = min(beyond / (scores.bayes_certain_at - scores.bayes_sure_from), 1.0)
+    return symbol, scores.symbols[symbol].weight * share
+
+
+def linear_points(score: float, scores: Scores) -> tuple[str, float]:
+    """Symbol and points of the linear learner's score: straight lines from none at zero to the whole weight at
+    ``certain_at``, in either direction."""
+    symbol = LINEAR_SPAM if score > 0 else LINEAR_HAM
+    return symbol, scores.symbols[symbol].weight * min(abs(score) / scores.linear_certain_at, 1.0)
 
 
 def capped(weights: Mapping[str, float], scores: Scores) -> dict[str, float]:

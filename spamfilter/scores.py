@@ -12,9 +12,10 @@ from typing import Any
 
 from spamfilter.composites import Expression, ExpressionError, parse
 
-#: Symbols of the classifier; they stand in the data files like those of rules.
+#: Symbols of the learners; they stand in the data files like those of rules.
 BAYES_SPAM, BAYES_HAM, BAYES_UNSURE = "BAYES_SPAM", "BAYES_HAM", "BAYES_UNSURE"
-CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE})
+LINEAR_SPAM, LINEAR_HAM = "LINEAR_SPAM", "LINEAR_HAM"
+CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR_HAM})
 
 _COMPOSITES = "composites"
 _LARGEST = 1000.0
@@ -52,8 +53,9 @@ class Scores:
     symbols: Mapping[str, Score]
     caps: Mapping[str, float]
     composites: tuple[Composite, ...]
-    spam_from: float
-    ham_below: float
+    bayes_sure_from: float
+    bayes_certain_at: float
+    linear_certain_at: float
 
 
 def shipped(rules: Collection[str], override: Path | None = None) -> Scores:
@@ -91,10 +93,11 @@ def read_scores(data: Mapping[str, Any], rules: Collection[str], name: str = "sc
         _check_known(name, symbol, known)
     if missing := sorted(known - set(symbols)):
         raise ScoreError(f"{name}: no weight for {', '.join(missing)}; each rule needs a line there")
-    bayes = data.get("bayes", {})
-    spam_from = _number(name, "bayes.spam_from", bayes.get("spam_from"), low=0.51, high=0.9999)
-    ham_below = _number(name, "bayes.ham_below", bayes.get("ham_below"), low=0.0001, high=0.49)
-    return Scores(symbols, caps, (), spam_from, ham_below)
+    bayes, linear = data.get("bayes", {}), data.get("linear", {})
+    sure_from = _number(name, "bayes.sure_from", bayes.get("sure_from"), low=0.0)
+    bayes_certain_at = _number(name, "bayes.certain_at", bayes.get("certain_at"), low=sure_from + 0.1)
+    linear_certain_at = _number(name, "linear.certain_at", linear.get("certain_at"), low=0.1)
+    return Scores(symbols, caps, (), sure_from, bayes_certain_at, linear_certain_at)
 
 
 def with_composites(scores: Scores, data: Mapping[str, Any], name: str = "composites.toml") -> Scores:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, SmallInteger, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from storage.database import metadata
-
-# INTEGER PRIMARY KEY is the row itself in SQLite: no second tree to keep.
-_RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 #: One row a model: how many messages it learnt, and a number that rises with every change.
 models = Table(
@@ -19,19 +28,22 @@ models = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
-#: Messages of each kind that held a token, known by its 64-bit hash only; ``revision`` is the model's at the last
-#: change.
-tokens = Table(
-    "spam_tokens",
+#: What lessons taught of a feature, known by its number only: messages of each kind that held it, when it is a token,
+#: and what was added to its weight, in units of the linear learner; ``revision`` is the model's at the last change.
+features = Table(
+    "spam_features",
     metadata,
-    Column("token", _RowNumber, primary_key=True, autoincrement=False),
+    Column("feature", Integer, primary_key=True, autoincrement=False),
     Column("ham", Integer, nullable=False),
     Column("spam", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Index("spam_tokens_revision", "revision"),
+    Index("spam_features_revision", "revision"),
 )
 
 #: Who taught what: once per message and person, and the way back. ``account`` is "" for the operator.
+#: ``tokenizer`` is the version of the features, ``step`` how far the linear learner moved, ``symbols`` the rules that
+#: hit then: all that is needed to move back.
 learnt = Table(
     "spam_learnt",
     metadata,
@@ -40,5 +52,7 @@ learnt = Table(
     Column("spam", Boolean, nullable=False),
     Column("tokenizer", SmallInteger, nullable=False),
     Column("learnt_at", Float, nullable=False),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("symbols", Text, nullable=False, server_default=""),
     Index("spam_learnt_account_time", "account", "learnt_at"),
 )

@@ -33,6 +33,7 @@ from storage.model import (
     SpecialUse,
     Thread,
     Threading,
+    UseChange,
 )
 
 #: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
@@ -107,8 +108,51 @@ class Sharing(Protocol):
         ...
 
 
+class Annotations(Protocol):
+    """What is noted of mailboxes (RFC 5464). Names of entries are in lower case and begin with /shared or /private.
+
+    Mailbox 0 is the server; as account, ``storage.model.SERVER`` has what is shared of it, and every account what is
+    its own. ``reader`` is the account whose private entries are meant beside those that are shared.
+    """
+
+    def sizes(self, account: int, mailbox: int, reader: int) -> dict[str, int]:
+        """Octets of all entries of a mailbox, by name in order."""
+        ...
+
+    def values(
+        self, account: int, reader: int, entries: Iterable[str], mailbox: int | None = None
+    ) -> dict[int, dict[str, bytes]]:
+        """Those of the entries that are there, by mailbox and name; of all mailboxes if none is given."""
+        ...
+
+    def change(
+        self,
+        account: int,
+        mailbox: int,
+        reader: int,
+        values: Mapping[str, bytes | None],
+        use: UseChange | None = None,
+    ) -> int:
+        """Set entries, take away those with None, and set the special use, all or nothing; returns the mod-sequence.
+
+        Raises NoSuchMailbox, AnnotationTooBig, TooManyAnnotations, OverQuota, UseRefused.
+        """
+        ...
+
+    def highest(self, account: int) -> int:
+        """The mod-sequence of the last change of an account's mailboxes; 0 when there was none."""
+        ...
+
+    def changed(self, account: int, reader: int, since: int) -> list[tuple[int, int, str]]:
+        """Mod-sequence, mailbox and name of entries changed after a mod-sequence, in order; removed ones too."""
+        ...
+
+
 class MailStore(Protocol):
     """Mailboxes and messages of all accounts."""
+
+    @property
+    def annotations(self) -> Annotations: ...
 
     @property
     def sharing(self) -> Sharing: ...
@@ -131,8 +175,19 @@ class MailStore(Protocol):
         """One mailbox by name (INBOX in any case). Raises NoSuchMailbox."""
         ...
 
+    def numbered(self, account: int, mailbox: int) -> Mailbox:
+        """One mailbox by its number. Raises NoSuchMailbox."""
+        ...
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
-        """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached."""
+        """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached, UseRefused."""
+        ...
+
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        """Say what a mailbox is used for (RFC 6154); one mailbox of an account has a use, and not INBOX.
+
+        Raises NoSuchMailbox, UseRefused.
+        """
         ...
 
     def delete(self, account: int, name: str) -> None:

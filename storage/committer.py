@@ -21,7 +21,7 @@ from message.summary import Summary
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
+from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
 from storage.index.ledger import Ledger, Limits
 from storage.model import MessageRow, SpecialUse
@@ -167,6 +167,7 @@ class Committer:
                 request.done.set_result(result)
 
     def _commit(self, batch: list[Request]) -> list[list[tuple[int, int, int]] | StoreError]:
+        contended: Contended | None = None
         for _ in range(5):
             places = self._resolve(batch)
             placed: list[_Placed] = []
@@ -181,6 +182,10 @@ class Committer:
                 for target in places:
                     self._known.pop(target, None)
                 continue
+            except Contended as error:
+                self._undo(placed)
+                contended = error
+                continue
             except BaseException:
                 self._undo(placed)
                 raise
@@ -189,7 +194,7 @@ class Committer:
                     self._undo([one])
             self._doorbell.ring(rings)
             return results
-        raise Unavailable("the mailbox is being renamed again and again")
+        raise contended or Unavailable("the mailbox is being renamed again and again")
 
     def _undo(self, placed: Iterable[_Placed]) -> None:
         for one in placed:

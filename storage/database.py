@@ -4,7 +4,7 @@ SQLite runs in WAL mode with ``synchronous=FULL``: a commit that returned is on 
 ``BEGIN IMMEDIATE`` (a transaction that reads before it writes under a plain BEGIN fails at once with "database is
 locked"), and queue up in the kernel on a lock file beside the database, because SQLite's own busy handler polls with
 growing sleeps.
-PostgreSQL commits with ``synchronous_commit`` as its server has it (``on`` by default).
+On PostgreSQL writers run side by side (``storage.postgresql``); where they must not, ``take_turn`` makes them wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.errors import DiskFull, StoreError, Unavailable
+from storage import postgresql
+from storage.errors import Contended, DiskFull, StoreError, Unavailable
 
 #: All tables of all rooms are declared on this.
 metadata = MetaData(
@@ -57,7 +58,9 @@ class Database:
             options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
         else:
             options["pool_pre_ping"] = True
+            options["connect_args"] = {"connect_timeout": postgresql.CONNECT_TIMEOUT}
         self.engine: Engine = create_engine(parsed, **options)
+        self._reader = self.engine
         self._turn: _WriterTurn | None = None
         if self.is_sqlite:
             if parsed.database is None or parsed.database == ":memory:":
@@ -65,11 +68,13 @@ class Database:
             self._turn = _WriterTurn(Path(parsed.database + ".writer"))
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            self._reader = postgresql.prepare(self.engine, BUSY_TIMEOUT)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and writes nothing."""
-        with own_errors(), self.engine.connect() as connection, connection.begin():
+        with own_errors(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -92,6 +97,15 @@ class Database:
         self.engine.dispose()
         if self._turn is not None:
             self._turn.close()
+
+
+def take_turn(connection: Connection, name: str) -> None:
+    """Let write transactions that give the same name go one after the other, from here to their end.
+
+    Those of SQLite do anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        postgresql.lock(connection, name)
 
 
 class _WriterTurn:
@@ -150,18 +164,32 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def own_errors() -> Iterator[None]:
-    """What the database or the disk raises in here comes out as Unavailable or DiskFull."""
+    """What the database or the disk raises in here comes out as Unavailable, Contended or DiskFull."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        if "disk is full" in text or "No space left" in text:
-            raise DiskFull("the disk of the database is full") from error
-        raise Unavailable(f"the database is away: {text}") from error
+    except DBAPIError as error:
+        own = _own_error(error)
+        if own is None:
+            raise
+        raise own from error
+    except PoolTimeout as error:
+        raise Unavailable(f"the database is away: {error}") from error
     except StoreError:
         raise
     except OSError as error:
         raise disk_error(error) from error
+
+
+def _own_error(error: DBAPIError) -> Unavailable | None:
+    """The store's error for the driver's; None for one that tells of a defect of ours."""
+    text = str(error.orig)
+    if postgresql.disk_full(error) or "disk is full" in text or "No space left" in text:
+        return DiskFull("the disk of the database is full")
+    if postgresql.undone(error):
+        return Contended(f"the database gave way to another transaction: {text}")
+    if isinstance(error, OperationalError | InterfaceError) or postgresql.passes(error):
+        return Unavailable(f"the database is away: {text}")
+    return None
 
 
 def disk_error(error: OSError) -> Unavailable:

@@ -2,15 +2,19 @@
 
 StoreError
 ├── Unavailable            the database or the disk is away for the moment: try again later
+│   ├── Contended          the database undid this transaction in favour of another: again at once
 │   └── DiskFull           no room: nothing was kept
 ├── NoSuchAccount
 ├── NoSuchMailbox
 ├── MailboxExists
 ├── InvalidName            a mailbox name that can't be: its reason is in the text
 ├── NotPermitted           the operation is never allowed on this mailbox (DELETE INBOX)
+├── UseRefused             a special use that the mailbox can't have: the text says why
 ├── LimitReached           too many mailboxes, keywords, ...: ``what`` names it
+│   └── TooManyAnnotations
 ├── OverQuota
 ├── TooBig                 one message above the limit
+├── AnnotationTooBig       one value above the limit, which it names
 ├── NoSuchMessage          it was expunged
 └── Damaged                a body that the index knows is missing or differs
 """
@@ -24,6 +28,10 @@ class StoreError(Exception):
 
 class Unavailable(StoreError):
     """The database or the disk is away for the moment; the same call may succeed later."""
+
+
+class Contended(Unavailable):
+    """The database undid the transaction because it stood in another one's way; the same again succeeds."""
 
 
 class DiskFull(Unavailable):
@@ -50,8 +58,16 @@ class NotPermitted(StoreError):
     """The operation is never allowed on this mailbox."""
 
 
+class UseRefused(StoreError):
+    """The mailbox can't have that special use; the text says why."""
+
+
 class LimitReached(StoreError):
     """A count limit of the account or mailbox is reached."""
+
+
+class TooManyAnnotations(LimitReached):
+    """A mailbox, or the server, has as many annotations as it may have; nothing was changed."""
 
 
 class OverQuota(StoreError):
@@ -64,6 +80,14 @@ class OverQuota(StoreError):
 
 class TooBig(StoreError):
     """The message is larger than the limit."""
+
+
+class AnnotationTooBig(StoreError):
+    """The value of an annotation is larger than ``limit`` octets; nothing was changed."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"an annotation may have {limit} octets")
+        self.limit = limit
 
 
 class NoSuchMessage(StoreError):

@@ -45,6 +45,21 @@ class SpecialUse(Enum):
     TRASH = "\\Trash"
 
 
+#: Uses of mailboxes that hold other mailboxes' messages: there are none here.
+COMPUTED_USES = frozenset({SpecialUse.ALL, SpecialUse.FLAGGED})
+
+
+#: Stands for an account where something is of the server as a whole.
+SERVER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class UseChange:
+    """The special use that a mailbox is to have; None for none."""
+
+    use: SpecialUse | None
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """A mailbox and its counters at one moment.

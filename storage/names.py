@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from urllib.parse import unquote
 
 from storage.errors import InvalidName
 from storage.model import DELIMITER
@@ -15,6 +16,9 @@ LEVEL_OCTETS = 255
 
 #: Octets of a folder's name on disk (a directory entry has at most 255).
 _FOLDER_OCTETS = 240
+
+#: What folders begin with whose names are too long for the disk.
+_LONG = ".\\long-"
 
 
 def canonical(name: str, *, octets: int, depth: int) -> str:
@@ -65,8 +69,23 @@ def folder(name: str) -> str:
     escaped = [level.replace("\\", "\\5c").replace(".", "\\2e") for level in name.split(DELIMITER)]
     folder = "." + ".".join(escaped)
     if len(folder.encode()) > _FOLDER_OCTETS:
-        return ".\\long-" + hashlib.sha256(name.encode()).hexdigest()
+        return _LONG + hashlib.sha256(name.encode()).hexdigest()
     return folder
+
+
+def unfolded(folder: str) -> str | None:
+    """The mailbox name of a folder, the reverse of ``folder``; None for one that only its label tells."""
+    if not folder:
+        return INBOX
+    if folder.startswith(_LONG):
+        return None
+    levels = folder[1:].split(".")
+    return DELIMITER.join(level.replace("\\2e", ".").replace("\\5c", "\\") for level in levels)
+
+
+def account_key(folder: str) -> str:
+    """The account key of an account's folder name, the reverse of ``account_folder``."""
+    return unquote(folder)
 
 
 def account_folder(key: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sqlalchemy import Connection
+
 from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.errors import LimitReached
 from storage.index import acl, mailboxes
-from storage.model import Grant
+from storage.model import SERVER, Grant
 
 #: Entries of one mailbox's list.
 ENTRIES = 500
@@ -41,13 +43,22 @@ class Sharing:
     ) -> None:
         """See ``storage.api.Sharing``."""
         with self._database.write() as connection:
+            mailboxes.hold(connection, account)
             mailboxes.by_number(connection, account, mailbox)
             acl.change(connection, account, mailbox, identifier, combined)
             if len(acl.of_mailbox(connection, account, mailbox)) > ENTRIES:
                 raise LimitReached(f"an access control list may have {ENTRIES} entries")
-        self._doorbell.ring([(account, 0)])
+            others = _concerned(connection, identifier)
+        self._doorbell.ring([(account, 0), (others, 0)])
 
     def accounts_that_share(self, identifiers: Iterable[str]) -> dict[int, str]:
         """See ``storage.api.Sharing``."""
         with self._database.read() as connection:
             return acl.accounts_that_share(connection, identifiers)
+
+
+def _concerned(connection: Connection, identifier: str) -> int:
+    """Whose sessions may see more or less by an entry: an account's, or with groups and all of them everybody's."""
+    who = identifier.removeprefix("-")
+    number = mailboxes.account_number(connection, who.removeprefix("user:")) if who.startswith("user:") else None
+    return SERVER if number is None else number

@@ -15,12 +15,20 @@ from config.settings import Store as Settings
 from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names, tables
+from storage.annotations import Annotations
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import Damaged, LimitReached, MailboxExists, NoSuchMailbox, NoSuchMessage, NotPermitted
-from storage.index import acl, mailboxes, messages
+from storage.errors import (
+    Damaged,
+    LimitReached,
+    MailboxExists,
+    NoSuchMailbox,
+    NoSuchMessage,
+    NotPermitted,
+)
+from storage.index import acl, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
@@ -52,6 +60,7 @@ from storage.names import INBOX
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
 
@@ -80,6 +89,7 @@ class Store:
         self._facts = Facts(database)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
+        self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._scrubbed = (0, 0)
@@ -117,6 +127,13 @@ class Store:
                 key = self._keys[account] = mailboxes.account_key(connection, account)
         return key
 
+    @contextlib.contextmanager
+    def _writing(self, account: int) -> Iterator[Connection]:
+        """A write transaction that has the account to itself. Raises NoSuchAccount."""
+        with self._database.write() as connection:
+            mailboxes.hold(connection, account)
+            yield connection
+
     # ---------------------------------------------------------------- mailboxes
 
     def _canonical(self, name: str) -> str:
@@ -136,27 +153,42 @@ class Store:
             raise NoSuchMailbox(f"no mailbox named {name}")
         return found
 
+    def numbered(self, account: int, mailbox: int) -> Mailbox:
+        with self._database.read() as connection:
+            return mailboxes.by_number(connection, account, mailbox)
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             if name in there:
                 raise MailboxExists(f"there is a mailbox named {name}")
             wanted = [one for one in names.parents(name) if one not in there]
             if len(there) + len(wanted) + 1 > self._settings.mailboxes:
                 raise LimitReached(f"an account may have {self._settings.mailboxes} mailboxes")
+            check_use(use, name, there.values())
             numbers = {box.name: box.id for box in there.values()}
             for parent in wanted:
                 _make(connection, account, parent, None, numbers)
             created = mailboxes.by_number(connection, account, _make(connection, account, name, use, numbers))
+        for one in (*wanted, name):
+            self._label(account, names.folder(one), one)
         self._doorbell.ring([(account, 0)])
         return created
+
+    def set_use(self, account: int, mailbox: int, use: SpecialUse | None) -> None:
+        with self._database.write() as connection:
+            box = mailboxes.by_number(connection, account, mailbox)
+            if use is not box.special_use:
+                check_use(use, box.name, mailboxes.every(connection, account))
+                mailboxes.set_use(connection, account, mailbox, use)
+        self._doorbell.ring([(account, 0)])
 
     def delete(self, account: int, name: str) -> None:
         name = self._canonical(name)
         if name == INBOX:
             raise NotPermitted("INBOX can't be deleted")
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             box = mailboxes.by_name(connection, account, name)
             if box is None:
                 raise NoSuchMailbox(f"no mailbox named {name}")
@@ -169,6 +201,11 @@ class Store:
         self._blobs.remove_folder(self._key(account), folder)
         self._doorbell.ring([(account, 0), (account, box.id)])
 
+    def _label(self, account: int, folder: str, name: str) -> None:
+        """Write a mailbox's name beside bodies whose folder does not tell it: a rebuild needs it."""
+        if names.unfolded(folder) is None:
+            self._blobs.make_folder(Place(self._key(account), folder), name)
+
     def rename(self, account: int, old: str, new: str) -> None:
         old, new = self._canonical(old), self._canonical(new)
         if new == INBOX:
@@ -179,7 +216,7 @@ class Store:
         if new.startswith(old + DELIMITER):
             raise NotPermitted("a mailbox can't become its own child")
         moved: list[tuple[int, str, str]] = []
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             there = {box.name: box for box in mailboxes.every(connection, account)}
             inner = [box for box in there.values() if box.name.startswith(old + DELIMITER)]
             family = [there[old], *inner] if old in there else inner
@@ -198,24 +235,30 @@ class Store:
                 mailboxes.rename(connection, account, box.id, folder, targets[box.id])
                 moved.append((box.id, folder, names.folder(targets[box.id])))
         self._move_folders(account, moved)
+        for name in targets.values():
+            self._label(account, names.folder(name), name)
         self._doorbell.ring([(account, 0)])
 
     def _move_folders(self, account: int, moved: Sequence[tuple[int, str, str]]) -> None:
         """Bring the folders on disk after their rows."""
         for _, was, now in moved:
             self._blobs.rename_folder(self._key(account), was, now)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.rename_done(connection, account, [number for number, _, _ in moved])
 
     def _rename_inbox(self, account: int, new: str) -> None:
         target = self.create(account, new)
         inbox = self.mailbox(account, INBOX)
         self.move(account, inbox.id, self.view(account, inbox.id).uids, target.id)
+        # INBOX keeps its annotations, and its messages take them along (RFC 5464 section 4.1).
+        with self._database.write() as connection:
+            notes.copy(connection, account, inbox.id, target.id)
 
     def subscribe(self, account: int, name: str, on: bool) -> None:
         name = self._canonical(name)
-        with self._database.write() as connection:
+        with self._writing(account) as connection:
             mailboxes.subscribe(connection, account, name, on)
+        self._doorbell.ring([(account, 0)])
 
     def subscriptions(self, account: int) -> list[str]:
         with self._database.read() as connection:
@@ -327,7 +370,8 @@ class Store:
         entries: list[Entry] = []
         try:
             for one in messages:
-                staged = self._blobs.stage(one.content)
+                date = now if one.internal_date is None else one.internal_date
+                staged = self._blobs.stage(one.content, date)
                 try:
                     summary = one.summary or summarise(one.content.buffer())
                 finally:
@@ -339,7 +383,7 @@ class Store:
                         summary=summary,
                         system=one.system,
                         keywords=tuple(sorted(one.keywords)),
-                        internal_date=now if one.internal_date is None else one.internal_date,
+                        internal_date=date,
                         zone=one.zone,
                         replaces=replaces,
                     )
@@ -509,7 +553,7 @@ class Store:
         try:
             if filings:
                 assert content is not None
-                staged = self._blobs.stage(content)
+                staged = self._blobs.stage(content, int(received_at))
                 summary = summary or summarise(content.buffer())
             marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)
             return self._committer.keep(
@@ -579,8 +623,9 @@ class Store:
 
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
         self._forget_vanished(account, mailbox)
+        self._tidy_folders(account, mailbox, place, now)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
-        files = dict(self._blobs.bodies(place))
+        files = {body.name: body.changed for body in self._blobs.bodies(place)}
         with self._database.read() as connection:
             rows = {row.blob for row in messages.all_rows(connection, account, mailbox)}
             removed = messages.removed_blobs(connection, account, mailbox)
@@ -596,6 +641,26 @@ class Store:
         if orphans:
             log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
         return len(orphans)
+
+    def _tidy_folders(self, account: int, mailbox: int, place: Place, now: float) -> None:
+        """Finish on disk what a crash cut off: a rename, a removal. Mailboxes that never held mail get a folder."""
+        folders = set(self._blobs.folders(place.account)) if not place.folder else set()
+        with self._database.read() as connection:
+            try:
+                folder, was = mailboxes.folder_of(connection, account, mailbox)
+                name = mailboxes.by_number(connection, account, mailbox).name
+            except NoSuchMailbox:
+                return
+            unknown = folders - mailboxes.folder_names(connection, account)
+        if was is not None:
+            self._move_folders(account, [(mailbox, was, folder)])
+        self._blobs.make_folder(Place(place.account, folder), name)
+        for one in sorted(unknown):
+            stranger = Place(place.account, one)
+            if all(body.changed < now - self._settings.orphan_age for body in self._blobs.bodies(stranger)):
+                with contextlib.suppress(Damaged):
+                    aside = self._blobs.set_aside(stranger, None)
+                    log.warning("store.unknown_folder", account=account, folder=one, quarantine=aside)
 
     def _forget_vanished(self, account: int, mailbox: int) -> None:
         with self._database.read() as connection:

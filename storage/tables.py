@@ -73,6 +73,24 @@ acl = Table(
     Index("ix_acl_identifier", "identifier", "account_id"),
 )
 
+#: What is noted of mailboxes (RFC 5464). Mailbox 0 is the account's server; account ``storage.model.SERVER``
+#: is everybody's.
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("mailbox_id", Integer, primary_key=True),
+    # 0: shared. Else the account whose private entry it is.
+    Column("reader_id", BigInteger, primary_key=True),
+    Column("entry", String(256), primary_key=True),
+    # NULL: it went away, which is remembered for sessions that are to be told.
+    Column("value", LargeBinary),
+    Column("modseq", BigInteger, nullable=False),
+    Index("ix_annotation_modseq", "account_id", "modseq"),
+    # What an account has noted anywhere.
+    Index("ix_annotation_reader", "reader_id", "account_id"),
+)
+
 subscription = Table(
     "subscription",
     metadata,

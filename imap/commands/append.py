@@ -29,11 +29,12 @@ _HEADER = 256 * 1024
 
 def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
     """All messages or none. The connection gives back what they were spooled in."""
+    place = target(context, command.mailbox)
     with ExitStack() as spools:
         messages = [_new(context, one, spools) for one in command.messages]
-        place = target(context, command.mailbox)
         messages = [_within(settable(place.rights), one) for one in messages]
         uids = context.store.append(place.account, place.id, messages)
+    context.made(place, uids)
     context.look_again()
     code = b"APPENDUID %d %b" % (place.mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
@@ -45,13 +46,14 @@ def replace(context: Context, tag: bytes, command: c.Replace) -> CommandSteps:
     rows = [row for _, row in box.rows(box.places(command.number, uid=command.uid))]
     if not rows:
         raise Refused("There is no such message to be replaced", b"NONEXISTENT" if command.uid else b"EXPUNGEISSUED")
+    place = target(context, command.mailbox)
+    if place.account != box.account:
+        raise Refused("A message is replaced within one account: append it there instead", b"CANNOT")
     with ExitStack() as spools:
         message = _new(context, command.message, spools)
-        place = target(context, command.mailbox)
-        if place.account != box.account:
-            raise Refused("A message is replaced within one account: append it there instead", b"CANNOT")
         message = _within(settable(place.rights), message)
         uid = context.store.replace(box.account, box.id, rows[0].uid, place.id, message)
+    context.made(place, [uid])
     context.look_again()
     yield ok("Kept", b"APPENDUID %d %d" % (place.mailbox.uidvalidity, uid))
     yield settled(context, tag, "Replaced")

@@ -7,11 +7,14 @@ import structlog
 from directory.sasl import MECHANISMS
 from imap.errors import Refused
 from imap.session.context import Context
+from imap.session.interests import everything
+from imap.session.rights import NOTES
 from imap.session.states import State
 from imap.session.steps import CommandSteps, Compress, HangUp
 from imap.wire import commands as c
+from imap.wire.commands import METADATA
 from imap.wire.errors import ParseError
-from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status, ok
+from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status
 
 log = structlog.get_logger()
 
@@ -19,18 +22,28 @@ _ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE"
 
 _SIGNED_IN = (
     *(b"IDLE", b"NAMESPACE", b"UIDPLUS", b"MOVE", b"UNSELECT", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS"),
-    *(b"SPECIAL-USE", b"ESEARCH", b"SEARCHRES", b"WITHIN", b"PARTIAL", b"MULTIAPPEND", b"STATUS=SIZE"),
+    *(
+        b"SPECIAL-USE",
+        b"CREATE-SPECIAL-USE",
+        b"ESEARCH",
+        b"SEARCHRES",
+        b"WITHIN",
+        b"PARTIAL",
+        b"MULTIAPPEND",
+        b"STATUS=SIZE",
+    ),
     *(b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES", b"THREAD=REFS"),
     *(b"SEARCH=FUZZY", b"MULTISEARCH", b"I18NLEVEL=1"),
     *(b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"BINARY", b"COMPRESS=DEFLATE", b"UNAUTHENTICATE"),
-    *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE", b"UIDONLY", b"INPROGRESS"),
-    *(b"ACL", b"RIGHTS=kxte", b"LIST-MYRIGHTS"),
+    *(b"OBJECTID", b"SAVEDATE", b"PREVIEW", b"CATENATE", b"REPLACE", b"UIDONLY", b"UIDBATCHES", b"INPROGRESS"),
+    *(b"ACL", b"RIGHTS=kxte", b"LIST-MYRIGHTS", b"METADATA", b"LIST-METADATA", b"NOTIFY"),
     *(b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"),
 )
 
 #: Capabilities that ENABLE turns on (RFC 5161 section 3.1).
 _SWITCHES = {
-    name.decode().upper(): name for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT", b"UIDONLY")
+    name.decode().upper(): name
+    for name in (b"CONDSTORE", b"QRESYNC", b"IMAP4rev2", b"UTF8=ACCEPT", b"UIDONLY", b"METADATA")
 }
 
 
@@ -85,11 +98,10 @@ def compress(context: Context, tag: bytes, command: c.Compress) -> CommandSteps:
 
 
 def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
-    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE, with which the mod-sequence is told (RFC 7162
-    sections 3.1.1 and 3.2.3)."""
-    knew_modseq = context.condstore
+    """RFC 5161; unknown names are ignored. QRESYNC brings CONDSTORE (RFC 7162 section 3.2.3)."""
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
+    if "METADATA" in new and context.attention is None:
+        # After NOTIFY it is that command which says what is told (RFC 5465 sections 5.6 and 5.7).
+        context.listen(everything(METADATA), NOTES)
     context.enable(new)
     yield Enabled(tuple(_SWITCHES[name] for name in new))
-    if context.condstore and not knew_modseq and context.selected is not None:
-        yield ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % context.selected.settled)

@@ -28,6 +28,7 @@ def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
             within=settable(to.rights),
             every=not command.uid,
         )
+        context.made(to, result.target)
         yield Status(Kind.OK, "Copied", _copyuid(result), tag)
 
 
@@ -36,8 +37,6 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     box = context.writable(Rights.DELETE_MESSAGES | Rights.EXPUNGE)
     uids = _present(box, command)
     to = target(context, command.mailbox)
-    if (to.account, to.id) == (box.account, box.id):
-        raise Refused("The messages are in that mailbox already", b"CANNOT")
     if uids:
         context.look_again()
         result = context.store.move(
@@ -46,6 +45,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
             within=settable(to.rights),
             every=not command.uid,
         )
+        context.made(to, result.target)
         if result.source:
             yield ok("Moved", _copyuid(result))
             yield settled(context, tag, "Moved")
@@ -56,7 +56,7 @@ def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
     places = box.places(command.numbers, uid=command.uid)
     uids = [row.uid for _, row in box.rows(places)]
     if not command.uid and len(uids) < sum(end - start for start, end in places):
-        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
     return uids
 
 

@@ -125,7 +125,7 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     if contents.unknown:
         raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
     if not command.uid and (contents.gone or box.misses(places)):
-        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
 
 
 # ---------------------------------------------------------------- items of the row

@@ -1,19 +1,21 @@
-"""LIST, LSUB, STATUS, NAMESPACE (RFC 3501 sections 6.3.8 to 6.3.10, RFC 5258, RFC 5819, RFC 6154, RFC 2342)."""
+"""LIST, LSUB, STATUS, NAMESPACE (RFC 3501 sections 6.3.8 to 6.3.10, RFC 5258, RFC 5819, RFC 6154, RFC 9590)."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from imap.commands.noted import Noted
 from imap.session.context import Context
 from imap.session.places import OTHERS, SHARED, Place
 from imap.session.rights import Rights, shown
 from imap.session.steps import CommandSteps
+from imap.session.tree import Tree, levels_above
 from imap.wire import commands as c
 from imap.wire.patterns import Pattern
 from imap.wire.responses import Listed, MailboxStatus, NamespaceData, OwnRights, Response
 from storage.errors import NoSuchMailbox
-from storage.model import DELIMITER, Mailbox, System
+from storage.model import Mailbox, System
 from storage.objects import mailbox_id
 
 
@@ -32,17 +34,26 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
         return
     tree = _tree(context)
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
-    for name in tree.names(command):
-        if not any(pattern.matches(name) for pattern in patterns):
+    noted = Noted(context, command.metadata)
+    names = tree.names(command)
+    matching = {name for name in names if any(pattern.matches(name) for pattern in patterns)}
+    selected = {name for name in names if tree.selects(name, command)}
+    above: set[str] = set()
+    told = matching & selected
+    if "RECURSIVEMATCH" in command.select:
+        above = levels_above(selected)
+        # A level that is not selected itself is only told for what does not come anyway (RFC 5258 section 3.5).
+        told |= matching & levels_above(selected - matching)
+    for name in names:
+        if name not in told:
             continue
-        found = tree.listed(name, command, context.rev2)
-        if found is None:
-            continue
-        yield found
+        yield tree.listed(name, command, extended=command.extended or context.rev2, above=name in above)
         place = tree.places.get(name)
         if place is not None and "MYRIGHTS" in command.give:
             # RFC 8440.
             yield OwnRights(name, shown(place.rights))
+        if place is not None:
+            yield from noted.of(place)
         if command.status and place is not None and Rights.READ in place.rights:
             # The mailbox may be gone by now: then there is nothing to say of it (RFC 5819 section 2).
             yield from _status_if_there(context, place, command.status)
@@ -50,84 +61,16 @@ def list_(context: Context, tag: bytes, command: c.List) -> CommandSteps:
 
 def listed(context: Context, place: Place, given: str) -> Listed:
     """A mailbox by itself, with the name that the client gave it where ours differs (RFC 9051 section 6.3.9.7)."""
-    tree = _tree(context)
-    subscribed = [b"\\Subscribed"] * (place.name in tree.subscribed)
-    attributes = (*subscribed, *tree.attributes(place.name))
-    return Listed(place.name, attributes, old_name=None if given == place.name else given)
+    return _tree(context).by_itself(place.name, None if given == place.name else given)
 
 
-def _tree(context: Context) -> _Tree:
-    return _Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
+def is_level(context: Context, name: str) -> bool:
+    """True for a name that is no mailbox, but has mailboxes below it."""
+    return name in levels_above(place.name for place in context.names.visible())
 
 
-class _Tree:
-    """All names of a session: mailboxes, subscribed names, and the levels above them."""
-
-    def __init__(self, places: Iterable[Place], subscribed: Iterable[str], own: int) -> None:
-        """``own`` is the session's account: of others it is not told what they use their mailboxes for."""
-        self.places = {place.name: place for place in places}
-        self.subscribed = set(subscribed)
-        self._uses = {
-            name: place.mailbox.special_use.value.encode()
-            for name, place in self.places.items()
-            if place.account == own and place.mailbox.special_use is not None
-        }
-        self._with_children = _above(self.places)
-        self._above_subscribed = _above(self.subscribed)
-        self._above_special = _above(self._uses)
-
-    def names(self, command: c.List) -> list[str]:
-        """Candidates in order: INBOX first, parents before children."""
-        names = set(self.places) | self._with_children
-        if "SUBSCRIBED" in command.select:
-            names |= self.subscribed | self._above_subscribed
-        return sorted(names, key=lambda name: (name != "INBOX", name.split(DELIMITER)))
-
-    def listed(self, name: str, command: c.List, rev2: bool) -> Listed | None:
-        """The answer for a name, None when the selection options leave it out."""
-        there = name in self.places
-        child_info = self._children_that_match(name, command)
-        if not self._selected(name, command) and not child_info:
-            return None
-        attributes: list[bytes] = []
-        if not there:
-            attributes += (b"\\NonExistent", b"\\Noselect") if command.extended or rev2 else (b"\\Noselect",)
-        if {"SUBSCRIBED"} & (command.select | command.give) and name in self.subscribed:
-            attributes.append(b"\\Subscribed")
-        return Listed(name, (*attributes, *self.attributes(name)), child_info=child_info)
-
-    def attributes(self, name: str) -> tuple[bytes, ...]:
-        """Children and use of a name."""
-        attributes: tuple[bytes, ...] = ()
-        if name in self.places or name in self._with_children:
-            attributes = (b"\\HasChildren" if name in self._with_children else b"\\HasNoChildren",)
-        if name in self._uses:
-            attributes += (self._uses[name],)
-        return attributes
-
-    def _selected(self, name: str, command: c.List) -> bool:
-        if "SUBSCRIBED" in command.select and name not in self.subscribed:
-            return False
-        return "SPECIAL-USE" not in command.select or name in self._uses
-
-    def _children_that_match(self, name: str, command: c.List) -> tuple[str, ...]:
-        """RFC 5258 section 3.5."""
-        if "RECURSIVEMATCH" not in command.select:
-            return ()
-        above = {"SUBSCRIBED": self._above_subscribed, "SPECIAL-USE": self._above_special}
-        wanted = [option for option in above if option in command.select]
-        return tuple(wanted) if all(name in above[option] for option in wanted) else ()
-
-
-def _above(names: Iterable[str]) -> set[str]:
-    """All levels above some names."""
-    above: set[str] = set()
-    for name in names:
-        parent, slash, _ = name.rpartition(DELIMITER)
-        while slash and parent not in above:
-            above.add(parent)
-            parent, slash, _ = parent.rpartition(DELIMITER)
-    return above
+def _tree(context: Context) -> Tree:
+    return Tree(context.names.visible(), context.store.subscriptions(context.number), context.number)
 
 
 def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
@@ -135,7 +78,7 @@ def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
     subscribed = set(context.store.subscriptions(context.number))
     existing = {place.name for place in context.names.visible()}
     pattern = Pattern(command.reference + command.pattern)
-    for name in sorted(subscribed | _above(subscribed), key=lambda name: (name != "INBOX", name)):
+    for name in sorted(subscribed | levels_above(subscribed), key=lambda name: (name != "INBOX", name)):
         if not pattern.matches(name):
             continue
         if name in subscribed:

@@ -12,10 +12,18 @@ from typing import TypeVar
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
-from imap.session.steps import CommandSteps
+from imap.session.steps import CommandSteps, WhenTold
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
-from imap.wire.responses import ExtendedSearchResult, SearchedMailbox, SearchResult, SortResult, Threads
+from imap.wire.responses import (
+    ExtendedSearchResult,
+    Kind,
+    SearchedMailbox,
+    SearchResult,
+    SortResult,
+    Status,
+    Threads,
+)
 from imap.wire.search import known_charset
 from imap.wire.sets import NumberSet, ranges_of
 from storage.api import MailboxView
@@ -37,6 +45,7 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
         yield SearchResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
     elif command.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
+    yield _done(context, tag)
 
 
 def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
@@ -46,6 +55,7 @@ def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
         yield SortResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
     elif command.search.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
+    yield _done(context, tag)
 
 
 def search_selected(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
@@ -67,6 +77,17 @@ def make_threads(context: Context, tag: bytes, command: c.MakeThreads) -> Comman
     if not command.uid:
         _number(threads, numbered)
     yield Threads(tuple(threads))
+    yield _done(context, tag)
+
+
+def _done(context: Context, tag: bytes) -> WhenTold:
+    """OK; of messages that have a number here and are no more there is nothing to find (RFC 5530 section 3)."""
+
+    def answer() -> Status:
+        code = b"EXPUNGEISSUED" if context.selected is not None and context.selected.has_gone else None
+        return Status(Kind.OK, "Done", code, tag)
+
+    return WhenTold(answer)
 
 
 def _number(threads: Sequence[Thread], numbers: Mapping[int, int]) -> None:

@@ -56,7 +56,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
         yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(refused), tag)
     elif not command.uid and (len(result.rows) < len(before) or box.misses(places)):
-        raise Refused("Some of the messages are gone", b"EXPUNGEISSUED")
+        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
 
 
 def _may_change(may: Settable, command: c.Store) -> bool:

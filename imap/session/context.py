@@ -13,20 +13,21 @@ from directory.api import People, SignInDoor
 from directory.model import Account, Role
 from imap.errors import Refused
 from imap.rendered import RenderedBlocks, RenderedContents
+from imap.session.interests import NO_ATTENTION, Attention, Interests
+from imap.session.observer import Observer, Overflow
+from imap.session.pictures import LOOK_AGAIN, Pictures
 from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
 from imap.watch import Looks, Watch
 from imap.wire import encoder
+from imap.wire.commands import Events
 from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
 from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
 from storage.model import OWN_KEYWORDS, MessageRow
-
-#: Seconds after which a session looks for news though no bell rang.
-LOOK_AGAIN = 60.0
 
 #: Seconds to wait before asking a store again that could not tell the news.
 RETRY = 1.0
@@ -57,6 +58,7 @@ class Services:
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
     contents: RenderedContents = field(default_factory=RenderedContents)
     looks: Looks = field(default_factory=Looks)
+    pictures: Pictures = field(default_factory=Pictures)
 
 
 class MailboxGone(Exception):
@@ -72,6 +74,9 @@ class Context:
     which is not always that of the mailbox that a command works on. ``looked`` and ``not_before`` are
     ``time.monotonic`` values: of the last look for news, and until when not to look. ``anew`` is true when the next
     look may not be another session's.
+
+    ``attention`` is what is told of the selected mailbox, None as long as the client did not use NOTIFY. ``pushes`` is
+    true when news are told at any time, unasked. ``arrived`` are the UIDs of new messages that the last news told of.
     """
 
     services: Services
@@ -91,6 +96,10 @@ class Context:
     looked: float = 0.0
     anew: bool = False
     not_before: float = 0.0
+    observer: Observer | None = None
+    attention: Attention | None = None
+    pushes: bool = False
+    arrived: tuple[int, ...] = ()
 
     @property
     def store(self) -> MailStore:
@@ -205,6 +214,7 @@ class Context:
             watch.close()
             raise
         self.watch = watch
+        watch.waiting = self.pushes
         self.selected = box = SelectedMailbox(view, read_only=read_only, rights=place.rights, name=place.name)
         box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
@@ -231,12 +241,68 @@ class Context:
 
     # ---------------------------------------------------------------- news
 
+    def listen(self, interests: Interests | None, notes: Rights = Rights.READ) -> Observer | None:
+        """Observe other mailboxes than the selected one from now on, or none any more. Raises Overflow.
+
+        ``notes``: see ``Observer``.
+        """
+        observer = None
+        if interests is not None:
+            limit = self.settings.notify_accounts
+            observer = Observer(self.store, self.services.pictures, self.names, interests, self.wake, limit, notes)
+        if self.observer is not None:
+            self.observer.close()
+        self.observer = observer
+        return observer
+
+    def wait(self, on: bool) -> None:
+        """Be woken when there may be news, or not any more."""
+        if self.watch is not None:
+            self.watch.waiting = on
+        if self.observer is not None:
+            self.observer.waiting = on
+
+    def did(self, *names: str) -> None:
+        """This session made, removed, renamed or subscribed mailboxes: it is not told of that (RFC 5465 section 5)."""
+        if self.observer is not None:
+            self.observer.did(*names)
+
+    def noted(self, account: int, modseq: int) -> None:
+        """The same of annotations."""
+        if self.observer is not None:
+            self.observer.noted(account, modseq)
+
+    def made(self, place: Place, uids: Iterable[int]) -> None:
+        """The same of messages that this session put into a mailbox."""
+        box = self.selected
+        if box is not None and (box.account, box.id) == (place.account, place.id):
+            box.made.update(uids)
+        elif self.observer is not None:
+            self.observer.made(place.account, place.id, uids)
+
     @property
     def may_have_news(self) -> bool:
         """False when nothing is known that the client would have to be told; free of I/O."""
-        if self.selected is None or self.watch is None or time.monotonic() < self.not_before:
+        if time.monotonic() < self.not_before:
+            return False
+        return self._selected_may_have_news or (self.observer is not None and self.observer.may_have_news)
+
+    @property
+    def _selected_may_have_news(self) -> bool:
+        if self.selected is None or self.watch is None:
             return False
         return self.watch.rung or self.selected.has_gone or time.monotonic() - self.looked > LOOK_AGAIN
+
+    @property
+    def may_push(self) -> bool:
+        """True when there may be something that is told unasked; free of I/O."""
+        if not self.pushes or time.monotonic() < self.not_before:
+            return False
+        if self.observer is not None and self.observer.may_have_news:
+            return True
+        if self.selected is None or self.watch is None:
+            return False
+        return self.watch.rung or time.monotonic() - self.looked > LOOK_AGAIN
 
     def look_again(self, after: float = 0.0) -> None:
         """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
@@ -246,13 +312,34 @@ class Context:
         self.not_before = time.monotonic() + after
 
     def news(self, *, expunge: bool) -> Iterator[Response]:
-        """What happened in the selected mailbox and may be told now. Raises MailboxGone."""
+        """What happened in the selected mailbox and in others, as far as it may be told now. Raises MailboxGone."""
+        self.arrived = ()
+        yield from self._news_of_selected(expunge)
+        if self.observer is not None and time.monotonic() >= self.not_before:
+            box = self.selected
+            selected = None if box is None else (box.account, box.id)
+            try:
+                yield from self.observer.news(selected, condstore=self.condstore)
+            except Overflow:
+                # RFC 5465 section 5.8: as after NOTIFY NONE.
+                self.attend(NO_ATTENTION)
+                self.listen(None)
+                yield ok("Trop de comptes / Too many accounts to be watched", b"NOTIFICATIONOVERFLOW")
+
+    def attend(self, attention: Attention, *, pushes: bool = False) -> None:
+        """What is told of the selected mailbox, and whether unasked (RFC 5465 section 3.1)."""
+        self.attention = attention
+        self.pushes = pushes
+        self.wait(pushes)
+
+    def _news_of_selected(self, expunge: bool) -> Iterator[Response]:
         box, watch = self.selected, self.watch
         if box is None or watch is None:
             return
         box.just_told = frozenset()
-        if not self.may_have_news:
+        if not self._selected_may_have_news or time.monotonic() < self.not_before:
             return
+        own = self.anew
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
             anew = self.anew or not watch.rung
@@ -261,8 +348,14 @@ class Context:
             view = self._look(box, watch, anew=anew)
         else:
             view = box.view
+        if self.attention is not None and not self.attention.events and not own:
+            # What others do there is not wanted; the look found out whether it may still be read.
+            return
         if box.stale(view):
+            last = box.uids[-1] if box.uids else 0
             yield from self._told(box, box.advance(view, expunge=expunge))
+            self.arrived = tuple(uid for uid in box.after(last) if uid not in box.made)
+            box.made.clear()
 
     def _look(self, box: SelectedMailbox, watch: Watch, *, anew: bool) -> MailboxView:
         try:
@@ -291,9 +384,12 @@ class Context:
                 yield RecentCount(box.recent_count)
         if news.keywords:
             yield from self.flags()
-        for number, row in news.changed:
+        changed = news.changed
+        if self.attention is not None and not self.attention.events & Events.FLAG_CHANGE:
+            changed = ()
+        for number, row in changed:
             yield self.flags_of(number, row, uid=True)
-        box.just_told = frozenset(row.uid for _, row in news.changed)
+        box.just_told = frozenset(row.uid for _, row in changed)
         if box.has_gone and self.qresync:
             # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
             yield ok("Removals are told up to here", b"HIGHESTMODSEQ %d" % box.settled)
@@ -344,6 +440,8 @@ class Context:
     def sign_out(self) -> None:
         """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""
         self.unselect()
+        self.listen(None)
+        self.attention, self.pushes = None, False
         if self.account is not None:
             self.services.admission.leave(self.account.key, self.address)
         self.account = None

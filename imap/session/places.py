@@ -180,23 +180,26 @@ class Names:
 
     def others(self) -> Iterator[tuple[Owner, list[Place]]]:
         """Accounts that share something with this one, each with the mailboxes that may be known of."""
-        numbers = self._store.sharing.accounts_that_share(self.identifiers)
-        numbers.pop(self.own.number, None)
-        people = self._people.by_keys(numbers.values())
-        for number, key in numbers.items():
-            account = people.get(key)
-            if account is None or any(mark in account.login for mark in DELIMITER + "*%"):
-                continue
-            owner = Owner(account, number, _prefix(account))
-            acls = self._store.sharing.acls(number)
+        for owner in self.sharers():
+            acls = self._store.sharing.acls(owner.number)
             places = [
                 Place(owner, box, self._of(box, acls[box.id]))
-                for box in self._store.mailboxes(number)
+                for box in self._store.mailboxes(owner.number)
                 if box.id in acls
             ]
             visible = [place for place in places if Rights.LOOKUP in place.rights]
             if visible:
                 yield owner, visible
+
+    def sharers(self) -> Iterator[Owner]:
+        """Accounts with an access control list that has an entry for this one."""
+        numbers = self._store.sharing.accounts_that_share(self.identifiers)
+        numbers.pop(self.own.number, None)
+        people = self._people.by_keys(numbers.values())
+        for number, key in numbers.items():
+            account = people.get(key)
+            if account is not None and not any(mark in account.login for mark in DELIMITER + "*%"):
+                yield Owner(account, number, _prefix(account))
 
     # ---------------------------------------------------------------- rights
 
@@ -206,9 +209,16 @@ class Names:
             return ALL if mailbox.account == self.own.number else Rights.NONE
         return self._of(mailbox, self._store.sharing.acl(mailbox.account, mailbox.id))
 
-    def _of(self, mailbox: Mailbox, grants: tuple[Grant, ...]) -> Rights:
+    def seen(
+        self, owner: Owner, mailbox: Mailbox, grants: tuple[Grant, ...], identifiers: frozenset[str]
+    ) -> Place | None:
+        """A mailbox by its access control list, for somebody with these identifiers; None if it may not be known of."""
+        rights = ALL if not grants and owner.number == self.own.number else self._of(mailbox, grants, identifiers)
+        return Place(owner, mailbox, rights) if Rights.LOOKUP in rights else None
+
+    def _of(self, mailbox: Mailbox, grants: tuple[Grant, ...], identifiers: frozenset[str] | None = None) -> Rights:
         owner = self.own.identifier if mailbox.account == self.own.number else None
-        rights = effective(grants, self.identifiers, owner=owner)
+        rights = effective(grants, self.identifiers if identifiers is None else identifiers, owner=owner)
         # Rights of which none shows the mailbox are as good as none (RFC 4314 section 6).
         return rights if rights & SHOWS else Rights.NONE
 

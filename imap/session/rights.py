@@ -60,6 +60,10 @@ SHOWS = Rights.LOOKUP | Rights.READ | Rights.INSERT | Rights.CREATE | Rights.DEL
 CHANGES = Rights.INSERT | Rights.EXPUNGE | Rights.DELETE_MESSAGES | Rights.SEEN | Rights.WRITE
 
 
+#: Rights of which one lets annotations be known and private ones be set, with l (RFC 5464 section 3.3).
+NOTES = Rights.READ | Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.POST
+
+
 def of_letters(letters: str) -> Rights:
     """Rights of letters, obsolete ones included. Raises ValueError for a letter that is none."""
     rights = Rights.NONE

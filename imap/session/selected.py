@@ -54,6 +54,8 @@ class SelectedMailbox:
         self.settled = view.highest_modseq
         #: UIDs whose flags the last look for news told.
         self.just_told: frozenset[int] = frozenset()
+        #: UIDs of messages that this session put here and was not told of yet.
+        self.made: set[int] = set()
         self._gone = 0
         self._modseq = view.highest_modseq
         self._last_uid = view.uids[-1] if view.uids else 0
@@ -77,6 +79,10 @@ class SelectedMailbox:
     def id(self) -> int:
         """The store's number of the mailbox within its account."""
         return self.view.mailbox.id
+
+    def after(self, uid: int) -> Sequence[int]:
+        """UIDs above one."""
+        return self.uids[bisect_right(self.uids, uid) :]
 
     @property
     def has_gone(self) -> bool:

@@ -9,13 +9,16 @@ import structlog
 
 from imap import errors
 from imap.commands.basic import capability_names
+from imap.commands.fetch import fetch
+from imap.errors import Refused
 from imap.session.context import RETRY, Context, MailboxGone
 from imap.session.steps import WISHES, CommandSteps, HangUp, Steps, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
 from imap.wire import commands as c
 from imap.wire.commands import Command, Request
 from imap.wire.encoder import encode
-from imap.wire.responses import Kind, Status
+from imap.wire.responses import Kind, Status, ok
+from imap.wire.sets import NumberSet, ranges_of
 
 log = structlog.get_logger()
 
@@ -25,7 +28,7 @@ class Session:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        #: Commands answered with BAD so far.
+        #: Commands answered with BAD, since the last one after sign-in that was carried out.
         self.bad = 0
 
     def greeting(self) -> bytes:
@@ -50,6 +53,8 @@ class Session:
             self.bad += 1
             yield encode(Status(Kind.BAD, "With UIDONLY there are no message numbers", b"UIDREQUIRED", tag))
             return
+        # A selected mailbox tells its mod-sequence with the first command that asks for them (RFC 7162 section 3.1).
+        tells_modseq = not self.context.condstore and not isinstance(command, c.Select)
         try:
             if row.news is News.NO_REMOVALS:
                 # So that the command sees what the client is told of.
@@ -60,8 +65,12 @@ class Session:
         except MailboxGone:
             yield from self._gone()
             return
+        if tells_modseq and self.context.condstore and self.context.selected is not None:
+            yield encode(ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % self.context.selected.settled))
         status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
         self.bad += status.kind is Kind.BAD
+        if status.kind is Kind.OK and self.context.account is not None:
+            self.bad = 0
         yield encode(status, self.context.utf8)
         if answer.then is not None:
             yield answer.then
@@ -84,16 +93,41 @@ class Session:
         try:
             for response in self.context.news(expunge=expunge):
                 yield encode(response, self.context.utf8)
+            yield from self._arrivals()
         except MailboxGone:
             raise
         except Exception:
             log.exception("imap.no_news", account=self.context.number)
             self.context.look_again(RETRY)
 
+    def _arrivals(self) -> Generator[bytes, None, None]:
+        """What NOTIFY asked to be fetched of new messages (RFC 5465 section 5.2)."""
+        context = self.context
+        uids, context.arrived = context.arrived, ()
+        if not uids or context.attention is None or not context.attention.items:
+            return
+        numbers = NumberSet(tuple(ranges_of(uids)))
+        command = c.Fetch(numbers, context.attention.items, None, uid=True)
+        try:
+            for step in fetch(context, b"*", command):
+                assert isinstance(step, bytes)
+                yield step
+        except Refused:
+            # What can't be read is left out: the client finds out when it asks for it.
+            return
+
     def idle_news(self) -> Steps:
         """The same, while the client waits in IDLE."""
         try:
             yield from self.news(expunge=True)
+        except MailboxGone:
+            yield from self._gone()
+
+    def pushed_news(self) -> Steps:
+        """The same, between commands, for a client that asked for it (RFC 5465); removals if it can take them."""
+        attention = self.context.attention
+        try:
+            yield from self.news(expunge=attention is not None and not attention.delayed)
         except MailboxGone:
             yield from self._gone()
 

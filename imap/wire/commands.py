@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, Flag
 
 from imap.wire.framing import Sink
 from imap.wire.sets import NumberSet
@@ -113,9 +113,10 @@ class Select(Command):
 
 @dataclass(frozen=True, slots=True)
 class Create(Command):
-    """RFC 3501 section 6.3.3."""
+    """RFC 3501 section 6.3.3; ``uses`` are special-use attributes as the client wrote them (RFC 6154 section 3)."""
 
     mailbox: str
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class List(Command):
     """LIST in its extended form (RFC 5258); a plain LIST is one with a single pattern and nothing selected.
 
     ``patterns`` and ``reference`` are Unicode with ``%`` and ``*``. ``select`` and ``give`` hold option names in
-    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819).
+    capitals; ``status`` the items of RETURN (STATUS ...) (RFC 5819), ``metadata`` the entries of METADATA (RFC 9590).
     """
 
     reference: str
@@ -179,6 +180,7 @@ class List(Command):
     give: frozenset[str] = frozenset()
     status: tuple[StatusItem, ...] = ()
     extended: bool = False
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,27 @@ class MyRights(Command):
     """RFC 4314 section 3.5."""
 
     mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetMetadata(Command):
+    """RFC 5464 section 4.2: an empty ``mailbox`` is the server. ``entries`` are as the client wrote them.
+
+    ``depth`` is 0, 1 or None for any; ``max_size`` in octets.
+    """
+
+    mailbox: str
+    entries: tuple[str, ...]
+    max_size: int | None = None
+    depth: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata(Command):
+    """RFC 5464 section 4.3: names of entries, in lower case, with their new values; None takes one away."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +448,15 @@ class Sort(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class UidBatches(Command):
+    """RFC 10022 section 3.1: messages of a batch, and the first and last batch wanted, counted from the newest."""
+
+    size: int
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MakeThreads(Command):
     """THREAD (RFC 5256 section 3)."""
 
@@ -550,3 +582,56 @@ class Move(Command):
     numbers: NumberSet
     mailbox: str
     uid: bool
+
+
+# ---------------------------------------------------------------- notifications, which name FETCH items
+
+
+class Events(Flag):
+    """What NOTIFY can tell of (RFC 5465 section 5). Of annotations of messages there are none here."""
+
+    NONE = 0
+    MESSAGE_NEW = 1
+    MESSAGE_EXPUNGE = 2
+    FLAG_CHANGE = 4
+    MAILBOX_NAME = 8
+    SUBSCRIPTION_CHANGE = 16
+    MAILBOX_METADATA_CHANGE = 32
+    SERVER_METADATA_CHANGE = 64
+
+
+#: Events of a mailbox's messages.
+MESSAGES = Events.MESSAGE_NEW | Events.MESSAGE_EXPUNGE | Events.FLAG_CHANGE
+
+#: Events of notes.
+METADATA = Events.MAILBOX_METADATA_CHANGE | Events.SERVER_METADATA_CHANGE
+
+EVENT_NAMES: dict[bytes, Events] = {
+    b"MessageNew": Events.MESSAGE_NEW,
+    b"MessageExpunge": Events.MESSAGE_EXPUNGE,
+    b"FlagChange": Events.FLAG_CHANGE,
+    b"MailboxName": Events.MAILBOX_NAME,
+    b"SubscriptionChange": Events.SUBSCRIPTION_CHANGE,
+    b"MailboxMetadataChange": Events.MAILBOX_METADATA_CHANGE,
+    b"ServerMetadataChange": Events.SERVER_METADATA_CHANGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """Events of some mailboxes (RFC 5465 section 6). ``kind`` is the filter in capitals, ``names`` are those of SUBTREE
+    and MAILBOXES; ``items`` are to be fetched of new messages in the selected mailbox, without a change of flags."""
+
+    kind: str
+    names: tuple[str, ...]
+    events: Events
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Command):
+    """RFC 5465 section 3.1; ``groups`` is None for NONE; ``known`` is false when some events are not offered."""
+
+    groups: tuple[EventGroup, ...] | None
+    status: bool = False
+    known: bool = True

@@ -50,6 +50,13 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
+def nstring8(octets: bytes | None) -> bytes:
+    """NIL, a string, or with NUL in it a literal8 (RFC 3516 section 7)."""
+    if octets is None:
+        return b"NIL"
+    return b"~" + literal(octets) if b"\0" in octets else quoted(octets)
+
+
 def mailbox(name: str, utf8: bool) -> bytes:
     """A mailbox name: an atom if that does, else a string; in UTF-8 for clients that take it."""
     return astring(name.encode() if utf8 else mutf7.encode(name), utf8)
@@ -138,11 +145,19 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return b" ".join((b"* LISTRIGHTS", mailbox(name, utf8), *words)) + b"\r\n"
         case r.OwnRights(name, rights):
             return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8), astring(rights.encode(), utf8))
+        case r.Metadata(name, values):
+            return b"* METADATA " + mailbox(name, utf8) + b" (" + b" ".join(map(_noted, values)) + b")\r\n"
+        case r.MetadataChanged(name, entries):
+            changed = (astring(entry.encode()) for entry in entries)
+            return b" ".join((b"* METADATA", mailbox(name, utf8), *changed)) + b"\r\n"
         case r.MailboxStatus(name, pairs):
             body = b" ".join(_status_item(*pair) for pair in pairs)
             return b"* STATUS " + mailbox(name, utf8) + b" (" + body + b")\r\n"
         case r.SearchResult(numbers, modseq):
             return _numbers(b"* SEARCH", numbers, modseq)
+        case r.UidBatches(tag, ranges):
+            batches = b",".join([b"%d:%d" % batch for batch in ranges])
+            return b'* UIDBATCHES (TAG "%b")%b\r\n' % (tag, b" " + batches if batches else b"")
         case r.SortResult(numbers, modseq):
             return _numbers(b"* SORT", numbers, modseq)
         case r.Threads(threads):
@@ -156,6 +171,11 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return (
                 b" ".join((b"* QUOTAROOT", mailbox(name, utf8), *(quoted(root.encode()) for root in roots))) + b"\r\n"
             )
+
+
+def _noted(pair: tuple[str, bytes | None]) -> bytes:
+    entry, value = pair
+    return astring(entry.encode()) + b" " + nstring8(value)
 
 
 def _status_item(name: bytes, value: int | str) -> bytes:

@@ -69,9 +69,13 @@ Event = Complete | Announced | Overlong
 class Framer:
     """Feed octets in any portions, then take events until None."""
 
-    def __init__(self, line: int) -> None:
-        """``line`` is the longest command in octets, its literals not counted."""
+    def __init__(self, line: int, long: tuple[re.Pattern[bytes], int] | None = None) -> None:
+        """``line`` is the longest command in octets, its literals not counted.
+
+        ``long``: how commands begin that may be longer, and their longest.
+        """
         self.line = line
+        self._long = long
         self._buffer = bytearray()
         self._searched = 0
         self._start_over()
@@ -199,9 +203,12 @@ class Framer:
     def _take_line(self, limit: int) -> bytes | Overlong | None:
         """Up to LF; a missing CR before it is forgiven, as all servers do."""
         end = self._buffer.find(b"\n", self._searched)
-        if (end if end >= 0 else len(self._buffer)) > limit:
+        octets = end if end >= 0 else len(self._buffer)
+        if octets > limit:
             start = self._texts[0] if self._texts else bytes(self._buffer[:256])
-            return Overlong(start)
+            longest = self._long[1] if self._long is not None and self._long[0].match(start) else 0
+            if octets > limit + max(0, longest - self.line):
+                return Overlong(start)
         if end < 0:
             self._searched = len(self._buffer)
             return None

@@ -193,9 +193,13 @@ class Lexer:
         return mutf7.decode(octets)
 
     def list_mailbox(self) -> str:
-        """A pattern of LIST."""
+        """A pattern of LIST. What is no modified UTF-7 is taken as it stands: it fits no name, which is no error."""
         found = self.match(_LIST_MAILBOX)
-        return self._name(found[0] if found else self.string())
+        octets = found[0] if found else self.string()
+        try:
+            return self._name(octets)
+        except BadName:
+            return octets.decode("utf-8", "backslashreplace")
 
     # ---------------------------------------------------------------- numbers and dates
 

@@ -11,6 +11,8 @@ from imap.wire import commands as c
 from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Literal
 from imap.wire.lexer import Lexer
+from imap.wire.metadata import entries, get_metadata, set_metadata
+from imap.wire.notify import notify
 from imap.wire.search import multi_search, partial_range, search, sort, thread
 from imap.wire.sets import NumberSet, parse_set
 from storage.model import FlagChange, System
@@ -240,7 +242,21 @@ def _mailbox(p: Parser) -> str:
 
 def _create(p: Parser) -> c.Command:
     # A delimiter at the end only says that children will follow (RFC 3501 section 6.3.3).
-    return c.Create(_mailbox(p).removesuffix("/"))
+    mailbox = _mailbox(p).removesuffix("/")
+    if not p.take(b" "):
+        return c.Create(mailbox)
+    p.open()
+    if not p.take_word(b"USE"):
+        raise ParseError("there is no such parameter of CREATE")
+    p.space()
+    uses = p.listed_or_empty(lambda: _use(p))
+    p.close()
+    return c.Create(mailbox, tuple(uses))
+
+
+def _use(p: Parser) -> str:
+    p.expect(b"\\")
+    return "\\" + p.atom().decode("ascii")
 
 
 def _status_items(p: Parser) -> tuple[c.StatusItem, ...]:
@@ -282,28 +298,33 @@ def _list(p: Parser) -> c.Command:
         patterns = (p.list_mailbox(),)
     give: set[str] = set()
     status: tuple[c.StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if p.take(b" "):
         extended = True
         if not p.take_word(b"RETURN"):
             raise ParseError("expected RETURN")
         p.space()
-        give, status = _list_return(p)
+        give, status, metadata = _list_return(p)
     if len(patterns) > 100:
         raise ParseError("LIST takes up to 100 patterns")
-    return c.List(reference, patterns, select, frozenset(give), status, extended)
+    return c.List(reference, patterns, select, frozenset(give), status, extended, metadata)
 
 
-def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
+def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...], tuple[str, ...]]:
     give: set[str] = set()
     status: tuple[c.StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if p.take(b"()"):
-        return give, status
+        return give, status, metadata
     p.open()
     while True:
         word = p.word()
         if word == b"STATUS":
             p.space()
             status = _status_items(p)
+        elif word == b"METADATA":
+            p.space()
+            metadata = entries(p)
         elif word in _LIST_GIVE:
             give.add(word.decode())
         else:
@@ -311,7 +332,7 @@ def _list_return(p: Parser) -> tuple[set[str], tuple[c.StatusItem, ...]]:
         if not p.take(b" "):
             break
     p.close()
-    return give, status
+    return give, status, metadata
 
 
 def _lsub(p: Parser) -> c.Command:
@@ -458,6 +479,16 @@ def _uid_expunge(p: Parser) -> c.Command:
     return c.Expunge(p.numbers())
 
 
+def _uid_batches(p: Parser) -> c.Command:
+    p.space()
+    size = p.number()
+    if not p.take(b" "):
+        return c.UidBatches(size, 1, None)
+    first = p.number()
+    p.expect(b":")
+    return c.UidBatches(size, first, p.number())
+
+
 def _searching(rule: Callable[..., c.Command], uid: bool = True) -> Rule:
     return lambda p: rule(p, p.numbers, p.limits.search_keys, uid)
 
@@ -553,13 +584,13 @@ def _section(p: Parser, sees: bool) -> c.Section:
     fields: list[bytes] = []
     if text.startswith("HEADER.FIELDS"):
         p.space()
-        fields = list(dict.fromkeys(p.listed(p.astring)))
+        fields = p.listed(p.astring)
         if len(fields) > _MOST_NAMED:
             raise ParseError(f"a section may name {_MOST_NAMED} header fields")
         label += b" (" + b" ".join(map(_field_label, fields)) + b")"
     p.expect(b"]")
     partial = _partial(p)
-    names = tuple(field.lower() for field in fields)
+    names = tuple(dict.fromkeys(field.lower() for field in fields))
     return c.Section(numbers, text, names, partial, b"BODY[" + label + b"]", sees)
 
 
@@ -671,6 +702,9 @@ RULES: dict[bytes, Rule] = {
     b"GETACL": lambda p: c.GetAcl(_mailbox(p)),
     b"LISTRIGHTS": lambda p: c.ListRights(_mailbox(p), _text(p)),
     b"MYRIGHTS": lambda p: c.MyRights(_mailbox(p)),
+    b"NOTIFY": lambda p: notify(p, lambda: _fetch_item(p)),
+    b"GETMETADATA": get_metadata,
+    b"SETMETADATA": set_metadata,
     b"GETQUOTA": _get_quota,
     b"GETQUOTAROOT": lambda p: c.GetQuotaRoot(_mailbox(p)),
     b"SETQUOTA": _set_quota,
@@ -679,6 +713,7 @@ RULES: dict[bytes, Rule] = {
     b"UNSELECT": _bare(c.Unselect()),
     b"EXPUNGE": _bare(c.Expunge()),
     b"UID EXPUNGE": _uid_expunge,
+    b"UIDBATCHES": _uid_batches,
     b"SEARCH": _searching(search, uid=False),
     b"UID SEARCH": _searching(search, uid=True),
     b"SORT": _searching(sort, uid=False),

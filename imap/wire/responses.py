@@ -97,6 +97,22 @@ class OwnRights:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """RFC 5464 section 4.4.1: entries with their values; an empty ``mailbox`` is the server."""
+
+    mailbox: str
+    values: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataChanged:
+    """RFC 5464 section 4.4.2: names of entries that others changed."""
+
+    mailbox: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxStatus:
     mailbox: str
     items: tuple[tuple[bytes, int | str], ...]
@@ -150,6 +166,14 @@ class SearchResult:
 
     numbers: tuple[int, ...]
     modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UidBatches:
+    """RFC 10022 section 3.1.2: from the highest UID to the lowest, each range with its higher end first."""
+
+    tag: bytes
+    ranges: tuple[Range, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +242,8 @@ Response = (
     | Acl
     | GrantableRights
     | OwnRights
+    | Metadata
+    | MetadataChanged
     | MailboxStatus
     | Flags
     | Exists
@@ -226,6 +252,7 @@ Response = (
     | Vanished
     | FetchData
     | SearchResult
+    | UidBatches
     | SortResult
     | Threads
     | ExtendedSearchResult

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailserver.cli.common import ConfigOption, Failure, SetOption, open_rooms, progress
+
+if TYPE_CHECKING:
+    from spamfilter.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The spam filter.")
 
@@ -33,3 +40,100 @@ def spam_train(
                 with progress(label) as tell:
                     counts = train_paths(rooms.trainer, paths, is_spam, tell)
                 print(f"{label}: {counts.learnt} learnt, {counts.known} known already, {counts.failed} unreadable")
+
+
+Files = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Maildir, mbox, folder or file.")]
+
+
+@app.command("forget")
+def spam_forget(
+    paths: Files,
+    account: Annotated[str | None, typer.Option(help="Whose lessons; the operator's without it.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Take back what was taught of these messages."""
+    with open_rooms(config, assignments) as rooms:
+        messages = _messages(paths)
+        forgotten = sum(rooms.trainer.forget(octets, account=account) for octets in messages)
+        print(f"{forgotten} of {len(messages)} forgotten")
+
+
+@app.command("score")
+def spam_score(paths: Files, config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Judge messages as they lie there: points and what would be done, a line each. Nothing is asked of the network."""
+    for verdict in _verdicts(paths, config, assignments):
+        print(f"{verdict.score:.2f} {verdict.action.value}")
+
+
+@app.command("explain")
+def spam_explain(
+    paths: Files,
+    language: Annotated[str, typer.Option(help="Language of the reasons: fr or en.")] = "fr",
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Say why a message was judged as it was: each reason with its points, and how far it is from another verdict."""
+    if language not in ("fr", "en"):
+        raise Failure(f"there are no reasons in {language!r}: choose fr or en")
+    for verdict in _verdicts(paths, config, assignments):
+        print(f"{verdict.score:.2f} points: {verdict.action.value}")
+        for hit in verdict.hits:
+            detail = f" ({hit.detail})" if hit.detail else ""
+            print(f"  {hit.weight:+6.2f} {hit.symbol}: {hit.french if language == 'fr' else hit.english}{detail}")
+        distance = verdict.score - verdict.junk_from
+        told = "fewer: it would not be junk" if distance >= 0 else "more: it would be junk"
+        print(f"  {abs(distance):.2f} points {told}")
+
+
+@app.command("stats")
+def spam_stats(config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Show what the filter has learnt, and from whom."""
+    from spamfilter.statistics import statistics
+
+    with open_rooms(config, assignments) as rooms:
+        known = statistics(rooms.database)
+        print(f"learnt: {known.ham} ham, {known.spam} spam; {known.features} features, {known.revision} changes")
+        for teacher in known.teachers:
+            print(f"  {teacher.account or 'operator'}: {teacher.ham} ham, {teacher.spam} spam")
+
+
+def _messages(paths: list[Path]) -> list[bytes]:
+    from spamfilter.corpus import read_all
+
+    for path in paths:
+        if not path.exists():
+            raise Failure(f"there is no {path}")
+    return [octets for octets in read_all(paths) if octets is not None]
+
+
+def _verdicts(paths: list[Path], config: Path | None, assignments: list[str] | None) -> Iterator[Verdict]:
+    from mailserver.judging import filter_of
+    from spamfilter.stored import stored_message
+
+    with open_rooms(config, assignments) as rooms:
+        spam_filter = filter_of(rooms.database, rooms.settings)
+        for octets in _messages(paths):
+            yield spam_filter.judge(stored_message(octets, rooms.settings.site.hostname).evidence)
+
+
+@app.command("pipe")
+def spam_pipe(
+    prior: Annotated[bool, typer.Option(help="Begin with what the package knows, or with nothing.")] = True,
+) -> None:
+    """Judge and learn files named on standard input, on a state of its own in $SPAM_STATE, for measuring the filter."""
+    from config.settings import Log, Spam
+    from mailserver import logs
+    from mailserver.spam_pipe import SpamPipe
+    from spamfilter.prior import nothing_known, shipped_prior
+
+    # Standard output is for answers alone.
+    logs.set_up(dataclasses.replace(Log(), level="warning", format="text"), "cli")
+    state = os.environ.get("SPAM_STATE")
+    if not state:
+        raise Failure("SPAM_STATE is not set: name a folder for the filter's state, it is made if need be")
+    pipe = SpamPipe(Path(state), Spam(), shipped_prior() if prior else nothing_known())
+    # File names are octets: those that are no UTF-8 come through as they are.
+    sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    for answer in pipe.answers(sys.stdin):
+        print(answer, flush=True)

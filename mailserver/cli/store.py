@@ -32,3 +32,70 @@ def store_reindex(
 
             rooms.indexer.catch_up(told)
         print(f"{seen} messages are indexed.")
+
+
+@app.command("verify")
+def store_verify(
+    login: Annotated[str | None, typer.Argument(help="One account; all without.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be, set the rest aside.")] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Compare all bodies, counters and quotas with the index while the server runs; status 1 when faults are left."""
+    import time
+
+    from storage.check.repair import Repair
+    from storage.check.verify import Count, Verifier
+
+    with open_rooms(config, assignments) as rooms:
+        accounts = None if login is None else [rooms.store.open_account(rooms.accounts.show(login).key)]
+        with progress("Verified") as tell:
+
+            def told(count: Count) -> None:
+                tell(count.messages)
+
+            verifier = Verifier(
+                rooms.database,
+                rooms.bodies,
+                orphans_before=time.time() - rooms.settings.store.orphan_age,
+                repair=Repair(rooms.database, rooms.bodies, rooms.doorbell) if repair else None,
+                told=told,
+            )
+            found = left = 0
+            for finding in verifier.run(accounts):
+                found += 1
+                left += not finding.repaired
+                print(finding, flush=True)
+        count = verifier.count
+        said = f"{count.messages} messages with {count.octets} octets of {count.accounts} accounts were compared"
+        if not found:
+            print(f"{said}: index and bodies agree.")
+            return
+        print(f"{said}: {found} faults, {found - left} repaired." + ("" if repair else " --repair mends what can be."))
+        if left:
+            raise typer.Exit(1)
+
+
+@app.command("rebuild")
+def store_rebuild(
+    login: Annotated[str | None, typer.Argument(help="One account; all that have mail on disk without.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Make the index of mail again from the bodies on disk: keywords are lost, mail programs fetch everything anew."""
+    from storage.check.rebuild import Rebuilder
+
+    with open_rooms(config, assignments) as rooms:
+        keys = [rooms.accounts.show(login).key] if login else list(rooms.bodies.accounts())
+        if not yes:
+            typer.confirm(f"Forget the index of {len(keys)} accounts, and read their mail from disk again?", abort=True)
+        messages = octets = 0
+        with progress("Rebuilt") as tell:
+            rebuilder = Rebuilder(rooms.database, rooms.bodies, rooms.doorbell, tell)
+            for key in keys:
+                result = rebuilder.account(key)
+                messages, octets = messages + result.messages, octets + result.octets
+                for text in result.passed_over:
+                    print(f"passed over: {text}", flush=True)
+        print(f"{messages} messages with {octets} octets of {len(keys)} accounts are in the index again.")

@@ -1,18 +1,23 @@
 """Token counts -> probability of spam, after Robinson and Fisher. Pure.
 
 Gary Robinson, "A statistical approach to the spam problem" (Linux Journal 107, 2003): each token's share of spam is
-drawn towards a neutral value as long as the token is rare, then Fisher's method combines the tokens twice, once
+drawn towards what is assumed of it as long as the token is rare, then Fisher's method combines the tokens twice, once
 against the hypothesis "all of this is chance, leaning to ham" and once against its mirror. A message that speaks for
 both sides, or for none, ends near one half: that is the band in which the classifier says that it is unsure.
+
+Fisher's probability is soon 0 or 1 to the last digit and then tells no messages apart. ``strength`` is the sum of the
+same tokens' log-odds instead, divided by the root of their number, which goes on growing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from math import exp, log
+from math import exp, sqrt
 
-#: Strength of the assumption about a token never seen, in messages (Robinson's s), and the assumption itself (x).
+import numpy as np
+from numpy.typing import NDArray
+
+#: Strength of the assumption about a token, in messages (Robinson's s), and the assumption about one that is new to
+#: everybody (x).
 RARE_STRENGTH = 1.0
 RARE_SHARE = 0.5
 #: The most decisive tokens that are combined, and how far from one half a token must be to count at all.
@@ -23,29 +28,37 @@ FLOOR = 1e-4
 #: Fewer decisive tokens than this say nothing about a message.
 FEWEST_TOKENS = 5
 
+Counts = NDArray[np.integer]
+Shares = NDArray[np.floating]
 
-@lru_cache(maxsize=1 << 14)
-def share_of_spam(ham: int, spam: int, ham_messages: int, spam_messages: int) -> float:
-    """Robinson's f(w) in ``FLOOR``..1-``FLOOR``: how much a token speaks for spam, 0.5 when nothing is known.
 
-    ``ham`` and ``spam`` are the messages of each kind that held the token, the others all messages learnt of each kind.
-    Counts are compared as frequencies, so that a site that learnt ten times more ham than spam is judged alike.
+def shares_of_spam(
+    ham: Counts, spam: Counts, ham_messages: int, spam_messages: int, assumed: Shares | float = RARE_SHARE
+) -> Shares:
+    """Robinson's f(w) of each token in ``FLOOR``..1-``FLOOR``: how much it speaks for spam.
+
+    ``ham`` and ``spam`` are the messages of each kind that held the token, the others all messages learnt of each kind;
+    ``assumed`` is what was thought before. Counts are compared as frequencies, so that a site that learnt ten times
+    more ham than spam is judged alike.
     """
     seen = ham + spam
-    if seen <= 0 or ham_messages <= 0 or spam_messages <= 0:
-        return RARE_SHARE
-    spam_frequency = min(spam / spam_messages, 1.0)
-    ham_frequency = min(ham / ham_messages, 1.0)
-    raw = spam_frequency / (spam_frequency + ham_frequency)
-    share = (RARE_STRENGTH * RARE_SHARE + seen * raw) / (RARE_STRENGTH + seen)
-    return min(max(share, FLOOR), 1.0 - FLOOR)
+    spam_frequency = np.minimum(spam / max(spam_messages, 1), 1.0)
+    ham_frequency = np.minimum(ham / max(ham_messages, 1), 1.0)
+    # A side that has learnt nothing can't be compared with.
+    comparable = seen if ham_messages > 0 and spam_messages > 0 else np.zeros_like(seen)
+    raw = spam_frequency / np.maximum(spam_frequency + ham_frequency, 1e-12)
+    shares = (RARE_STRENGTH * assumed + comparable * raw) / (RARE_STRENGTH + comparable)
+    clipped: Shares = np.clip(shares, FLOOR, 1.0 - FLOOR)
+    return clipped
 
 
-def most_decisive(shares: Iterable[float], limit: int = DECISIVE_TOKENS) -> list[float]:
+def most_decisive(shares: Shares, limit: int = DECISIVE_TOKENS) -> Shares:
     """The ``limit`` shares farthest from one half, leaving out those nearer than ``LEAST_DISTANCE``; ties by value."""
-    decisive = [share for share in shares if abs(share - 0.5) >= LEAST_DISTANCE]
-    decisive.sort(key=lambda share: (-abs(share - 0.5), share))
-    return decisive[:limit]
+    distance = np.abs(shares - 0.5)
+    decisive: Shares = shares[distance >= LEAST_DISTANCE]
+    if len(decisive) > limit:
+        decisive = decisive[np.lexsort((decisive, -np.abs(decisive - 0.5)))[:limit]]
+    return decisive
 
 
 def chi_square_tail(value: float, degrees: int) -> float:
@@ -56,25 +69,32 @@ def chi_square_tail(value: float, degrees: int) -> float:
     """
     half = value / 2.0
     term = total = exp(-half)
+    if not term:
+        return 0.0
     for i in range(1, degrees // 2):
         term *= half / i
         total += term
     return min(total, 1.0)
 
 
-def combine(shares: Sequence[float]) -> float:
+def combine(shares: Shares) -> float:
     """Fisher's combination of independent shares: 0 is ham, 1 is spam, 0.5 means undecided or contradictory."""
-    if not shares:
+    if not len(shares):
         return 0.5
     degrees = 2 * len(shares)
-    spamminess = 1.0 - chi_square_tail(-2.0 * sum(log(1.0 - share) for share in shares), degrees)
-    hamminess = 1.0 - chi_square_tail(-2.0 * sum(log(share) for share in shares), degrees)
+    spamminess = 1.0 - chi_square_tail(-2.0 * float(np.log1p(-shares).sum()), degrees)
+    hamminess = 1.0 - chi_square_tail(-2.0 * float(np.log(shares).sum()), degrees)
     return (1.0 + spamminess - hamminess) / 2.0
 
 
-def probability(counts: Iterable[tuple[int, int]], ham_messages: int, spam_messages: int) -> float | None:
-    """Probability of spam of a message whose tokens have these (ham, spam) counts; None when too few of them speak."""
-    shares = most_decisive(share_of_spam(ham, spam, ham_messages, spam_messages) for ham, spam in counts)
-    if len(shares) < FEWEST_TOKENS:
-        return None
-    return combine(shares)
+def strength(shares: Shares) -> float:
+    """The shares' log-odds together: negative for ham, positive for spam, a few units for a clear case, about twenty
+    for the clearest."""
+    return float(np.log(shares / (1.0 - shares)).sum()) / sqrt(len(shares) + 1)
+
+
+def opinion(shares: Shares) -> tuple[float, float] | None:
+    """Probability of spam and strength of a message whose tokens have these shares; None when too few of them
+    speak."""
+    decisive = most_decisive(shares)
+    return (combine(decisive), strength(decisive)) if len(decisive) >= FEWEST_TOKENS else None

@@ -9,22 +9,18 @@ it is learnt.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import islice
 
-from spamfilter.domains import unicode_form
+from spamfilter.bayes.header_tokens import ADDED_ON_THE_WAY_IN, header_tokens, host_tokens
 from spamfilter.links import Link, shown_host
 from spamfilter.views import Views
 from spamfilter.words import blocks, unaccented
 
-#: Rises with every change of what tokens a message gives; counts learnt under another version are not taken back.
-VERSION = 1
-
-MAX_TOKENS = 2000
+MAX_TOKENS = 800
 #: Characters of text that are read for words, and words of the subject.
-TEXT_READ = 64 * 1024
+TEXT_READ = 8 * 1024
 SUBJECT_WORDS = 40
 
 SHORTEST, LONGEST = 3, 24
@@ -33,55 +29,29 @@ _WORD = re.compile(r"[\w'’$€£%!-]+")
 _ELISION = re.compile(r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quelqu)['’]")
 _NAME_PIECE = re.compile(r"[^\W_]+")
 
-# Fields whose presence says how a message was made. Those that we or a mail program add on the way in are left out.
-_IGNORED_FIELDS = frozenset(
-    (
-        b"received", b"return-path", b"delivered-to", b"x-original-to", b"authentication-results", b"received-spf",
-        b"arc-seal", b"arc-message-signature", b"arc-authentication-results", b"x-spam-status", b"x-spam-score",
-        b"x-spam-report", b"x-spam-flag", b"x-spam-level", b"x-spam-checker-version", b"status", b"x-status",
-        b"x-keywords", b"x-uid", b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"content-length",
-        b"lines",
-    )
-)  # fmt: skip
 
-
-def tokens(views: Views) -> tuple[str, ...]:
+def tokens(views: Views) -> list[str]:
     """The distinct tokens of a message, at most ``MAX_TOKENS``: what is hard to vary first, the words of the text
     last."""
-    return tuple(islice(dict.fromkeys(_all(views)), MAX_TOKENS))
-
-
-@lru_cache(maxsize=1 << 17)
-def fingerprint(token: str) -> int:
-    """The signed 64-bit number under which a token is kept."""
-    octets = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(octets, "big", signed=True)
-
-
-def fingerprints(views: Views) -> list[int]:
-    """The distinct numbers of a message's tokens."""
-    return list(dict.fromkeys(map(fingerprint, tokens(views))))
-
-
-def _all(views: Views) -> Iterator[str]:
-    yield from _header_tokens(views)
-    yield from _subject_tokens(views)
-    yield from _shape_tokens(views)
+    found = [*_header_tokens(views), *_subject_tokens(views), *_shape_tokens(views)]
     for link in views.links:
-        yield from _link_tokens(link)
-    yield from _attachment_tokens(views)
-    yield from _text_tokens((views.plain, views.html_text))
+        found += _link_tokens(link)
+    found += _attachment_tokens(views)
+    found += header_tokens(views)
+    for word in _words(views.body):
+        found += _forms(word)
+    return list(dict.fromkeys(found))[:MAX_TOKENS]
 
 
 def _header_tokens(views: Views) -> Iterator[str]:
     if views.author is not None:
-        yield from _host_tokens("f:", views.author_domain)
+        yield from host_tokens("f:", views.author_domain)
         yield f"fa:{views.author.local[:64].lower()}@{views.author_domain}"
         for piece in _NAME_PIECE.findall(unaccented(views.author_name[:200])):
             yield f"fn:{piece[:LONGEST]}"
     for address in views.answers_to[:3]:
-        yield from _host_tokens("r:", address.domain[:253])
-    for field in sorted(views.field_names - _IGNORED_FIELDS):
+        yield from host_tokens("r:", address.domain[:253])
+    for field in sorted(views.field_names - ADDED_ON_THE_WAY_IN - {b"received"}):
         yield f"n:{field[:40].decode('latin-1')}"
     for name in (b"x-mailer", b"user-agent"):
         for word in _words(views.headers.text(name)[:100]):
@@ -112,18 +82,11 @@ def _shape_tokens(views: Views) -> Iterator[str]:
         yield f"#:forms:{sum(part.forms for part in views.html).bit_length()}"
 
 
-def _host_tokens(prefix: str, host: str) -> Iterator[str]:
-    """The host and its suffixes down to the top-level domain: "a.b.fr" -> "a.b.fr", "b.fr", "fr"."""
-    labels = unicode_form(host).split(".")[-4:]
-    for i in range(len(labels)):
-        yield prefix + ".".join(labels[i:])
-
-
 def _link_tokens(link: Link) -> Iterator[str]:
     if not link.host:
         yield f"u:{link.scheme or 'none'}"
         return
-    yield from _host_tokens("h:", link.host)
+    yield from host_tokens("h:", link.host)
     if (claimed := shown_host(link)) and claimed != link.host:
         yield "u:mismatch"
     for piece in islice(_NAME_PIECE.findall(link.path[:200].lower()), 6):
@@ -140,23 +103,15 @@ def _attachment_tokens(views: Views) -> Iterator[str]:
             yield f"an:{piece[:LONGEST]}"
 
 
-def _text_tokens(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        for word in _words(text):
-            yield from _forms(word)
-
-
 def _words(text: str) -> Iterator[str]:
     """The distinct raw words of a text in order of appearance."""
     found: dict[str, None] = {}
     for block in blocks(text, TEXT_READ):
         found.update(dict.fromkeys(_WORD.findall(block.lower())))
-        if len(found) > 2 * MAX_TOKENS:
-            break
     yield from found
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _forms(word: str) -> tuple[str, ...]:
     """The tokens of one raw word in lower case: without its elided article, accented and plain; none for noise."""
     word = word.strip("'’-_%")

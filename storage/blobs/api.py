@@ -35,11 +35,20 @@ class BodyName:
     system: int
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that is there: when anything of it changed last, and its message's date (seconds since the epoch)."""
+
+    name: BodyName
+    changed: float
+    date: int
+
+
 class BlobStore(Protocol):
     """Blocking, safe from any thread; raises storage.errors.Unavailable, DiskFull, Damaged."""
 
-    def stage(self, content: Content) -> Staged:
-        """Write octets and make them durable."""
+    def stage(self, content: Content, date: int) -> Staged:
+        """Write octets and make them durable, with the message's date in seconds since the epoch."""
         ...
 
     def discard(self, staged: Staged) -> None:
@@ -74,16 +83,43 @@ class BlobStore(Protocol):
         """Take a body away; it is no error when it is gone."""
         ...
 
+    def make_folder(self, place: Place, name: str) -> None:
+        """Make a folder before its first body comes, for others that read the tree; ``name`` is its mailbox's."""
+        ...
+
+    def label(self, place: Place) -> str | None:
+        """The mailbox name that ``make_folder`` gave a folder; None where it need not be told or was not."""
+        ...
+
     def rename_folder(self, account: str, old: str, new: str) -> None:
-        """Rename a folder; it is no error when ``old`` is gone."""
+        """Rename a folder, whose bodies join those of ``new`` if it is there; it is no error when ``old`` is gone."""
         ...
 
     def remove_folder(self, account: str, folder: str) -> None:
         """Take a folder with all its bodies away."""
         ...
 
-    def bodies(self, place: Place) -> Iterator[tuple[BodyName, float]]:
-        """Bodies in a place, with the time of their last change of any kind (seconds since the epoch)."""
+    def bodies(self, place: Place) -> Iterator[Body]:
+        """What stands in a place."""
+        ...
+
+    def digest(self, place: Place, name: BodyName) -> bytes:
+        """SHA-256 of a body as the disk gives it now. Raises Damaged when it is missing or its size differs."""
+        ...
+
+    def folders(self, account: str) -> list[str]:
+        """Folders of an account that are there, as ``storage.names.folder`` gives them."""
+        ...
+
+    def accounts(self) -> Iterator[str]:
+        """Keys of the accounts that have a folder."""
+        ...
+
+    def set_aside(self, place: Place, name: BodyName | None) -> str:
+        """Move a body, or without ``name`` a whole folder, out of the way but keep it; returns where it is then.
+
+        Raises Damaged when it is missing.
+        """
         ...
 
     def sweep_staging(self, older_than: float) -> int:

@@ -8,6 +8,7 @@ Staged files stand in ``ROOT/staging`` on the same file system and become visibl
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import itertools
@@ -15,6 +16,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,11 +24,11 @@ from pathlib import Path
 import structlog
 
 from message.content import Content, FileContent
-from storage.blobs.api import BodyName, Place, Staged
+from storage.blobs.api import Body, BodyName, Place, Staged
 from storage.database import disk_error
 from storage.errors import Damaged
 from storage.model import System
-from storage.names import account_folder
+from storage.names import account_folder, account_key, unfolded
 
 log = structlog.get_logger()
 
@@ -38,6 +40,13 @@ _LETTERS = (
     (System.DELETED, "T"),
 )
 
+#: The last date that every file system can keep.
+_LATEST = 2**32 - 1
+
+#: File with the mailbox name of a folder whose own can't hold it.
+_LABEL = "mailbox-name"
+
+_SPREAD = re.compile(r"[0-9a-f]{2}")
 FILE_NAME = re.compile(r"(?P<blob>[^,:/]+),S=(?P<size>\d+):2,(?P<flags>[A-Za-z]*)")
 
 
@@ -86,7 +95,7 @@ class Maildir:
 
     # ---------------------------------------------------------------- in
 
-    def stage(self, content: Content) -> Staged:
+    def stage(self, content: Content, date: int) -> Staged:
         path = os.path.join(self._staging, self.new_name())
         digest = hashlib.sha256()
         size = 0
@@ -99,6 +108,8 @@ class Maildir:
                     rest = memoryview(block)
                     while rest:
                         rest = rest[os.write(fd, rest) :]
+                # What Dovecot shows as INTERNALDATE, and ``store rebuild`` reads.
+                os.utime(fd, (max(0, min(date, _LATEST)),) * 2)
                 # An error here means that the octets may be gone: never tried again (a second fsync would say yes).
                 os.fsync(fd)
             finally:
@@ -219,14 +230,54 @@ class Maildir:
         except OSError as error:
             raise disk_error(error) from error
 
-    def rename_folder(self, account: str, old: str, new: str) -> None:
-        home = self._home(account)
+    def make_folder(self, place: Place, name: str) -> None:
         try:
-            if os.path.isdir(os.path.join(home, old)) and not os.path.exists(os.path.join(home, new)):
-                os.rename(os.path.join(home, old), os.path.join(home, new))
-                _sync_directory(home)
+            if not os.path.isdir(self._cur(place)):
+                self._make(place)
+            if unfolded(place.folder) is None and self.label(place) != name:
+                path = os.path.join(self._home(place.account), place.folder, _LABEL)
+                with open(path + ".new", "w", encoding="utf-8") as file:
+                    file.write(name)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(path + ".new", path)
+                _sync_directory(os.path.dirname(path))
         except OSError as error:
             raise disk_error(error) from error
+
+    def label(self, place: Place) -> str | None:
+        try:
+            with open(os.path.join(self._home(place.account), place.folder, _LABEL), encoding="utf-8") as file:
+                return file.read()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def rename_folder(self, account: str, old: str, new: str) -> None:
+        home = self._home(account)
+        source, target = os.path.join(home, old), os.path.join(home, new)
+        try:
+            try:
+                os.rename(source, target)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                self._merge(source, target)
+            _sync_directory(home)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def _merge(self, source: str, target: str) -> None:
+        """Mail came under a folder's new name before it was renamed on disk."""
+        for entry in os.listdir(os.path.join(source, "cur")):
+            os.rename(os.path.join(source, "cur", entry), os.path.join(target, "cur", entry))
+        _sync_directory(os.path.join(target, "cur"))
+        aside = os.path.join(self._staging, "removed-" + secrets.token_hex(8))
+        os.rename(source, aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def remove_folder(self, account: str, folder: str) -> None:
         assert folder, "INBOX is never removed"
@@ -247,7 +298,7 @@ class Maildir:
         count = 0
         for entry in os.scandir(self._staging):
             with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime < older_than:
+                if entry.stat(follow_symlinks=False).st_ctime < older_than:
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path, ignore_errors=True)
                     else:
@@ -255,18 +306,85 @@ class Maildir:
                     count += 1
         return count
 
-    def bodies(self, place: Place) -> Iterator[tuple[BodyName, float]]:
-        """Bodies in a folder with the time of their last status change (seconds since the epoch)."""
+    def bodies(self, place: Place) -> Iterator[Body]:
         try:
             entries = os.scandir(self._cur(place))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise disk_error(error) from error
         with entries:
             for entry in entries:
                 match = FILE_NAME.fullmatch(entry.name)
-                if match and entry.is_file(follow_symlinks=False):
-                    name = BodyName(match["blob"], int(match["size"]), flags_of(match["flags"]))
-                    yield name, entry.stat(follow_symlinks=False).st_ctime
+                if match is None:
+                    continue
+                # One that was renamed or removed since the folder was opened.
+                with contextlib.suppress(FileNotFoundError):
+                    facts = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(facts.st_mode):
+                        name = BodyName(match["blob"], int(match["size"]), flags_of(match["flags"]))
+                        yield Body(name, facts.st_ctime, int(facts.st_mtime))
+
+    def digest(self, place: Place, name: BodyName) -> bytes:
+        path = self._path(place, name)
+        if not os.path.exists(path):
+            path = self._find(place, name) or path
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            # Read, not mapped: what the disk fails to give is an error then, not a signal.
+            for block in FileContent(path).blocks():
+                digest.update(block)
+                size += len(block)
+        except FileNotFoundError:
+            raise Damaged(f"the body {name.blob} is missing") from None
+        except OSError as error:
+            raise disk_error(error) from error
+        if size != name.size:
+            raise Damaged(f"the body {name.blob} has {size} octets instead of {name.size}")
+        return digest.digest()
+
+    # ---------------------------------------------------------------- the tree
+
+    def folders(self, account: str) -> list[str]:
+        try:
+            entries = os.listdir(self._home(account))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise disk_error(error) from error
+        inner = [one for one in entries if one.startswith(".") and os.path.isdir(f"{self._home(account)}/{one}")]
+        return [*([""] if "cur" in entries else []), *sorted(inner)]
+
+    def accounts(self) -> Iterator[str]:
+        try:
+            for spread in sorted(os.listdir(self._root)):
+                if _SPREAD.fullmatch(spread):
+                    for entry in sorted(os.listdir(os.path.join(self._root, spread))):
+                        key = account_key(entry)
+                        if account_folder(key) == f"{spread}/{entry}":
+                            yield key
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def set_aside(self, place: Place, name: BodyName | None) -> str:
+        source = f"{self._home(place.account)}/{place.folder}"
+        if name is not None:
+            found = self._path(place, name)
+            source = found if os.path.exists(found) else self._find(place, name) or found
+        target = os.path.join(self._root, "quarantine", os.path.relpath(source, self._root))
+        try:
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            if os.path.exists(target):
+                target += "." + secrets.token_hex(4)
+            os.rename(source, target)
+            _sync_directory(os.path.dirname(target))
+            _sync_directory(os.path.dirname(source))
+        except FileNotFoundError:
+            raise Damaged(f"{os.path.basename(source)} is missing") from None
+        except OSError as error:
+            raise disk_error(error) from error
+        return target
 
 
 @functools.lru_cache(maxsize=10_000)

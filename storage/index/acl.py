@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter, itemgetter
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -15,14 +16,14 @@ _g = tables.acl.c
 def of_mailbox(connection: Connection, account: int, mailbox: int) -> tuple[Grant, ...]:
     """The entries of a mailbox, by identifier."""
     query = select(_g.identifier, _g.rights).where(_g.account_id == account, _g.mailbox_id == mailbox)
-    return tuple(Grant(*row) for row in connection.execute(query.order_by(_g.identifier)))
+    return tuple(sorted((Grant(*row) for row in connection.execute(query)), key=attrgetter("identifier")))
 
 
 def of_account(connection: Connection, account: int) -> dict[int, tuple[Grant, ...]]:
     """The entries of all mailboxes of an account that have some, by mailbox number."""
     query = select(_g.mailbox_id, _g.identifier, _g.rights).where(_g.account_id == account)
     found: dict[int, tuple[Grant, ...]] = {}
-    for mailbox, identifier, rights in connection.execute(query.order_by(_g.mailbox_id, _g.identifier)):
+    for mailbox, identifier, rights in sorted(connection.execute(query), key=itemgetter(0, 1)):
         found[mailbox] = (*found.get(mailbox, ()), Grant(identifier, rights))
     return found
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from message.collation import casemap
-from message.summary import is_reply
+from message.summary import GROUP, is_reply
 from storage import tables
 from storage.database import Database
 from storage.index.messages import BLOCK
@@ -35,15 +35,18 @@ _FIRST_ADDRESS = re.compile(r"(?:(.*?) )?<([^<>]*)>(?:, |$)")
 
 
 def _mailbox(addresses: str) -> bytes:
-    """The local part of the first address (RFC 5256 section 3, sort keys FROM, TO, CC)."""
+    """The local part of the first address, or the name of the group (RFC 5256 section 3, sort keys FROM, TO, CC)."""
     found = _FIRST_ADDRESS.match(addresses)
-    return casemap(found[2].rpartition("@")[0] or found[2]) if found else b""
+    if found is None:
+        return b""
+    name, spec = found[1] or "", found[2]
+    return casemap(name if spec == GROUP else spec.rpartition("@")[0] or spec)
 
 
 def _display(addresses: str) -> bytes:
-    """The display name of the first address, or the address itself (RFC 5957 section 3)."""
+    """The display name of the first address or group, or the address itself (RFC 5957 section 3)."""
     found = _FIRST_ADDRESS.match(addresses)
-    return casemap(found[1] or found[2]) if found else b""
+    return casemap(found[1] or found[2].removeprefix(GROUP)) if found else b""
 
 
 def _identity(message_id: str) -> int:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 
 from message.summary import Summary
 from storage import tables
 from storage.blobs.api import Place
+from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.model import MessageRow, SpecialUse, System
 
@@ -184,10 +186,11 @@ class Ledger:
 
     # ---------------------------------------------------------------- changing
 
-    def add_content(self, summary: Summary, digest: bytes) -> int:
-        """Keep what a message holds; returns its number."""
-        number = self._next_content
-        self._next_content += 1
+    def add_content(self, summary: Summary, digest: bytes, number: int | None = None) -> int:
+        """Keep what a message holds; returns its number. ``number`` is one that lost its row."""
+        if number is None:
+            number = self._next_content
+            self._next_content += 1
         self._queue(
             _INSERT_CONTENT,
             account_id=self.account,
@@ -286,6 +289,25 @@ class Ledger:
         self._used_messages -= state.messages
         self._touched = True
 
+    def recount(self, state: MailboxState, rows: Sequence[MessageRow]) -> None:
+        """Set a mailbox's counters by its rows, all of them by rising UID. UIDs and mod-sequences never go back."""
+        state.messages = state.unseen = state.deleted = state.size = 0
+        for row in rows:
+            state.count(row.system, row.size, 1)
+        if rows:
+            state.uidnext = max(state.uidnext, rows[-1].uid + 1)
+        self._modseq = max(self._modseq, state.modseq, *(row.modseq for row in rows))
+        # Who shows the mailbox must look at it again.
+        state.modseq = self.next_modseq()
+
+    def recount_use(self) -> None:
+        """Set what the account has used by its rows."""
+        m = tables.message.c
+        query = select(func.coalesce(func.sum(m.size), 0), func.count()).where(m.account_id == self.account)
+        octets, count = self._connection.execute(query).one()
+        self._used_bytes, self._used_messages = int(octets), int(count)
+        self._touched = True
+
     def add_event(
         self,
         kind: str,
@@ -322,6 +344,9 @@ class Ledger:
 
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
+        if _INSERT_EVENT in self._rows:
+            # Readers keep a cursor: an event may not become visible before one with a lower number.
+            take_turn(self._connection, "events")
         for statement, rows in self._rows.items():
             self._connection.execute(statement, rows)
         self._rows.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, tuple_, union, update
@@ -35,7 +36,6 @@ _BOXES = (
     .outerjoin(tables.subscription, and_(_s.account_id == _b.account_id, _s.name == _b.name))
     .where(_b.account_id == bindparam("account"))
 )
-_ALL = _BOXES.order_by(_b.name)
 _BY_NAME = _BOXES.where(_b.name == bindparam("name"))
 _BY_ID = _BOXES.where(_b.id == bindparam("mailbox"))
 
@@ -73,6 +73,12 @@ def account_key(connection: Connection, account: int) -> str:
     return str(key)
 
 
+def hold(connection: Connection, account: int) -> None:
+    """Make changes of one account's mailboxes take turns where writers run side by side. Raises NoSuchAccount."""
+    if connection.execute(select(_a.id).where(_a.id == account).with_for_update()).first() is None:
+        raise NoSuchAccount(f"no account number {account}")
+
+
 def provision(connection: Connection, key: str) -> int:
     """Make an account with its standard folders; the number of the one that is there when another was faster."""
     try:
@@ -102,7 +108,8 @@ def provision(connection: Connection, key: str) -> int:
 
 def every(connection: Connection, account: int) -> list[Mailbox]:
     """All mailboxes by name."""
-    return [_mailbox(row) for row in connection.execute(_ALL, {"account": account})]
+    # Sorted here: each database has its own order of names.
+    return sorted((_mailbox(row) for row in connection.execute(_BOXES, {"account": account})), key=attrgetter("name"))
 
 
 def by_name(connection: Connection, account: int, name: str) -> Mailbox | None:
@@ -123,6 +130,12 @@ def folders(connection: Connection, account: int) -> dict[int, tuple[str, str, s
     """Name, folder and special use of each mailbox by number."""
     query = select(_b.id, _b.name, _b.folder, _b.special_use).where(_b.account_id == account)
     return {row.id: (row.name, row.folder, row.special_use) for row in connection.execute(query)}
+
+
+def folder_names(connection: Connection, account: int) -> set[str]:
+    """All folders that an account's mailboxes have on disk, those of unfinished renames too."""
+    rows = connection.execute(select(_b.folder, _b.folder_was).where(_b.account_id == account))
+    return {folder for row in rows for folder in row if folder is not None}
 
 
 def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, str | None]:
@@ -179,6 +192,20 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
     return int(row.next_mailbox)
 
 
+def begin_anew(connection: Connection, account: int) -> None:
+    """Give all mailboxes of an account, whose rows were taken away, new UIDVALIDITYs and UIDs from 1."""
+    row = connection.execute(select(_a.last_uidvalidity, _a.modseq).where(_a.id == account)).one()
+    uidvalidity = max(int(time.time()), row.last_uidvalidity + 1)
+    for number in sorted(connection.scalars(select(_b.id).where(_b.account_id == account))):
+        fresh = {"uidvalidity": uidvalidity, "uidnext": 1, "modseq": row.modseq + 1, "forgotten": row.modseq + 1}
+        nothing = dict.fromkeys(("messages", "unseen", "deleted", "size"), 0)
+        where = _b.account_id == account, _b.id == number
+        connection.execute(update(tables.mailbox).where(*where).values(**fresh, **nothing, first_recent=1))
+        uidvalidity += 1
+    values = {"last_uidvalidity": uidvalidity, "modseq": row.modseq + 1}
+    connection.execute(update(tables.account).where(_a.id == account).values(values))
+
+
 def drop(connection: Connection, account: int, mailbox: int) -> None:
     """Delete a mailbox with all its rows, and the contents that no other mailbox shares."""
     m, c, r = tables.message.c, tables.content.c, tables.removed.c
@@ -188,7 +215,7 @@ def drop(connection: Connection, account: int, mailbox: int) -> None:
     )
     shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
     connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
-    for table in (tables.message, tables.expunged, tables.removed, tables.acl):
+    for table in (tables.message, tables.expunged, tables.removed, tables.acl, tables.annotation):
         connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
     connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
 
@@ -199,6 +226,15 @@ def rename(connection: Connection, account: int, mailbox: int, folder: str, name
         update(tables.mailbox)
         .where(_b.account_id == account, _b.id == mailbox)
         .values(name=name, folder=names.folder(name), folder_was=folder)
+    )
+
+
+def set_use(connection: Connection, account: int, mailbox: int, use: SpecialUse | None) -> None:
+    """Replace the special use of a mailbox."""
+    connection.execute(
+        update(tables.mailbox)
+        .where(_b.account_id == account, _b.id == mailbox)
+        .values(special_use=use.value if use else None)
     )
 
 
@@ -221,7 +257,7 @@ def subscribe(connection: Connection, account: int, name: str, on: bool) -> None
 
 def subscriptions(connection: Connection, account: int) -> list[str]:
     """Subscribed names in order."""
-    return list(connection.scalars(select(_s.name).where(_s.account_id == account).order_by(_s.name)))
+    return sorted(connection.scalars(select(_s.name).where(_s.account_id == account)))
 
 
 def quota(connection: Connection, account: int, default_bytes: int | None, default_messages: int | None) -> Quota:

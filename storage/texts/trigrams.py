@@ -1,4 +1,4 @@
-"""Texts and their trigrams in one SQLite file an account (docs/adr/0010-text-index.md).
+"""Texts and their trigrams in one SQLite file an account (docs/adr/0011-text-index.md).
 
 ``known`` says which contents are there, ``text`` holds their folded texts, compressed, and ``gram`` is an FTS5 index of
 the three-letter pieces of these texts without accents. A piece that is looked for can only be where all its trigrams

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -62,9 +61,18 @@ PEOPLE = Population(
 )
 
 
-def sql(population: Population, folder: Path) -> Iterator[Directory]:
+def sqlite(population: Population, request: pytest.FixtureRequest) -> Iterator[Directory]:
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("directory")
     database = Database(f"sqlite:///{folder}/directory.db")
     metadata.create_all(database.engine)
+    yield from sql(population, database)
+
+
+def postgresql(population: Population, request: pytest.FixtureRequest) -> Iterator[Directory]:
+    yield from sql(population, Database(request.getfixturevalue("postgres").database()))
+
+
+def sql(population: Population, database: Database) -> Iterator[Directory]:
     passwords = Passwords(Auth(argon2_memory=8 * KiB, argon2_rounds=1))
     accounts = Accounts(database, passwords)
     accounts.add_all(population.people)
@@ -78,12 +86,15 @@ def sql(population: Population, folder: Path) -> Iterator[Directory]:
     database.close()
 
 
-DIRECTORIES: dict[str, Callable[[Population, Path], Iterator[Directory]]] = {"sql": sql}
+DIRECTORIES: dict[str, Callable[[Population, pytest.FixtureRequest], Iterator[Directory]]] = {
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+}
 
 
 @pytest.fixture(params=DIRECTORIES, scope="module")
-def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
-    yield from DIRECTORIES[request.param](PEOPLE, tmp_path_factory.mktemp(request.param))
+def directory(request: pytest.FixtureRequest) -> Iterator[Directory]:
+    yield from DIRECTORIES[request.param](PEOPLE, request)
 
 
 def logins(directory: Directory, address: str) -> list[str] | None:

@@ -14,19 +14,11 @@ from delivery.queue.schedule import settle
 from delivery.queue.store import LeaseLost, QueueStore
 from message.content import MemoryContent
 from message.envelope import Notify, Recipient
-from storage.database import Database, metadata
+from storage.database import Database
 from storage.errors import DiskFull
 
 NOW = 1_700_000_000.0
 BODY = b"Subject: x\r\n\r\nhello\r\n"
-
-
-@pytest.fixture
-def database(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path}/q.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from storage.errors import (
     NoSuchMessage,
     NotPermitted,
     OverQuota,
+    UseRefused,
 )
 from storage.index import messages
 from storage.model import (
@@ -535,3 +536,27 @@ def test_ids_are_the_same_for_copies_of_other_accounts_too(store: Store, account
     assert (there.email, there.thread) == (here[0].email, here[0].thread)
     assert here[0].email != here[1].email
     assert here[0].thread == here[1].thread
+
+
+def test_a_special_use_is_of_one_mailbox(store: Store, account: int) -> None:
+    store.delete(account, "Archive")
+    made = store.create(account, "Dossiers/Classement", SpecialUse.ARCHIVE)
+    assert made.special_use is SpecialUse.ARCHIVE
+    assert store.mailbox(account, "Dossiers").special_use is None
+    for name, use in (("x", SpecialUse.ARCHIVE), ("x", SpecialUse.ALL), ("x", SpecialUse.FLAGGED)):
+        with pytest.raises(UseRefused):
+            store.create(account, name, use)
+    with pytest.raises(NoSuchMailbox):
+        store.mailbox(account, "x")
+    drafts, sent = (store.mailbox(account, name) for name in ("Drafts", "Sent"))
+    with pytest.raises(UseRefused):
+        store.set_use(account, sent.id, SpecialUse.DRAFTS)
+    with pytest.raises(UseRefused):
+        store.set_use(account, store.mailbox(account, "INBOX").id, SpecialUse.DRAFTS)
+    store.set_use(account, drafts.id, SpecialUse.DRAFTS)
+    store.set_use(account, drafts.id, None)
+    store.set_use(account, sent.id, SpecialUse.DRAFTS)
+    uses = {box.name: box.special_use for box in store.mailboxes(account)}
+    assert (uses["Drafts"], uses["Sent"]) == (None, SpecialUse.DRAFTS)
+    with pytest.raises(NoSuchMailbox):
+        store.set_use(account, 999, SpecialUse.SENT)

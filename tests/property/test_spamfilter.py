@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,12 +11,12 @@ from message.envelope import ClientInfo, Envelope, Recipient
 from message.headers import parse_headers
 from message.parts import scan
 from spamfilter.bayes import tokenize
-from spamfilter.bayes.model import Counts
-from spamfilter.bayes.tokens import Totals
 from spamfilter.composites import ExpressionError, parse
 from spamfilter.evidence import Evidence
+from spamfilter.features import COUNT, features
 from spamfilter.filter import SpamFilter
 from spamfilter.links import read_link, shown_host
+from spamfilter.model import Knowledge, blank
 from spamfilter.report import verdict_headers
 from spamfilter.rules import RULES
 from spamfilter.views import Views
@@ -37,12 +38,15 @@ OCTETS = st.one_of(
     st.binary(max_size=400),
     st.lists(st.one_of(PIECES, st.binary(max_size=12)), max_size=40).map(b"".join),
 )
-COUNTS = Counts(Totals(100, 100, 1), [(i, i % 7, i % 5) for i in range(-50, 50)])
+KNOWN = blank()
+KNOWN.totals[:] = 100, 100
+KNOWN.ham[:], KNOWN.spam[:] = np.arange(COUNT) % 7, np.arange(COUNT) % 5
+KNOWN.weights[:] = np.arange(COUNT) % 11 * 1000 - 5000
 
 
 class OneModel:
-    def counts(self) -> Counts:
-        return COUNTS
+    def knowledge(self) -> Knowledge:
+        return KNOWN
 
 
 FILTER = SpamFilter(Spam(budget=60.0), OneModel())
@@ -75,7 +79,10 @@ def test_no_rule_raises(octets: bytes) -> None:
     views = Views(evidence(octets), 4096)
     for rule in RULES.values():
         rule(views)
-    assert len(tokenize.fingerprints(views)) <= tokenize.MAX_TOKENS
+    assert len(tokenize.tokens(views)) <= tokenize.MAX_TOKENS
+    for group in features(views, ("A_RULE",)):
+        assert group.tolist() == sorted(set(group.tolist()))
+        assert not len(group) or 0 <= group[0] <= group[-1] < COUNT
 
 
 @settings(max_examples=200, deadline=None)

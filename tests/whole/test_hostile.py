@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("whole-hostile")]
+pytestmark = [pytest.mark.whole]
 
 #: Proportional set size that all processes together may reach (MiB).
 MEMORY = 900

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("whole-mail")]
+pytestmark = [pytest.mark.whole]
 
 
 def letter(

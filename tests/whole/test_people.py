@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("whole-people")]
+pytestmark = [pytest.mark.whole]
 
 
 @pytest.fixture(scope="module")

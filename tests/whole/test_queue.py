@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("whole-queue")]
+pytestmark = [pytest.mark.whole]
 
 
 class FarServer:

@@ -12,7 +12,7 @@ from config.settings import Spam
 from delivery.learning import Learning, lesson
 from directory.model import Account
 from message.content import Buffer, MemoryContent
-from spamfilter.bayes.train import Trainer
+from spamfilter.train import Trainer
 from storage.errors import Unavailable
 from storage.events import Event
 from storage.model import NewMessage, SpecialUse

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from config.settings import Auth, KiB, Site
@@ -14,7 +11,7 @@ from directory.authenticator import Authenticator
 from directory.model import Account, Role
 from directory.passwords import Passwords
 from directory.sql import SqlDirectory
-from storage.database import Database, metadata
+from storage.database import Database
 
 PASSWORD = "Tournesol-42"
 
@@ -45,11 +42,8 @@ def site() -> Site:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/directory.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 @pytest.fixture

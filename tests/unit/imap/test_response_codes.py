@@ -66,7 +66,6 @@ CASES: list[tuple[str, str, Failure]] = [
     ("RENAME Sent Sent/inner", "NO [CANNOT]", _nothing),
     ('CREATE "a//b"', "NO [CANNOT]", _nothing),
     ('CREATE "a&b"', "NO [CANNOT]", _nothing),
-    ("MOVE 1 INBOX", "NO [CANNOT]", _nothing),
     ("CREATE one/too/many/levels/five", "NO [CANNOT]", _nothing),
     ("CREATE a/b/c", "NO [LIMIT]", _nothing),
     ("STORE 1 +FLAGS (%s)" % ("k" * 65), "NO [LIMIT]", _nothing),

@@ -255,6 +255,13 @@ def test_lines_have_limits(start: Start) -> None:
         assert one.line().startswith(b"* BYE")
 
 
+def test_bad_commands_among_good_ones(start: Start) -> None:
+    client = signed_in(start(bad_commands=5))
+    for _ in range(20):
+        assert b" BAD " in client.command("NONSENSE")[-1]
+        assert client.command("NOOP")[-1].endswith(b"OK Done")
+
+
 def test_many_bad_commands(start: Start) -> None:
     client = Client(start(bad_commands=5).port)
     client.line()

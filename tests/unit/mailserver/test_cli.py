@@ -80,3 +80,54 @@ def test_a_database_that_can_not_be_opened_is_one_line(run, folder):
     assert code == 1
     assert text.startswith("mailserver: the database is away: ")
     assert len(text.splitlines()) == 1
+
+
+def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Path):
+    data = folder / "data"
+    if os.geteuid() == 0:
+        os.chown(data, 0, 0)
+    else:
+        data.chmod(0o500)
+    status, text = run("migrate")
+    assert status == 1
+    assert text.startswith(f"mailserver: the data folder {data} can't be written by ")
+    assert "site.user" in text
+
+
+def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
+    ham, spam = folder / "ham.eml", folder / "spam.eml"
+    ham.write_text("From: a@b.fr\nSubject: conseil de classe\n\nLe conseil commence lundi avec les bulletins.\n")
+    spam.write_text("From: a@b.top\nSubject: gagnez\n\nGagnez un voyage avec notre loterie exclusive et gratuite.\n")
+    assert run("spam", "train", "--ham", str(ham), "--spam", str(spam))[0] == 0
+    assert "learnt: 1 ham, 1 spam" in run("spam", "stats")[1]
+    code, told = run("spam", "explain", str(spam), "--language", "en")
+    assert code == 0
+    assert "LINEAR_SPAM: Written and built like spam" in told
+    assert "it would" in told
+    scores = [float(run("spam", "score", str(path))[1].split()[0]) for path in (ham, spam)]
+    assert scores[0] < scores[1]
+    assert run("spam", "forget", str(spam), str(ham)) == (0, "2 of 2 forgotten\n")
+    assert "learnt: 0 ham, 0 spam" in run("spam", "stats")[1]
+    code, told = run("spam", "score", str(folder / "nothing"))
+    assert code == 1
+    assert "there is no" in told
+
+
+def test_spam_pipe_answers_line_by_line(folder: Path) -> None:
+    message = folder / "mail.eml"
+    message.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")
+    asked = f"score {message}\ntrain_ham {message}\nsync\nscore {folder}/none\nsing {message}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mailserver", "spam", "pipe", "--no-prior"],
+        cwd=ROOT,
+        input=asked,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "SPAM_STATE": str(folder / "state")},
+    )
+    answers = done.stdout.splitlines()
+    assert [answer.split()[-1] for answer in answers[:3]] == ["ham", "ok", "ok"]
+    assert answers[3].startswith("error")
+    assert answers[4].startswith("error expected score")

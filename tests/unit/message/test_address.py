@@ -18,6 +18,9 @@ from message.address import Address, Entry, ascii_domain, entries, parse_address
         (b'"a b"@x', [("", "a b@x")]),
         (b'J <"a\\"b"@x>', [("J", 'a"b@x')]),
         (b"J <@r1,@r2:j@x>", [("J", "j@x")]),
+        (b"<j (a) @ (b (c)) x>", [("", "j@x")]),
+        (b'J <"a(b"@x>', [("J", "a(b@x")]),
+        (b"<j(@x>", [("", "j")]),
         (b"user@[192.0.2.1]", [("", "user@[192.0.2.1]")]),
         (b"u <user@[IPv6:2001:db8::1]>", [("u", "user@[ipv6:2001:db8::1]")]),
         (b"a @ b", [("", "a@b")]),
@@ -46,6 +49,10 @@ def test_group_markers_and_missing_domains_in_the_octet_form():
         Entry(b"", None, None),
         Entry(b"", b"root", b""),
     ]
+
+
+def test_a_source_route_is_told_apart():
+    assert list(entries(b"<@r1,@r2:j@x>", 10)) == [Entry(b"", b"j", b"x", b"@r1,@r2")]
 
 
 def test_an_unclosed_group_is_closed():

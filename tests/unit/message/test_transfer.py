@@ -42,6 +42,12 @@ def test_quoted_printable(octets: bytes, block: int) -> None:
     assert decoded("quoted-printable", quopri.encodestring(octets, quotetabs=True), block) == octets
 
 
+@given(st.integers(1, 40))
+def test_blanks_at_the_end_of_a_line_are_none_of_quoted_printable(block: int) -> None:
+    octets = b"hello  \r\nbar=\r\n\r\nfoo\t= \t\r\nbar\r\na \t b = \r\n=62=20\t\r\nend \t"
+    assert decoded("quoted-printable", octets, block) == b"hello\r\nbar\r\nfoo\tbar\r\na \t b b \r\nend"
+
+
 @given(st.text("=4aF \t\r\n", max_size=80).map(str.encode), st.integers(1, 20))
 def test_cuts_never_matter(octets: bytes, block: int) -> None:
     assert decoded("base64", octets, block) == decoded("base64", octets, 1000)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Spam
-from spamfilter.bayes.train import BATCH, Trainer
 from spamfilter.corpus import MAX_MESSAGE, Counts, read, train_paths
+from spamfilter.train import BATCH, Trainer
 from storage.database import Database, metadata
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from config.settings import Spam
-from spamfilter.bayes import tokenize
-from spamfilter.bayes.model import Counts
-from spamfilter.bayes.tokens import Totals
+from spamfilter import linear
 from spamfilter.evidence import Evidence
-from spamfilter.filter import SpamFilter, bayes_points, capped, suggested
+from spamfilter.features import features
+from spamfilter.filter import SpamFilter, bayes_points, capped, linear_points, suggested
+from spamfilter.model import Knowledge, blank
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
 from spamfilter.verdict import Action
@@ -27,20 +27,25 @@ PHISHING: dict[str, Any] = {
 
 
 class FixedModel:
-    """Counts that stay as they are given."""
+    """Knowledge that stays as it is given."""
 
-    def __init__(self, ham: int = 0, spam: int = 0, rows: dict[int, tuple[int, int]] | None = None) -> None:
-        rows = rows or {}
-        self._counts = Counts(Totals(ham, spam, 1), [(t, *rows[t]) for t in sorted(rows)])
+    def __init__(self, ham: int = 0, spam: int = 0) -> None:
+        self.known = blank()
+        self.known.totals[:] = ham, spam
 
-    def counts(self) -> Counts:
-        return self._counts
+    def knowledge(self) -> Knowledge:
+        return self.known
 
 
 def trained_on(evidence: Evidence, *, ham: int, spam: int) -> FixedModel:
-    """A model whose every known token is of this message."""
-    tokens = tokenize.fingerprints(Views(evidence, 256 * 1024))
-    return FixedModel(100, 100, dict.fromkeys(tokens, (ham, spam)))
+    """A model that knows this message alone, from as many messages of each kind."""
+    model = FixedModel(100, 100)
+    found = features(Views(evidence, 256 * 1024), ())
+    model.known.ham[found.tokens], model.known.spam[found.tokens] = ham, spam
+    step = linear.lesson_step(0.0, found, spam=spam > ham) if spam != ham else 0
+    for number, change in linear.changes(found, 2 * step).items():
+        model.known.weights[number] += change
+    return model
 
 
 @pytest.fixture
@@ -74,11 +79,11 @@ def test_hits_fall_by_weight_and_add_up(judge: Callable[..., Any]) -> None:
 def test_the_classifier_moves_the_score_both_ways(evidence: Callable[..., Evidence], judge: Callable[..., Any]) -> None:
     as_spam = judge(trained_on(evidence(), ham=0, spam=20))
     assert as_spam.probability > 0.99
-    assert as_spam.hits[0].symbol == "BAYES_SPAM"
+    assert {hit.symbol for hit in as_spam.hits} >= {"BAYES_SPAM", "LINEAR_SPAM"}
     assert as_spam.action is Action.JUNK
     as_ham = judge(trained_on(evidence(), ham=20, spam=0))
     assert as_ham.probability < 0.01
-    assert [hit.symbol for hit in as_ham.hits] == ["BAYES_HAM"]
+    assert [hit.symbol for hit in as_ham.hits] == ["LINEAR_HAM", "BAYES_HAM"]
     assert as_ham.score < 0
     unsure = judge(trained_on(evidence(), ham=10, spam=10))
     assert unsure.probability is None
@@ -149,11 +154,13 @@ def test_thresholds(score: float, reject_from: float, action: Action) -> None:
     assert suggested(score, Spam(reject_from=reject_from)) is action
 
 
-def test_points_of_a_probability_rise_without_a_jump() -> None:
+@pytest.mark.parametrize("points_of", [bayes_points, linear_points])
+def test_points_of_learners_rise_without_a_jump(points_of: Callable[..., tuple[str, float]]) -> None:
     scores = shipped(RULES)
-    points = [bayes_points(i / 1000, scores) for i in range(1001)]
-    assert points[0] == ("BAYES_HAM", scores.symbols["BAYES_HAM"].weight)
-    assert points[500][1] == 0.0
-    assert points[1000] == ("BAYES_SPAM", scores.symbols["BAYES_SPAM"].weight)
+    points = [points_of(i / 100, scores) for i in range(-2500, 2501)]
+    lowest, highest = points[0], points[-1]
+    assert lowest == (lowest[0], scores.symbols[lowest[0]].weight)
+    assert highest == (highest[0], scores.symbols[highest[0]].weight)
+    assert (lowest[0][-4:], points[2500][1], highest[0][-5:]) == ("_HAM", 0.0, "_SPAM")
     steps = [b[1] - a[1] for a, b in pairwise(points)]
     assert all(0 <= step < 0.1 for step in steps)

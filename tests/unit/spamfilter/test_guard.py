@@ -10,10 +10,9 @@ import pytest
 
 from config.settings import Spam
 from message.headers import parse_headers
-from spamfilter.bayes.model import Counts
-from spamfilter.bayes.tokens import Totals
 from spamfilter.evidence import Evidence, Namesake
 from spamfilter.filter import SpamFilter
+from spamfilter.model import Knowledge, blank
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Action, Verdict
 
@@ -22,8 +21,8 @@ BOX_FULL = '<p>Votre boîte mail est presque pleine. <a href="https://messagerie
 
 
 class NoModel:
-    def counts(self) -> Counts:
-        return Counts(Totals(0, 0, 1))
+    def knowledge(self) -> Knowledge:
+        return blank()
 
 
 @pytest.fixture

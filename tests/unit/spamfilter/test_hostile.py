@@ -10,10 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from config.settings import Spam
-from spamfilter.bayes.model import Counts
-from spamfilter.bayes.tokens import Totals
 from spamfilter.evidence import Evidence
 from spamfilter.filter import SpamFilter
+from spamfilter.model import Knowledge, blank
 
 #: CPU seconds; each takes a tenth of it or less on a slow machine.
 BOUND = 10.0
@@ -48,8 +47,12 @@ HOSTILE: dict[str, bytes] = {
 
 
 class NoModel:
-    def counts(self) -> Counts:
-        return Counts(Totals(100, 100, 1))
+    def __init__(self) -> None:
+        self.known = blank()
+        self.known.totals[:] = 100, 100
+
+    def knowledge(self) -> Knowledge:
+        return self.known
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))

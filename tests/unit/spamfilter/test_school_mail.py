@@ -8,16 +8,15 @@ from __future__ import annotations
 import pytest
 
 from config.settings import Spam
-from spamfilter.bayes.model import Counts
-from spamfilter.bayes.tokens import Totals
 from spamfilter.filter import SpamFilter
+from spamfilter.model import Knowledge, blank
 from spamfilter.verdict import Action
 from tests.school_mail.generator import TEMPLATES, samples
 
 
 class NoModel:
-    def counts(self) -> Counts:
-        return Counts(Totals(0, 0, 1))
+    def knowledge(self) -> Knowledge:
+        return blank()
 
 
 @pytest.mark.parametrize("half", ["dev", "test"])

@@ -14,7 +14,8 @@ def data(**rules: Any) -> dict[str, Any]:
     entry = {"weight": 1.0, "fr": "oui", "en": "yes"}
     return {
         "group": {"cap": 3.0, "rules": {"KNOWN": entry} | rules},
-        "bayes": {"cap": 5.0, "spam_from": 0.9, "ham_below": 0.1, "rules": dict.fromkeys(CLASSIFIER, entry)},
+        "bayes": {"cap": 5.0, "sure_from": 1.0, "certain_at": 8.0, "rules": dict.fromkeys(CLASSIFIER, entry)},
+        "linear": {"cap": 5.0, "certain_at": 8.0, "rules": {}},
     }
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import column, insert, select, table, text
@@ -18,15 +22,43 @@ from storage.migrate import is_current, upgrade
 from storage.model import NewMessage
 from storage.store import Store
 
+ROOT = Path(__file__).parents[3]
 
-def test_the_steps_lead_to_the_declared_schema(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/index.db")
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without tables, of each kind."""
+    if request.param == "postgresql":
+        database = Database(request.getfixturevalue("postgres").database(empty=True))
+    else:
+        database = Database(f"sqlite:///{tmp_path}/index.db")
+    yield database
+    database.close()
+
+
+def test_the_steps_lead_to_the_declared_schema(empty: Database) -> None:
+    database = empty
     assert not is_current(database)
     upgrade(database)
     assert is_current(database)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    database.close()
+
+
+UPGRADE = """
+import sys
+from mailserver import wiring  # all rooms' tables
+from storage.database import Database
+from storage.migrate import upgrade
+upgrade(Database(sys.argv[1]))
+"""
+
+
+def test_several_processes_may_start_at_the_same_time(empty: Database) -> None:
+    url = empty.engine.url.render_as_string()
+    starts = [subprocess.Popen([sys.executable, "-c", UPGRADE, url], cwd=ROOT) for _ in range(3)]
+    assert [process.wait(60) for process in starts] == [0, 0, 0]
+    assert is_current(empty)
 
 
 def test_what_autogenerate_does_not_compare_is_the_same_too(tmp_path: Path) -> None:
@@ -49,8 +81,8 @@ def test_what_autogenerate_does_not_compare_is_the_same_too(tmp_path: Path) -> N
     declared.close()
 
 
-def test_mail_of_the_first_release_stays(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/index.db")
+def test_mail_of_the_first_release_stays(empty: Database) -> None:
+    database = empty
     upgrade(database, "0001")
     box = {"account_id": 1, "id": 1, "name": "INBOX", "uidvalidity": 7, "uidnext": 2, "modseq": 2, "messages": 1}
     box |= {"unseen": 1, "deleted": 0, "size": 3, "first_recent": 1, "folder": ""}
@@ -66,7 +98,6 @@ def test_mail_of_the_first_release_stays(tmp_path: Path) -> None:
         found = connection.execute(select(tables.mailbox)).one()
         assert (found.name, found.uidnext, found.forgotten) == ("INBOX", 2, 0)
         assert connection.execute(select(tables.content)).one().preview is None
-    database.close()
 
 
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
@@ -92,5 +123,7 @@ def test_a_store_of_the_first_schema_with_mail_in_it(tmp_path: Path) -> None:
     box = store.mailbox(1, "INBOX")
     assert (box.uidvalidity, box.uidnext, box.has_acl) == (7, 3, False)
     assert store.append(1, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))]) == [3]
+    store.annotations.change(1, box.id, 1, {"/private/comment": b"x"})
+    assert store.annotations.sizes(1, box.id, 1) == {"/private/comment": 1}
     store.close()
     database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -20,6 +21,19 @@ def test_a_line() -> None:
     assert framer.next_command() == Complete((b"a NOOP",), ())
     assert framer.next_command() == Complete((b"b NOOP",), ())
     assert framer.next_command() is None
+
+
+def test_some_commands_may_be_longer() -> None:
+    framer = Framer(10, (re.compile(rb"a ID "), 20))
+    framer.feed(b"a ID 0123456789\r\n")
+    assert framer.next_command() == Complete((b"a ID 0123456789",), ())
+    framer.feed(b"a ID {1+}\r\nx 012345678901234\r\n")
+    assert isinstance(framer.next_command(), Announced)
+    framer.accept()
+    assert framer.next_command() == Overlong(b"a ID ")
+    framer = Framer(10, (re.compile(rb"a ID "), 20))
+    framer.feed(b"a NOP 0123456789")
+    assert isinstance(framer.next_command(), Overlong)
 
 
 def test_a_literal_is_announced_then_read() -> None:

@@ -156,9 +156,13 @@ def test_from_the_beginning(mail: Mail) -> None:
 
 
 def test_accounts_behind_are_found_by_an_index_of_their_own(mail: Mail) -> None:
-    query = text("EXPLAIN QUERY PLAN SELECT id FROM store_account WHERE next_content > texts_through + 1")
+    query = "SELECT id FROM store_account WHERE next_content > texts_through + 1"
+    explain = text(("EXPLAIN QUERY PLAN " if mail.database.is_sqlite else "EXPLAIN ") + query)
     with mail.database.read() as connection:
-        plan = " ".join(str(row) for row in connection.execute(query))
+        if not mail.database.is_sqlite:
+            # A table of a page is read as a whole.
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(str(row) for row in connection.execute(explain))
     assert "ix_store_account_behind" in plan
 
 

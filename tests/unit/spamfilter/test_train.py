@@ -5,19 +5,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from config.settings import Spam
-from spamfilter.bayes import tokens as store
-from spamfilter.bayes.train import DAY, Trainer
-from spamfilter.tables import learnt, models
-from spamfilter.tables import tokens as token_table
+from spamfilter import taught
+from spamfilter.prior import WEIGHT_UNIT, nothing_known
+from spamfilter.tables import features, learnt, models
+from spamfilter.train import DAY, Trainer
 from storage.database import Database, metadata
 
 HAM = b"From: a@exemple.org\r\nSubject: conseil de classe\r\n\r\nLe conseil commence lundi avec les bulletins.\r\n"
@@ -25,11 +26,8 @@ SPAM = b"From: b@exemple.top\r\nSubject: gagnez\r\n\r\nGagnez lundi un voyage av
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/spam.db")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 @pytest.fixture
@@ -38,12 +36,18 @@ def trainer(database: Database) -> Trainer:
 
 
 def snapshot(database: Database) -> dict[str, Any]:
-    """Everything that judgements depend on, without tokens whose counts came back to zero."""
+    """Everything that judgements depend on, without features that came back to zero."""
     with database.read() as connection:
-        totals = store.totals(connection)
-        counts = {t: (h, s) for t, h, s in store.all_counts(connection) if h or s}
+        totals = taught.totals(connection)
+        rows = [row for batch in taught.changed_since(connection, 0) for row in batch]
         lessons = connection.execute(select(func.count()).select_from(learnt)).scalar_one()
-    return {"ham": totals.ham, "spam": totals.spam, "counts": counts, "learnt": lessons}
+    return {
+        "ham": totals.ham,
+        "spam": totals.spam,
+        "counts": {number: (ham, spam) for number, ham, spam, _ in rows if ham or spam},
+        "weights": {number: weight for number, _, _, weight in rows if weight},
+        "learnt": lessons,
+    }
 
 
 def test_learning_counts_each_token_once(database: Database, trainer: Trainer) -> None:
@@ -52,6 +56,8 @@ def test_learning_counts_each_token_once(database: Database, trainer: Trainer) -
     assert (state["ham"], state["spam"], state["learnt"]) == (1, 0, 1)
     assert state["counts"]
     assert set(state["counts"].values()) == {(1, 0)}
+    assert set(state["counts"]) < set(state["weights"]), "weights have features beside the tokens"
+    assert all(weight < 0 for weight in state["weights"].values())
 
 
 def test_once_per_message_and_account(database: Database, trainer: Trainer) -> None:
@@ -72,6 +78,7 @@ def test_the_other_class_takes_back_first(database: Database, trainer: Trainer) 
     state = snapshot(database)
     assert (state["ham"], state["spam"]) == (2, 0)
     assert state["counts"] == dict.fromkeys(expected["counts"], (2, 0))
+    assert all(weight < 0 for weight in state["weights"].values())
 
 
 def test_forgetting_leaves_nothing_behind(database: Database, trainer: Trainer) -> None:
@@ -84,6 +91,41 @@ def test_forgetting_leaves_nothing_behind(database: Database, trainer: Trainer) 
     assert not trainer.forget(HAM, account="marie")
 
 
+def test_lessons_taken_back_in_any_order_leave_nothing(database: Database, trainer: Trainer) -> None:
+    """A later lesson moved the weights from where an earlier one had left them; both come back to zero exactly."""
+    empty = snapshot(database)
+    lessons = [(HAM, False, "paul"), (SPAM, True, "marie"), (HAM + b"encore\r\n", False, "marie"), (HAM, True, "jean")]
+    for message, spam, account in lessons:
+        assert trainer.learn(message, spam=spam, account=account)
+    for message, _, account in (lessons[1], lessons[0], lessons[3], lessons[2]):
+        assert trainer.forget(message, account=account)
+    assert snapshot(database) == empty
+
+
+def test_the_same_lesson_by_many_moves_weights_only_so_far(database: Database, trainer: Trainer) -> None:
+    """What is right by the margin teaches nothing more: a crowd can't push weights without end."""
+    strongest = []
+    for i in range(12):
+        assert trainer.learn(SPAM, spam=True, account=f"account{i}")
+        strongest.append(max(snapshot(database)["weights"].values()))
+    assert strongest[0] > 0
+    assert len(set(strongest)) == 1
+
+
+def test_what_the_prior_knows_already_needs_no_lesson(database: Database, tmp_path: Path) -> None:
+    Trainer(database, Spam()).learn(SPAM, spam=True)
+    known = snapshot(database)["weights"]
+    numbers = np.array(sorted(known))
+    weights = np.array([3 * known[number] // WEIGHT_UNIT for number in sorted(known)])
+    prior = replace(nothing_known(), numbers=numbers, shares=np.full(len(known), 127, np.uint8), weights=weights)
+    other = Database(f"sqlite:///{tmp_path}/other.db")
+    metadata.create_all(other.engine)
+    assert Trainer(other, Spam(), prior=prior).learn(SPAM, spam=True)
+    state = snapshot(other)
+    assert (state["spam"], state["weights"]) == (1, {})
+    other.close()
+
+
 def test_a_message_may_be_learnt_again_after_forgetting(database: Database, trainer: Trainer) -> None:
     trainer.learn(HAM, spam=False)
     before = snapshot(database)
@@ -92,15 +134,15 @@ def test_a_message_may_be_learnt_again_after_forgetting(database: Database, trai
     assert snapshot(database) == before
 
 
-def test_what_another_tokenizer_counted_is_not_taken_from_others(
+def test_what_another_version_counted_is_not_taken_from_others(
     database: Database, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer.learn(HAM, spam=False)
     before = snapshot(database)
-    monkeypatch.setattr("spamfilter.bayes.tokenize.VERSION", 999)
+    monkeypatch.setattr("spamfilter.train.VERSION", 999)
     assert trainer.forget(HAM)
     state = snapshot(database)
-    assert state["counts"] == before["counts"]
+    assert (state["counts"], state["weights"]) == (before["counts"], before["weights"])
     assert (state["ham"], state["learnt"]) == (0, 0)
 
 
@@ -122,7 +164,7 @@ def test_the_revision_rises_with_every_change(database: Database, trainer: Train
     for step in steps:
         assert step()
         with database.read() as connection:
-            revisions.append(store.totals(connection).revision)
+            revisions.append(taught.totals(connection).revision)
     assert revisions == sorted(set(revisions))
 
 
@@ -152,7 +194,7 @@ def test_odd_messages_can_be_learnt_and_forgotten(database: Database, trainer: T
 LEARN_FOR_EVER = """
 import sys
 from config.settings import Spam
-from spamfilter.bayes.train import Trainer
+from spamfilter.train import Trainer
 from storage.database import Database
 trainer = Trainer(Database(sys.argv[1]), Spam())
 i = 0
@@ -164,11 +206,11 @@ while True:
 """
 
 
-def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
+def test_learning_survives_a_kill(database: Database) -> None:
     """After kill -9 in the middle of learning each message is counted wholly or not at all."""
     database.close()
-    url = f"sqlite:///{tmp_path}/spam.db"
-    root = Path(__file__).resolve().parents[4]
+    url = database.engine.url.render_as_string()
+    root = Path(__file__).resolve().parents[3]
     for round_ in range(3):
         process = subprocess.Popen(
             [sys.executable, "-c", LEARN_FOR_EVER, url], stdout=subprocess.PIPE, cwd=root, env={**os.environ}
@@ -185,8 +227,9 @@ def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
         with again.read() as connection:
             lessons = connection.execute(select(learnt.c.spam)).scalars().all()
             model = connection.execute(select(models)).one()
-            words = connection.execute(select(func.sum(token_table.c.ham + token_table.c.spam))).scalar_one()
-            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+            words = connection.execute(select(func.sum(features.c.ham + features.c.spam))).scalar_one()
+            if database.is_sqlite:
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
         assert len(lessons) >= 8
         assert (model.ham, model.spam) == (lessons.count(False), lessons.count(True))
         replay = Trainer(again, Spam())
@@ -195,6 +238,6 @@ def test_learning_survives_a_kill(database: Database, tmp_path: Path) -> None:
             assert replay.forget(f"Subject: lecon {i}\r\n\r\n{words_of}\r\n".encode())
         assert words > 0
         state = snapshot(again)
-        assert state == {"ham": 0, "spam": 0, "counts": {}, "learnt": 0}
+        assert state == {"ham": 0, "spam": 0, "counts": {}, "weights": {}, "learnt": 0}
     finally:
         again.close()

@@ -1,0 +1,171 @@
+"""Makes the index of mail again from the tree of bodies, for a site whose database is lost or beyond repair.
+
+What the tree tells: octets, folders, flags (in the file names), dates of arrival (the files' times). What it does not:
+keywords, access control lists of mailboxes that the index no longer has, and which UIDs were given out before: each
+mailbox gets a new UIDVALIDITY, so that clients fetch it anew instead of mixing old numbers with new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, delete, select
+
+from message.summary import Summary, summarise
+from storage import names, tables
+from storage.blobs.api import BlobStore, Body, Place
+from storage.database import Database
+from storage.doorbell import Doorbell
+from storage.errors import Damaged, InvalidName, Unavailable
+from storage.index import mailboxes
+from storage.index.ledger import Ledger, Limits
+from storage.model import HAS_ATTACHMENT
+from storage.zone import local_zone
+
+_m = tables.message.c
+
+#: Messages in one transaction.
+BLOCK = 200
+
+_MADE = re.compile(r"(\d+)\.M(\d+)P\d+R[0-9a-f]+Q(\d+)\.")
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What was found of an account: counts, and in words what could not be taken."""
+
+    mailboxes: int = 0
+    messages: int = 0
+    octets: int = 0
+    passed_over: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    body: Body
+    digest: bytes
+    summary: Summary
+
+
+class Rebuilder:
+    """Rebuilds accounts one by one; mail that comes meanwhile is kept. A run that was cut off is simply run again."""
+
+    def __init__(
+        self, database: Database, blobs: BlobStore, doorbell: Doorbell, told: Callable[[int], None] = lambda count: None
+    ) -> None:
+        """``told`` hears how many messages were taken so far."""
+        self._database = database
+        self._blobs = blobs
+        self._doorbell = doorbell
+        self._told = told
+        self._count = 0
+
+    def account(self, key: str) -> Rebuilt:
+        """Rebuild one account by its key. Raises Unavailable, DiskFull."""
+        result = Rebuilt()
+        places: dict[int, Place] = {}
+        with self._database.write() as connection:
+            number = mailboxes.account_number(connection, key) or mailboxes.provision(connection, key)
+            mailboxes.hold(connection, number)
+            forget(connection, number)
+            for folder in self._blobs.folders(key):
+                place = Place(key, folder)
+                name = self._name(place)
+                if name is None:
+                    result.passed_over.append(f"{key}: the folder {folder} has no name that a mailbox can have")
+                    continue
+                box = mailboxes.by_name(connection, number, name)
+                if box is None:
+                    places[mailboxes.create(connection, number, name, None)] = place
+                    mailboxes.subscribe(connection, number, name, True)
+                else:
+                    places[box.id] = place
+            mailboxes.begin_anew(connection, number)
+            ledger = Ledger(connection, number, Limits(None, None))
+            ledger.recount_use()
+            ledger.close()
+        contents: dict[bytes, int] = {}
+        for mailbox, place in places.items():
+            bodies = sorted(self._blobs.bodies(place), key=_arrival)
+            for start in range(0, len(bodies), BLOCK):
+                self._take(number, mailbox, place, bodies[start : start + BLOCK], contents, result)
+            result.mailboxes += 1
+        self._doorbell.ring([(number, 0), *((number, mailbox) for mailbox in places)])
+        return result
+
+    def _name(self, place: Place) -> str | None:
+        name = names.unfolded(place.folder) or self._blobs.label(place)
+        try:
+            return name and names.canonical(name, octets=2**16, depth=2**8)
+        except InvalidName:
+            return None
+
+    def _take(
+        self,
+        account: int,
+        mailbox: int,
+        place: Place,
+        bodies: Sequence[Body],
+        contents: dict[bytes, int],
+        result: Rebuilt,
+    ) -> None:
+        read = [one for body in bodies if (one := self._read(place, body, result)) is not None]
+        with self._database.write() as connection:
+            ledger = Ledger(connection, account, Limits(None, None))
+            state = ledger.mailbox(mailbox)
+            there = _there(connection, account, mailbox, [one.body.name.blob for one in read])
+            new = [one for one in read if one.body.name.blob not in there]
+            for one in new:
+                if one.digest not in contents:
+                    contents[one.digest] = ledger.add_content(one.summary, one.digest)
+                ledger.add_message(
+                    state,
+                    modseq=ledger.next_modseq(),
+                    system=one.body.name.system,
+                    keywords=(HAS_ATTACHMENT,) if one.summary.has_attachment else (),
+                    size=one.body.name.size,
+                    internal_date=one.body.date,
+                    zone=local_zone(one.body.date),
+                    content=contents[one.digest],
+                    blob=one.body.name.blob,
+                )
+            # A place that a rename moved meanwhile has its rows all the same: bodies are found by the mailbox.
+            ledger.close()
+        result.messages += len(new)
+        result.octets += sum(one.body.name.size for one in new)
+        self._count += len(new)
+        self._told(self._count)
+
+    def _read(self, place: Place, body: Body, result: Rebuilt) -> _Read | None:
+        try:
+            content = self._blobs.open(place, body.name)
+        except (Damaged, Unavailable) as error:
+            result.passed_over.append(f"{place.account}{place.folder}: {error}")
+            return None
+        try:
+            return _Read(body, hashlib.sha256(content.buffer()).digest(), summarise(content.buffer()))
+        finally:
+            content.close()
+
+
+def forget(connection: Connection, account: int) -> None:
+    """Take all rows of an account's messages away; its bodies stay."""
+    for table in (tables.message, tables.content, tables.expunged, tables.removed):
+        connection.execute(delete(table).where(table.c.account_id == account))
+
+
+def _there(connection: Connection, account: int, mailbox: int, blobs: Sequence[str]) -> set[str]:
+    """Those that came by delivery since the rebuild began."""
+    query = select(_m.blob).where(_m.account_id == account, _m.mailbox_id == mailbox, _m.blob.in_(blobs))
+    return set(connection.scalars(query))
+
+
+def _arrival(body: Body) -> tuple[int, int, int, str]:
+    """The order in which bodies got their names, which is that of their UIDs."""
+    made = _MADE.match(body.name.blob)
+    if made is None:
+        return body.date, 0, 0, body.name.blob
+    return int(made[1]), int(made[2]), int(made[3]), body.name.blob

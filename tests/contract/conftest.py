@@ -1,0 +1,12 @@
+"""Every contract holds on each database."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.database import Database
+
+
+@pytest.fixture
+def database(each_database: Database) -> Database:
+    return each_database
