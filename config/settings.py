@@ -230,6 +230,10 @@ class Spam:
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
     learn_per_account: int = setting(200, "Messages a day that one account may teach.", low=1)
     scores: Path | None = setting(None, "TOML file whose weights replace those shipped.")
+    correspondents_kept: float = setting(
+        730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0
+    )
+    records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
     programs: str = setting(
         "junk", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "reject")
     )

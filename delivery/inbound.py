@@ -14,7 +14,7 @@ from config.settings import Settings
 from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
-from delivery.filing import Filer, Letter, Route, refuse, route
+from delivery.filing import Also, Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
@@ -29,13 +29,18 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from spamfilter import record
 from spamfilter.evidence import Namesake
+from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
 
 log = structlog.get_logger()
 
+
+#: Recipients up to which it is asked whether all of them know the author.
+MANY = 50
 
 #: The keyword of a message that pretends to be somebody else's (registered by the IANA).
 PHISHING = "$Phishing"
@@ -73,11 +78,14 @@ class InboundPipeline:
         ring: Callable[[], None] = lambda: None,
         namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
         antivirus: Antivirus | None = None,
+        standing: Callable[[str, Sequence[str]], Standing] = lambda author, accounts: NO_STANDING,
     ) -> None:
         """None for ``evaluator``, ``judge`` or ``antivirus`` leaves that step out. ``ring`` wakes the queue's runner.
-        ``namesakes`` are the people of the site who bear a display name."""
+        ``namesakes`` are the people of the site who bear a display name, ``standing`` is how an author stands with
+        accounts."""
         self._namesakes = namesakes
         self._antivirus = antivirus
+        self._standing = standing
         self._directory = recipients
         self._evaluator = evaluator
         self._judge = judge
@@ -120,9 +128,15 @@ class InboundPipeline:
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             letter = Letter(envelope, routes, local, remote, junk=junk, reports=not junk, keywords=keywords)
-            return Dispositions(self._filer.keep(letter))
+            return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
         finally:
             local.close()
+
+    def _recorded(self, envelope: Envelope, verdict: Verdict | None) -> Also | None:
+        """The record of the verdict commits along with the message."""
+        if verdict is None:
+            return None
+        return lambda _: lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at)
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""
@@ -150,7 +164,10 @@ class InboundPipeline:
         names = tuple(account.name for one in routes for account in one.accounts)
         authors = parse_addresses(headers.first(b"From") or b"", limit=5)
         namesakes = next((found for one in authors if (found := self._namesakes(one.name))), ())
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes))
+        author = next((one.spec for one in authors if one.domain), "")
+        accounts = sorted({account.key for one in routes for account in one.accounts})
+        standing = self._standing(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
+        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
 
     def _traced(
         self,

@@ -33,6 +33,7 @@ from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
 from spamfilter.evidence import Namesake
+from spamfilter.people import standing
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
@@ -161,6 +162,7 @@ class Rooms:
             self.ring_queue,
             self.namesakes,
             Clamd(self.settings.spam) if self.settings.spam.clamd else None,
+            partial(standing, self.database),
         )
 
     @cached_property

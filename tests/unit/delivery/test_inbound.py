@@ -19,7 +19,10 @@ from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfRes
 from message.content import Buffer, Content, FileContent, MemoryContent
 from message.envelope import ClientInfo, Envelope, Notify, Recipient
 from message.headers import HeaderBlock, parse_headers
+from spamfilter import record
 from spamfilter.evidence import Namesake
+from spamfilter.rules import RULES
+from spamfilter.scores import shipped
 from spamfilter.verdict import Action, Hit, Verdict
 from storage.errors import DiskFull, Unavailable
 from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
@@ -147,6 +150,13 @@ def test_files_by_policy(office: Office, setting: str, symbol: str, wanted: str,
     if wanted == "reject":
         assert result.whole is not None
         assert "x.exe" in result.whole.text
+
+
+def test_the_record_of_the_verdict_commits_with_the_message(office: Office):
+    office.accept("marie@ici.example")
+    verdict = record.find(office.database, "m1", shipped(RULES))
+    assert verdict is not None
+    assert (verdict.score, verdict.action) == (3.0, Action.ACCEPT)
 
 
 def test_each_account_gets_one_copy(office: Office):

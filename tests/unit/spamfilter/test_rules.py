@@ -439,6 +439,16 @@ CASES: dict[str, Case] = {
         fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail", dmarc="pass"),
     ),
     "FOREIGN_LINK": (link("https://a.net/"), link("https://www.education.gouv.fr/")),
+    "OURS_AUTHENTICATED": (
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(dmarc="pass"),
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(spf="pass"),
+    ),
+    "OFFICIAL_AUTHENTICATED": (
+        fields(From="DSI <dsi@ac-lyon.fr>") | auth(dkim=(("pass", "ac-lyon.fr"),)),
+        fields(From="DSI <dsi@ac-lyon.fr>") | auth(dkim=(("pass", "voleur.net"),)),
+    ),
+    "SENDER_WANTED": ({"wanted": True}, {"wanted": True} | auth(dmarc="fail")),
+    "SENDER_UNWANTED": ({"unwanted": True}, EVERYDAY),
     "KNOWN_CORRESPONDENT": ({"known": True}, {"known": True} | auth(dmarc="fail")),
     "WEBMAIL_UPGRADE_FR": (text("Votre messagerie : mise à niveau obligatoire."), text("La messagerie marche bien.")),
     "WEBMAIL_UPGRADE_EN": (text("Your webmail needs an upgrade now."), text("Webmail is fine.")),
