@@ -220,7 +220,7 @@ class Spam:
 
     enabled: bool = setting(True, "Judge mail from outside.")
     junk_from: float = setting(6.0, "Points from which on mail goes to Junk.", low=0)
-    reject_from: float = setting(15.0, "Points from which on mail is refused at DATA; 0 means never.", low=0)
+    reject_from: float = setting(25.0, "Points from which on mail is refused at DATA; 0 means never.", low=0)
     budget: float = setting(
         2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -29,12 +29,13 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
-from spamfilter import record
+from spamfilter import personal, record
 from spamfilter.evidence import Namesake
 from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
+from storage.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -77,12 +78,14 @@ class InboundPipeline:
         settings: Settings,
         ring: Callable[[], None] = lambda: None,
         namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
+        offsets: Callable[[Collection[str]], Mapping[str, float]] = lambda keys: {},
         antivirus: Antivirus | None = None,
         standing: Callable[[str, Sequence[str]], Standing] = lambda author, accounts: NO_STANDING,
     ) -> None:
         """None for ``evaluator``, ``judge`` or ``antivirus`` leaves that step out. ``ring`` wakes the queue's runner.
-        ``namesakes`` are the people of the site who bear a display name, ``standing`` is how an author stands with
-        accounts."""
+        ``namesakes`` are the people of the site who bear a display name, ``offsets`` the points that accounts' own
+        lessons add, ``standing`` is how an author stands with accounts."""
+        self._offsets = offsets
         self._namesakes = namesakes
         self._antivirus = antivirus
         self._standing = standing
@@ -127,7 +130,8 @@ class InboundPipeline:
         local, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
-            letter = Letter(envelope, routes, local, remote, junk=junk, reports=not junk, keywords=keywords)
+            contrary = self._contrary(decision, verdict, routes)
+            letter = Letter(envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords)
             return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
         finally:
             local.close()
@@ -166,8 +170,32 @@ class InboundPipeline:
         namesakes = next((found for one in authors if (found := self._namesakes(one.name))), ())
         author = next((one.spec for one in authors if one.domain), "")
         accounts = sorted({account.key for one in routes for account in one.accounts})
-        standing = self._standing(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
+        standing = self._stands(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
         return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
+
+    def _stands(self, author: str, accounts: Sequence[str]) -> Standing:
+        try:
+            return self._standing(author, accounts)
+        except Unavailable as error:
+            # What people think of an author is worth no delay.
+            log.warning("inbound.standing.unreadable", error=str(error))
+            return NO_STANDING
+
+    def _contrary(self, decision: Decision, verdict: Verdict | None, routes: Sequence[Route]) -> frozenset[str]:
+        """The accounts whose own lessons turn the verdict, when it is a near thing and nothing but the score counts."""
+        if verdict is None or not verdict.scanned or verdict.guarded:
+            return frozenset()
+        distance = verdict.score - verdict.junk_from
+        if decision.reason not in (Reason.SPAM, Reason.DELIVERED) or abs(distance) >= personal.LARGEST:
+            return frozenset()
+        keys = {account.key for one in routes for account in one.accounts}
+        junk = decision.action is Action.JUNK
+        try:
+            return frozenset(key for key, points in self._offsets(keys).items() if (distance + points >= 0) is not junk)
+        except Unavailable as error:
+            # What a person prefers is worth no delay.
+            log.warning("inbound.offsets.unreadable", error=str(error))
+            return frozenset()
 
     def _traced(
         self,

@@ -34,6 +34,7 @@ from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
 from spamfilter.evidence import Namesake
 from spamfilter.people import standing
+from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
@@ -71,7 +72,7 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
-        if not os.access(self.data, os.W_OK | os.X_OK):
+        if not os.access(self.data, os.W_OK | os.X_OK, effective_ids=True):
             me = pwd.getpwuid(os.geteuid()).pw_name
             raise Unavailable(
                 f"the data folder {self.data} can't be written by {me}, as whom this runs: "
@@ -161,6 +162,7 @@ class Rooms:
             self.settings,
             self.ring_queue,
             self.namesakes,
+            partial(offsets, self.database),
             Clamd(self.settings.spam) if self.settings.spam.clamd else None,
             partial(standing, self.database),
         )

@@ -1,11 +1,13 @@
 """A message as numbered features for both learners. Pure and deterministic.
 
-Four groups, each normalised by itself so that a long text does not drown a short header:
+The linear learner reads four groups, each normalised by itself so that a long text does not drown a short header:
 
 - the tokens, which the Bayesian classifier counts as well,
 - 4-grams of octets of the header as it came: programs that make mail differ in order, case and spacing of fields,
 - 4-grams of the text as people read it, lower case and without accents: what words share when they are varied,
 - the symbols of the rules that hit.
+
+A fifth, tokens of the way that the message came, is for the Bayesian classifier alone.
 
 A feature is known by the low bits of a hash only; features that fall on one number share what is learnt of them.
 """
@@ -19,7 +21,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from spamfilter.bayes.header_tokens import ADDED_ON_THE_WAY_IN
+from spamfilter.bayes.header_tokens import ADDED_ON_THE_WAY_IN, way_tokens
 from spamfilter.bayes.tokenize import tokens
 from spamfilter.views import Views
 from spamfilter.words import unaccented
@@ -52,6 +54,12 @@ class Features(NamedTuple):
     header: Numbers
     text: Numbers
     rules: Numbers
+    way: Numbers
+
+    @property
+    def counted(self) -> Numbers:
+        """What the Bayesian classifier counts."""
+        return np.union1d(self.tokens, self.way)
 
 
 def features(views: Views, symbols: Iterable[str]) -> Features:
@@ -66,6 +74,7 @@ def features_of(tokens: Mapping[str, int], views: Views, symbols: Iterable[str])
         _grams(_header(views), _HEADER_MULTIPLIER),
         _grams(_text(views), _TEXT_MULTIPLIER),
         _distinct([_BIAS, *map(rule_number, symbols)]),
+        _distinct(map(_number, way_tokens(views))),
     )
 
 

@@ -412,28 +412,37 @@ class Store:
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
+            before = state.modseq
             rows = messages.rows_of(connection, account, mailbox, uids)
             if given and within.keywords and change is not FlagChange.REMOVE:
                 self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
             modseq = 0
-            for row in rows:
-                if unchanged_since is not None and row.modseq > unchanged_since:
-                    refused.append(row.uid)
-                    continue
-                new_system, new_keywords = messages.combined(row, change, system, given, within)
-                if new_system == row.system and new_keywords == row.keywords:
-                    after.append(row)
+            if unchanged_since is not None:
+                refused = [row.uid for row in rows if row.modseq > unchanged_since]
+                rows = [row for row in rows if row.modseq <= unchanged_since]
+            for alike in messages.by_flags(rows):
+                was = alike[0]
+                new_system, new_keywords = messages.combined(was, change, system, given, within)
+                if new_system == was.system and new_keywords == was.keywords:
+                    after += alike
                     continue
                 modseq = modseq or ledger.next_modseq()
-                after.append(ledger.change_flags(state, row, new_system, new_keywords, modseq))
-                if new_system != row.system:
-                    renamed.append((BodyName(row.blob, row.size, row.system), BodyName(row.blob, row.size, new_system)))
+                after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
+                if new_system != was.system:
+                    renamed += [
+                        (BodyName(row.blob, row.size, row.system), BodyName(row.blob, row.size, new_system))
+                        for row in alike
+                    ]
             rings = ledger.close()
             place = ledger.place(state)
+        if modseq:
+            changed = tuple(row for row in after if row.modseq == modseq)
+            news = Changes(modseq, state.uidnext, changed, ())
+            self._views.tell(before, state.counters, account, mailbox, news)
         for old, new in renamed:
             self._blobs.reflag(place, old, new)
         self._doorbell.ring(rings)
-        return FlagResult(tuple(after), tuple(refused))
+        return FlagResult(tuple(sorted(after)), tuple(refused))
 
     def _check_keywords(self, have: set[str], given: Sequence[str]) -> None:
         for keyword in given:
@@ -530,12 +539,16 @@ class Store:
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
+            before = state.modseq
             rows = messages.deleted_rows(connection, account, mailbox) if state.deleted else []
             if uids is not None:
                 wanted = set(uids)
                 rows = [row for row in rows if row.uid in wanted]
             gone = messages.expunge(ledger, state, rows)
             rings = ledger.close()
+        if gone:
+            news = Changes(state.modseq, state.uidnext, (), tuple(gone))
+            self._views.tell(before, state.counters, account, mailbox, news)
         self._doorbell.ring(rings)
         return gone
 

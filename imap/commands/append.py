@@ -54,7 +54,7 @@ def replace(context: Context, tag: bytes, command: c.Replace) -> CommandSteps:
         message = _within(settable(place.rights), message)
         uid = context.store.replace(box.account, box.id, rows[0].uid, place.id, message)
     context.made(place, [uid])
-    context.look_again()
+    context.look_again(numbers=True)
     yield ok("Kept", b"APPENDUID %d %d" % (place.mailbox.uidvalidity, uid))
     yield settled(context, tag, "Replaced")
 

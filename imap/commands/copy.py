@@ -38,7 +38,7 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     uids = _present(box, command)
     to = target(context, command.mailbox)
     if uids:
-        context.look_again()
+        context.look_again(numbers=True)
         result = context.store.move(
             *(box.account, box.id, uids, to.id),
             to_account=to.account,
@@ -73,6 +73,6 @@ def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     if command.uids is not None:
         uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
     gone = context.store.expunge(box.account, box.id, uids)
-    context.look_again()
+    context.look_again(numbers=True)
     if gone:
         yield settled(context, tag, "Expunged")

@@ -17,7 +17,7 @@ def notify(context: Context, tag: bytes, command: c.Notify) -> CommandSteps:
     if not command.known:
         raise Refused("Some of these events are not known here", b"BADEVENT (" + b" ".join(c.EVENT_NAMES) + b")")
     before, context.attention = context.attention, None
-    context.look_again()
+    context.look_again(numbers=True)
     yield from context.news(expunge=True)
     context.attention = before
     if command.groups is None:

@@ -45,7 +45,7 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
         yield SearchResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
     elif command.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
-    yield _done(context, tag)
+    yield _done(context, tag, command.uid)
 
 
 def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
@@ -55,7 +55,7 @@ def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:
         yield SortResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
     elif command.search.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
-    yield _done(context, tag)
+    yield _done(context, tag, command.search.uid)
 
 
 def search_selected(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
@@ -77,11 +77,16 @@ def make_threads(context: Context, tag: bytes, command: c.MakeThreads) -> Comman
     if not command.uid:
         _number(threads, numbered)
     yield Threads(tuple(threads))
-    yield _done(context, tag)
+    yield _done(context, tag, command.uid)
 
 
-def _done(context: Context, tag: bytes) -> WhenTold:
-    """OK; of messages that have a number here and are no more there is nothing to find (RFC 5530 section 3)."""
+def _done(context: Context, tag: bytes, uid: bool) -> WhenTold:
+    """OK; of messages that have a number here and are no more there is nothing to find (RFC 5530 section 3).
+
+    With UIDs they are told right after the answer. Else it is looked whether there are any, bell or not.
+    """
+    if not uid:
+        context.look_again()
 
     def answer() -> Status:
         code = b"EXPUNGEISSUED" if context.selected is not None and context.selected.has_gone else None
@@ -140,7 +145,8 @@ def _found(context: Context, box: SelectedMailbox, command: c.Search, order: Seq
             box.save(())
         raise
     found.numbered = box.numbered(found.uids)
-    found.uids = [uid for _, uid in found.numbered]
+    if len(found.numbered) < len(found.uids):
+        found.uids = [uid for _, uid in found.numbered]
     if saves:
         box.save(sorted(set(found.told())))
     return found

@@ -100,6 +100,7 @@ class Context:
     attention: Attention | None = None
     pushes: bool = False
     arrived: tuple[int, ...] = ()
+    _renumbered: bool = False
 
     @property
     def store(self) -> MailStore:
@@ -215,6 +216,7 @@ class Context:
             raise
         self.watch = watch
         watch.waiting = self.pushes
+        self._renumbered = False
         self.selected = box = SelectedMailbox(view, read_only=read_only, rights=place.rights, name=place.name)
         box.add_recent(recent.start, recent.stop - 1)
         self.looked = time.monotonic()
@@ -277,6 +279,7 @@ class Context:
         box = self.selected
         if box is not None and (box.account, box.id) == (place.account, place.id):
             box.made.update(uids)
+            self._renumbered = True
         elif self.observer is not None:
             self.observer.made(place.account, place.id, uids)
 
@@ -304,8 +307,12 @@ class Context:
             return False
         return self.watch.rung or time.monotonic() - self.looked > LOOK_AGAIN
 
-    def look_again(self, after: float = 0.0) -> None:
-        """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds."""
+    def look_again(self, after: float = 0.0, *, numbers: bool = False) -> None:
+        """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds.
+
+        With ``numbers`` this session itself took messages away, or put some there: that is told in any case.
+        """
+        self._renumbered |= numbers
         if self.watch is not None:
             self.watch.rung = True
         self.anew = True
@@ -339,7 +346,6 @@ class Context:
         box.just_told = frozenset()
         if not self._selected_may_have_news or time.monotonic() < self.not_before:
             return
-        own = self.anew
         if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
             # Before looking: a bell that rings while we look asks for another look.
             anew = self.anew or not watch.rung
@@ -348,9 +354,10 @@ class Context:
             view = self._look(box, watch, anew=anew)
         else:
             view = box.view
-        if self.attention is not None and not self.attention.events and not own:
+        if self.attention is not None and not self.attention.events and not self._renumbered:
             # What others do there is not wanted; the look found out whether it may still be read.
             return
+        self._renumbered = False
         if box.stale(view):
             last = box.uids[-1] if box.uids else 0
             yield from self._told(box, box.advance(view, expunge=expunge))

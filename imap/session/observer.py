@@ -218,7 +218,7 @@ class Observer:
             return self._interests.of(name, mailbox, subscribed=subscribed) & events
 
         changes = Changes()
-        notes: list[Response] = []
+        notes: list[MetadataChanged] = []
         for account, after in now.items():
             before = told.get(account) or _unseen(after)
             if before != after:
@@ -235,7 +235,7 @@ class Observer:
             yield from (tree.by_itself(name, old_name) for name, old_name in sorted(names.items()))
         yield from (Listed(name, (b"\\NoAccess",)) for name in sorted(changes.closed - names.keys()))
         yield from counts
-        yield from notes
+        yield from sorted(notes, key=lambda note: note.mailbox)
 
     def _collect(self, changes: Changes, before: Side, after: Side, wants: Wants) -> None:
         """Mailboxes of an account that differ."""
@@ -325,7 +325,7 @@ class Observer:
 
     # ---------------------------------------------------------------- notes
 
-    def _notes(self, account: int, before: Side, after: Side, wants: Wants) -> Iterator[Response]:
+    def _notes(self, account: int, before: Side, after: Side, wants: Wants) -> Iterator[MetadataChanged]:
         """Annotations that changed, by the names of their entries alone (RFC 5464 section 4.4.2)."""
         since = before.picture.noted
         if after.picture.noted <= since or not self._interests.all & METADATA:

@@ -32,6 +32,9 @@ from storage.names import account_folder, account_key, unfolded
 
 log = structlog.get_logger()
 
+#: How often a body is looked for that is not where it belongs.
+_LOOKS = 5
+
 _LETTERS = (
     (System.DRAFT, "D"),
     (System.FLAGGED, "F"),
@@ -129,15 +132,14 @@ class Maildir:
 
     def copy(self, source: Place, name: BodyName, target: Place, new: BodyName) -> None:
         def link(path: str) -> None:
-            try:
-                os.link(self._path(source, name), path, follow_symlinks=False)
-            except FileNotFoundError:
-                found = self._find(source, name)
-                if found is None:
-                    if os.path.isdir(os.path.dirname(path)):
-                        raise Damaged(f"the body {name.blob} is missing") from None
-                    raise
-                os.link(found, path, follow_symlinks=False)
+            for found in self._paths(source, name):
+                try:
+                    os.link(found, path, follow_symlinks=False)
+                    return
+                except FileNotFoundError:
+                    if not os.path.isdir(os.path.dirname(path)):
+                        raise
+            raise Damaged(f"the body {name.blob} is missing")
 
         self._into(target, link, new)
 
@@ -173,15 +175,16 @@ class Maildir:
     # ---------------------------------------------------------------- out
 
     def open(self, place: Place, name: BodyName) -> Content:
-        try:
-            content = self._opened(self._path(place, name))
-        except FileNotFoundError:
-            found = self._find(place, name)
-            if found is None:
-                raise Damaged(f"the body {name.blob} is missing") from None
-            content = self._opened(found)
-        except OSError as error:
-            raise disk_error(error) from error
+        for path in self._paths(place, name):
+            try:
+                content = self._opened(path)
+                break
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise disk_error(error) from error
+        else:
+            raise Damaged(f"the body {name.blob} is missing")
         if content.size != name.size:
             content.close()
             raise Damaged(f"the body {name.blob} has {content.size} octets instead of {name.size}")
@@ -192,6 +195,15 @@ class Maildir:
         content = FileContent(path)
         content.buffer()
         return content
+
+    def _paths(self, place: Place, name: BodyName) -> Iterator[str]:
+        """Where a body may be: where it belongs, then where it is seen. Whoever changes its flags renames it, at any
+        moment, so that it is looked for more than once."""
+        yield self._path(place, name)
+        for _ in range(_LOOKS):
+            found = self._find(place, name)
+            if found is not None:
+                yield found
 
     def _find(self, place: Place, name: BodyName) -> str | None:
         """A body under an older flag suffix: the process ended between the commit and the rename."""

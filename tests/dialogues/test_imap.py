@@ -118,7 +118,7 @@ def test_dialogue(path: Path, tmp_path: Path) -> None:
                 if line.strip() and not line.startswith("#"):
                     try:
                         dialogue.do(line)
-                    except AssertionError as error:
+                    except (AssertionError, TimeoutError) as error:
                         raise AssertionError(f"{path.name}:{number}: {error}") from None
         finally:
             dialogue.close()

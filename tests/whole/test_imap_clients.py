@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import imaplib
+import re
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -250,6 +252,34 @@ def test_imapclient(running: Service) -> None:
         client.idle_done()
         assert client.folder_status("Trash", ["MESSAGES", "UNSEEN"]) == {b"MESSAGES": 1, b"UNSEEN": 0}
         assert client.get_quota()[0].resource == "STORAGE"
+
+
+#: Failures of the suite itself, whatever the server: it reads its settings as a mapping, compares an Envelope as a
+#: sequence, moves by number with a library that can't, and wants a network that is slower than loopback.
+SUITES_OWN = {
+    "test_getacl",
+    "test_fetch",
+    "test_move",
+    "test_small_connection_timeout_fail",
+    "test_small_read_timeout_fail",
+}
+
+
+def test_imapclient_live_suite(running: Service, tmp_path: Path) -> None:
+    """The suite that imapclient's authors run against servers, as it comes with the package."""
+    pytest.importorskip("imapclient")
+    settings = tmp_path / "live.ini"
+    settings.write_text(
+        f"[DEFAULT]\nhost = localhost\nport = {running.tls_port}\nusername = marie\npassword = {PASSWORD}\n"
+        f"ssl = true\nssl_ca_file = {running.ca}\n"
+    )
+    command = [sys.executable, "-m", "imapclient.livetest", str(settings), "-v"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ran = re.search(r"^Ran ([0-9]+) tests", done.stderr, re.MULTILINE)
+    assert ran, done.stderr
+    assert int(ran[1]) > 50
+    failed = set(re.findall(r"^(?:ERROR|FAIL): (\w+)", done.stderr, re.MULTILINE))
+    assert failed <= SUITES_OWN, done.stderr
 
 
 def test_aioimaplib_in_idle(running: Service) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Says:
     def __init__(self) -> None:
         self.dmarc = DmarcResult(Outcome.PASS, "far.example", "none")
         self.action = Action.ACCEPT
+        self.score = 3.0
         self.guarded: tuple[str, ...] = ()
         self.asked: list[Case] = []
 
@@ -43,7 +44,7 @@ class Says:
     def judge(self, case: Case) -> Verdict:
         self.asked.append(case)
         hits = tuple(Hit(symbol, 4.0, "Imitation", "Imitation") for symbol in self.guarded)
-        return Verdict(3.0, self.action, hits, None, 6.0, 15.0, guarded=self.guarded)
+        return Verdict(self.score, self.action, hits, None, 6.0, 15.0, guarded=self.guarded)
 
 
 class Office(PostOffice):
@@ -452,3 +453,41 @@ def test_a_directory_that_is_away_puts_off(office: Office):
 )
 def test_transmission_types(client: ClientInfo, utf8: bool, expected: str):
     assert protocol(replace(envelope("a@ici.example"), client=client, smtputf8=utf8)) == expected
+
+
+@pytest.mark.parametrize(
+    ("score", "action", "folders"),
+    [
+        (5.5, Action.ACCEPT, ["Junk", "INBOX"]),
+        (6.4, Action.JUNK, ["Junk", "INBOX"]),
+        (4.0, Action.ACCEPT, ["INBOX", "INBOX"]),
+        (8.0, Action.JUNK, ["Junk", "Junk"]),
+    ],
+)
+def test_lessons_of_a_person_turn_a_near_verdict_for_that_person(
+    office: Office, score: float, action: Action, folders: list[str]
+) -> None:
+    asked: list[set[str]] = []
+
+    def offsets(keys: Collection[str]) -> dict[str, float]:
+        asked.append(set(keys))
+        return {MARIE.key: 1.0, PAUL.key: -1.0}
+
+    office.says.action, office.says.score = action, score
+    office.inbound = InboundPipeline(
+        office.store, office.people, office.says, office.says, office.queue, office.settings, offsets=offsets
+    )
+    office.accept("marie@ici.example", "paul@ici.example")
+    found = ["INBOX" if office.mail(account) else "Junk" for account in (MARIE, PAUL)]
+    assert found == folders
+    assert asked == ([{MARIE.key, PAUL.key}] if abs(score - 6.0) < 1.5 else []), "only a near thing is looked up"
+
+
+def test_no_lesson_releases_an_imitation(office: Office) -> None:
+    office.says.action, office.says.score, office.says.guarded = Action.JUNK, 6.1, ("NAME_OF_OURS",)
+    office.inbound = InboundPipeline(
+        office.store, office.people, office.says, office.says, office.queue, office.settings,
+        offsets=lambda keys: dict.fromkeys(keys, -1.4),
+    )  # fmt: skip
+    office.accept("paul@ici.example")
+    assert len(office.junk(PAUL)) == 1
