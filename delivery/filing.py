@@ -50,8 +50,9 @@ class Route:
 class Letter:
     """A message that is to be kept.
 
-    ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder. With
-    ``reports`` the sender may be told by mail (RFC 3461); never set it for spam. ``keywords`` mark the local copies.
+    ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder, but for
+    accounts (by key) in ``contrary`` it is the other way round. With ``reports`` the sender may be told by mail (RFC
+    3461); never set it for spam. ``keywords`` mark the local copies.
     """
 
     envelope: Envelope
@@ -59,6 +60,7 @@ class Letter:
     local: Content
     remote: Content
     junk: bool = False
+    contrary: frozenset[str] = frozenset()
     reports: bool = True
     keywords: tuple[str, ...] = ()
 
@@ -197,7 +199,10 @@ class _Plan:
 
 def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: str) -> _Plan:
     """One copy an account however many recipients lead to it, and one an outside address."""
-    use = SpecialUse.JUNK if letter.junk else None
+    uses = {
+        number: SpecialUse.JUNK if letter.junk is not (key in letter.contrary) else None
+        for key, number in numbers.items()
+    }
     filings: dict[int, Filing] = {}
     forwards: dict[str, Recipient] = {}
     dispositions: list[Disposition] = []
@@ -205,7 +210,7 @@ def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: 
     for one in letter.routes:
         wanted = [numbers[account.key] for account in one.accounts]
         have_room = [number for number in wanted if number not in full]
-        filings.update((number, Filing(number, use=use, keywords=letter.keywords)) for number in have_room)
+        filings.update((number, Filing(number, use=uses[number], keywords=letter.keywords)) for number in have_room)
         for address in one.elsewhere:
             forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
         disposition = _disposition(one, bool(have_room), letter.junk, language)

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from config.settings import Settings
+from delivery.antivirus import Clamd
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
@@ -32,6 +33,8 @@ from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
 from spamfilter.evidence import Namesake
+from spamfilter.people import standing
+from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
@@ -69,7 +72,7 @@ class Rooms:
             raise Unavailable(
                 f"the data folder {self.data} can't be made ({error.strerror}): make it for the server's user"
             ) from error
-        if not os.access(self.data, os.W_OK | os.X_OK):
+        if not os.access(self.data, os.W_OK | os.X_OK, effective_ids=True):
             me = pwd.getpwuid(os.geteuid()).pw_name
             raise Unavailable(
                 f"the data folder {self.data} can't be written by {me}, as whom this runs: "
@@ -159,6 +162,9 @@ class Rooms:
             self.settings,
             self.ring_queue,
             self.namesakes,
+            partial(offsets, self.database),
+            Clamd(self.settings.spam) if self.settings.spam.clamd else None,
+            partial(standing, self.database),
         )
 
     @cached_property

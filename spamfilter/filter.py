@@ -14,13 +14,24 @@ from spamfilter.live import LiveScores
 from spamfilter.model import Model
 from spamfilter.registry import Rule
 from spamfilter.rules import RULES
-from spamfilter.scores import BAYES_HAM, BAYES_SPAM, BAYES_UNSURE, LINEAR_HAM, LINEAR_SPAM, Scores
+from spamfilter.scores import (
+    ALL_AGREE,
+    BAYES_HAM,
+    BAYES_SPAM,
+    BAYES_UNSURE,
+    CLASSIFIER,
+    LINEAR_HAM,
+    LINEAR_SPAM,
+    Scores,
+)
 from spamfilter.verdict import Action, Hit, Verdict
 from spamfilter.views import Views
 
 log = structlog.get_logger()
 
 DETAIL_LENGTH = 120
+#: From which score of the linear learner, and points of rules, on these agree.
+AGREES_FROM, AGREES_POINTS = 0.5, 0.8
 
 
 class OverBudget(Exception):
@@ -101,9 +112,17 @@ def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str,
         details[symbol] = opinion.words[:DETAIL_LENGTH]
     if opinion.probability is None:
         return False
+    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in CLASSIFIER)):
+        weights[ALL_AGREE] = scores.symbols[ALL_AGREE].weight
     symbol, points = bayes_points(opinion.strength, scores)
     weights[symbol] = points
     return symbol != BAYES_UNSURE
+
+
+def all_agree(opinion: Opinion, rules: float) -> bool:
+    """True when both learners lean to spam and rules gave points as well: three weak witnesses that don't listen to
+    each other are worth more than their sum."""
+    return opinion.score > AGREES_FROM and opinion.strength > 0 and rules >= AGREES_POINTS
 
 
 def add_composites(weights: dict[str, float], scores: Scores) -> None:

@@ -46,7 +46,7 @@ class Learners:
         tokens = numbered(tokenize.tokens(views))
         found = features_of(tokens, views, symbols)
         score = linear.score(found, knowledge.weights)
-        probability, strength = classify.opinion(knowledge.shares(found.tokens)) or (None, 0.0)
+        probability, strength = classify.opinion(knowledge.shares(found.counted)) or (None, 0.0)
         return Opinion(probability, strength, score, strongest(tokens, knowledge, 1 if score > 0 else -1))
 
 

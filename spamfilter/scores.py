@@ -15,7 +15,8 @@ from spamfilter.composites import Expression, ExpressionError, parse
 #: Symbols of the learners; they stand in the data files like those of rules.
 BAYES_SPAM, BAYES_HAM, BAYES_UNSURE = "BAYES_SPAM", "BAYES_HAM", "BAYES_UNSURE"
 LINEAR_SPAM, LINEAR_HAM = "LINEAR_SPAM", "LINEAR_HAM"
-CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR_HAM})
+ALL_AGREE = "ALL_AGREE"
+CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR_HAM, ALL_AGREE})
 
 _COMPOSITES = "composites"
 _LARGEST = 1000.0

@@ -109,7 +109,7 @@ class Trainer:
             _take_back(connection, lesson, known)
         found = lesson.features(lesson.symbols)
         step = self._step(connection, found, spam)
-        taught.add(connection, found.tokens.tolist(), linear.changes(found, step), ham=int(not spam), spam=int(spam))
+        taught.add(connection, found.counted.tolist(), linear.changes(found, step), ham=int(not spam), spam=int(spam))
         connection.execute(
             learnt.insert().values(
                 account=account or "",
@@ -164,6 +164,6 @@ def _take_back(connection: Connection, lesson: Lesson, known: Row[*tuple[Any, ..
     changes: dict[int, int] = {}
     if known.tokenizer == VERSION:
         found = lesson.features(known.symbols.split())
-        tokens, changes = found.tokens.tolist(), linear.changes(found, -known.step)
+        tokens, changes = found.counted.tolist(), linear.changes(found, -known.step)
     taught.add(connection, tokens, changes, ham=-int(not known.spam), spam=-int(known.spam))
     connection.execute(delete(learnt).where(learnt.c.account == known.account, learnt.c.digest == lesson.digest))

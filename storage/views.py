@@ -6,11 +6,13 @@ rows changed since are read and a new view is made of the old one.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -91,9 +93,11 @@ class View:
             rows = [row for row in rows if row.uid not in gone]
             uids = [row.uid for row in rows]
         if news.changed:
-            if rows is self._rows:
-                uids, rows = uids.copy(), rows.copy()
+            rows = rows.copy() if rows is self._rows else rows
             last = uids[-1] if uids else 0
+            if uids is self._uids and any(row.uid > last for row in news.changed):
+                # Where only flags changed the sessions go on sharing the list.
+                uids = uids.copy()
             for row in news.changed:
                 if row.uid > last:
                     uids.append(row.uid)
@@ -150,6 +154,22 @@ class Views:
             return known if known.mailbox == now else known.at(now)
         news = messages.changes(connection, now, known.highest_modseq)
         return known.after(now, news) if news.whole else self._current(connection, now, None)
+
+    def tell(self, before: int, after: Mapping[str, Any], account: int, mailbox: int, news: Changes) -> None:
+        """What this process committed itself need not be read again.
+
+        ``before`` is the mod-sequence of the mailbox at the begin of the transaction: a view of another state is left
+        as it is. ``after`` are the mailbox's counters since.
+        """
+        key = (account, mailbox)
+        with self._lock:
+            known = self._views.get(key)
+        if known is None or known.highest_modseq != before:
+            return
+        view = known.after(dataclasses.replace(known.mailbox, **after), news)
+        with self._lock:
+            if self._views.get(key) is known:
+                self._views[key] = view
 
     def forget(self, account: int, mailbox: int) -> None:
         """Let a view go (its mailbox was deleted)."""

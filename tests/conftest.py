@@ -48,11 +48,12 @@ class ByStack(LoadScopeScheduling):  # type: ignore[misc]
         return file if file.startswith("tests/whole/") else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStack:
     return ByStack(config, log)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need() -> Callable[[str, str], str]:
     """Path of a program of a Debian package; skips with the package's name where it is missing (fails under CI)."""
 

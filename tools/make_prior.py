@@ -74,7 +74,7 @@ def lesson(octets: bytes) -> Features:
     symbols = [symbol for symbol, rule in RULES.items() if rule(views)]
     tokens = [token for token in tokenize.tokens(views) if _kind(token) in _LEARNT]
     found = features_of(numbered(tokens), views, symbols)
-    return found._replace(header=_NO_NUMBERS)
+    return found._replace(header=_NO_NUMBERS, way=_NO_NUMBERS)
 
 
 def _kind(token: str) -> str:

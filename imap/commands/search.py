@@ -145,7 +145,8 @@ def _found(context: Context, box: SelectedMailbox, command: c.Search, order: Seq
             box.save(())
         raise
     found.numbered = box.numbered(found.uids)
-    found.uids = [uid for _, uid in found.numbered]
+    if len(found.numbered) < len(found.uids):
+        found.uids = [uid for _, uid in found.numbered]
     if saves:
         box.save(sorted(set(found.told())))
     return found

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.places import no_right
 from imap.session.rights import settable
+from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
+from imap.wire.encoder import encode
 from imap.wire.responses import FetchData, Kind, Status
 from imap.wire.sets import write
 from storage.model import FlagChange, MessageRow, Settable, System
+
+_DELETED = "Some of the messages have been deleted"
 
 
 def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
@@ -42,21 +48,39 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
     if new_keywords:
         box.keywords |= new_keywords
         yield from context.flags()
-    for row in result.rows:
-        number = box.number(row.uid)
-        if number is None:
-            continue
-        others = row.uid in box.just_told or not _as_expected(before[row.uid], row, command)
-        if others or not command.silent:
-            yield context.flags_of(number, row, uid=command.uid)
-        elif context.condstore and (command.unchanged_since is not None or row.modseq != before[row.uid].modseq):
-            yield _modseq_of(context, number, row, command.uid or context.qresync)
+    yield b"".join(_answers(context, box, before, result.rows, command))
+    there = len(result.rows) + len(result.modified)
+    missing = not command.uid and (there < len(before) or box.misses(places))
     if result.modified:
-        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
+        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3, with its example 11).
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
-        yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(refused), tag)
-    elif not command.uid and (len(result.rows) < len(before) or box.misses(places)):
-        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
+        kind, text = (Kind.NO, _DELETED) if missing else (Kind.OK, "Some messages had been changed")
+        yield Status(kind, text, b"MODIFIED " + write(refused), tag)
+    elif missing:
+        raise Refused(_DELETED, b"EXPUNGEISSUED")
+
+
+def _answers(
+    context: Context,
+    box: SelectedMailbox,
+    before: Mapping[int, MessageRow],
+    rows: Sequence[MessageRow],
+    command: c.Store,
+) -> Iterator[bytes]:
+    """A thousand messages have few combinations of flags: what is expected of them is asked once for each."""
+    expected: dict[tuple[object, ...], bool] = {}
+    numbers = box.numbered([row.uid for row in rows])
+    row_of = {row.uid: row for row in rows}
+    for number, uid in numbers:
+        was, row = before[uid], row_of[uid]
+        flags = (was.system, was.keywords, row.system, row.keywords)
+        as_expected = expected.get(flags)
+        if as_expected is None:
+            as_expected = expected[flags] = _as_expected(was, row, command)
+        if not command.silent or not as_expected or uid in box.just_told:
+            yield encode(context.flags_of(number, row, uid=command.uid))
+        elif context.condstore and (command.unchanged_since is not None or row.modseq != was.modseq):
+            yield encode(_modseq_of(context, number, row, command.uid or context.qresync))
 
 
 def _may_change(may: Settable, command: c.Store) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 
-from spamfilter.bayes.header_tokens import ADDED_ON_THE_WAY_IN, header_tokens, host_tokens
+from spamfilter.bayes.header_tokens import host_tokens
 from spamfilter.links import Link, shown_host
 from spamfilter.views import Views
 from spamfilter.words import blocks, unaccented
@@ -37,7 +37,6 @@ def tokens(views: Views) -> list[str]:
     for link in views.links:
         found += _link_tokens(link)
     found += _attachment_tokens(views)
-    found += header_tokens(views)
     for word in _words(views.body):
         found += _forms(word)
     return list(dict.fromkeys(found))[:MAX_TOKENS]
@@ -51,8 +50,6 @@ def _header_tokens(views: Views) -> Iterator[str]:
             yield f"fn:{piece[:LONGEST]}"
     for address in views.answers_to[:3]:
         yield from host_tokens("r:", address.domain[:253])
-    for field in sorted(views.field_names - ADDED_ON_THE_WAY_IN - {b"received"}):
-        yield f"n:{field[:40].decode('latin-1')}"
     for name in (b"x-mailer", b"user-agent"):
         for word in _words(views.headers.text(name)[:100]):
             yield f"x:{word}"

@@ -8,8 +8,8 @@ of mail go through it: there is no second place where a counter is touched.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,27 @@ class MailboxState:
     folder: str
     changed: bool = False
 
-    def count(self, system: int, size: int, sign: int) -> None:
-        """Add (1) or take away (-1) a message in the counters."""
-        self.messages += sign
-        self.size += sign * size
+    @property
+    def counters(self) -> dict[str, int]:
+        """What changes of a mailbox, by the names of ``storage.model.Mailbox``."""
+        return {
+            "uidnext": self.uidnext,
+            "highest_modseq": self.modseq,
+            "messages": self.messages,
+            "unseen": self.unseen,
+            "deleted": self.deleted,
+            "size": self.size,
+            "first_recent": self.first_recent,
+        }
+
+    def count(self, system: int, size: int, messages: int) -> None:
+        """Add messages with such flags, ``size`` octets in all, to the counters; less than 0 are taken away."""
+        self.messages += messages
+        self.size += size
         if not system & _SEEN:
-            self.unseen += sign
+            self.unseen += messages
         if system & _DELETED:
-            self.deleted += sign
+            self.deleted += messages
         self.changed = True
 
 
@@ -83,35 +96,52 @@ _INSERT_EVENT = insert(tables.event)
 _MESSAGES = (
     tables.message.c.account_id == bindparam("_account"),
     tables.message.c.mailbox_id == bindparam("_mailbox"),
-    tables.message.c.uid.in_(bindparam("_uids", expanding=True)),
+    tables.message.c.uid.between(bindparam("_low"), bindparam("_high")),
 )
 _m = tables.message.c
-#: What is left of messages that go away: their UIDs for those who ask later, their bodies for the sweeper.
+#: Columns of a message that are kept when it went away.
+REMOVED = (
+    *("account_id", "mailbox_id", "uid", "content_id", "blob", "size", "system", "keywords"),
+    *("internal_date", "zone", "saved_at"),
+)
+#: What is left of messages that go away: their UIDs for those who ask later, the rest for a restore.
 _NOTE_EXPUNGED = insert(tables.expunged).from_select(
     ["account_id", "mailbox_id", "uid", "modseq"],
     select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
 )
 _NOTE_REMOVED = insert(tables.removed).from_select(
-    ["account_id", "mailbox_id", "content_id", "blob", "size", "system", "removed_at"],
-    select(
-        *(_m.account_id, _m.mailbox_id, _m.content_id, _m.blob, _m.size, _m.system),
-        bindparam("removed_at", type_=BigInteger),
-    )
+    [*REMOVED, "removed_at"],
+    select(*(_m[name] for name in REMOVED), bindparam("removed_at", type_=BigInteger))
     .where(*_MESSAGES)
     .order_by(_m.uid),
+)
+#: What flags were, for those who want them back.
+_NOTE_FLAGS = insert(tables.flags_before).from_select(
+    ["account_id", "mailbox_id", "uid", "system", "keywords", "at"],
+    select(*(_m.account_id, _m.mailbox_id, _m.uid, _m.system, _m.keywords), bindparam("at", type_=BigInteger)).where(
+        *_MESSAGES
+    ),
 )
 _DELETE_MESSAGES = delete(tables.message).where(*_MESSAGES)
 _SAVE_FLAGS = (
     update(tables.message).where(*_MESSAGES).values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
 )
 
-#: UIDs named by one statement.
-_BLOCK = 500
-
 
 def join_keywords(keywords: tuple[str, ...]) -> str:
     """Keywords as one column: they are atoms and hold no space."""
     return " ".join(keywords)
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Rising numbers as inclusive ranges."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
 
 
 class Ledger:
@@ -238,8 +268,12 @@ class Ledger:
         zone: int,
         content: int,
         blob: str,
+        saved_at: int | None = None,
     ) -> int:
-        """A new row in a mailbox; returns its UID. Charges the quota without checking it."""
+        """A new row in a mailbox; returns its UID. Charges the quota without checking it.
+
+        ``saved_at`` is when it came into the mailbox, in seconds since the epoch; None means now.
+        """
         uid = state.uidnext
         state.uidnext += 1
         state.modseq = modseq
@@ -260,28 +294,31 @@ class Ledger:
             zone=zone,
             content_id=content,
             blob=blob,
-            saved_at=self._now,
+            saved_at=self._now if saved_at is None else saved_at,
         )
         return uid
 
     def change_flags(
-        self, state: MailboxState, row: MessageRow, system: int, keywords: tuple[str, ...], modseq: int
-    ) -> MessageRow:
-        """New flags for a row; returns the row as it is then."""
-        state.count(row.system, row.size, -1)
-        state.count(system, row.size, 1)
+        self, state: MailboxState, rows: Sequence[MessageRow], system: int, keywords: tuple[str, ...], modseq: int
+    ) -> list[MessageRow]:
+        """New flags for rows that have the same ones; returns the rows as they are then."""
+        state.count(rows[0].system, 0, -len(rows))
+        state.count(system, 0, len(rows))
         state.modseq = modseq
-        self._flags[state.id, system, join_keywords(keywords), modseq].append(row.uid)
-        return row._replace(system=system, keywords=keywords, modseq=modseq)
+        self._flags[state.id, system, join_keywords(keywords), modseq] += [row.uid for row in rows]
+        return [MessageRow(row.uid, modseq, system, keywords, *row[4:]) for row in rows]
 
-    def remove_message(self, state: MailboxState, row: MessageRow, modseq: int) -> None:
-        """Take a row away; its body is left for the sweeper."""
-        state.count(row.system, row.size, -1)
+    def remove_messages(self, state: MailboxState, rows: Sequence[MessageRow], modseq: int) -> None:
+        """Take rows away; their bodies are left for the sweeper."""
+        for system, number in Counter(row.system for row in rows).items():
+            state.count(system, 0, -number)
+        size = sum(row.size for row in rows)
+        state.size -= size
         state.modseq = modseq
-        self._used_bytes -= row.size
-        self._used_messages -= 1
+        self._used_bytes -= size
+        self._used_messages -= len(rows)
         self._touched = True
-        self._gone[state.id, modseq].append(row.uid)
+        self._gone[state.id, modseq] += [row.uid for row in rows]
 
     def forget_messages(self, state: MailboxState) -> None:
         """Take the charges of a mailbox that is being deleted away."""
@@ -337,10 +374,9 @@ class Ledger:
         self._rows.setdefault(statement, []).append(values)
 
     def _name(self, statement: Any, mailbox: int, uids: list[int], **values: object) -> None:
-        """Do one thing to many messages: a mailbox's flags are mostly changed alike."""
-        for start in range(0, len(uids), _BLOCK):
-            where = {"_account": self.account, "_mailbox": mailbox, "_uids": uids[start : start + _BLOCK]}
-            self._connection.execute(statement, {**where, **values})
+        """Do one thing to many messages, by ranges in which there is no other message."""
+        where = {"_account": self.account, "_mailbox": mailbox, **values}
+        self._connection.execute(statement, [{**where, "_low": low, "_high": high} for low, high in runs(uids)])
 
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
@@ -351,6 +387,7 @@ class Ledger:
             self._connection.execute(statement, rows)
         self._rows.clear()
         for (mailbox, system, keywords, modseq), uids in self._flags.items():
+            self._name(_NOTE_FLAGS, mailbox, uids, at=self._now)
             self._name(_SAVE_FLAGS, mailbox, uids, system=system, keywords=keywords, modseq=modseq)
         self._flags.clear()
         for (mailbox, modseq), uids in self._gone.items():

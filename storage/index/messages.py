@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, select, update
 
 from storage import tables
-from storage.index.ledger import Ledger, MailboxState
+from storage.index.ledger import Ledger, MailboxState, runs
 from storage.model import (
     EVERY_FLAG,
     OWN_KEYWORDS,
@@ -66,6 +68,9 @@ def light(row: Any) -> MessageRow:
 
 _new = tuple.__new__
 
+#: The UID of a row.
+uid_of: Callable[[MessageRow], int] = itemgetter(MessageRow._fields.index("uid"))
+
 
 _SPLIT: dict[str, tuple[str, ...]] = {"": ()}
 
@@ -92,20 +97,20 @@ def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[i
         return []
     where: dict[str, object] = {"account": account, "mailbox": mailbox}
     wanted = sorted(set(uids))
-    if len(wanted) > 1 and wanted[-1] - wanted[0] < 2 * len(wanted):
+    if wanted[-1] - wanted[0] < 2 * len(wanted):
         found = set(wanted)
         result = connection.execute(_RANGE, {**where, "low": wanted[0], "high": wanted[-1]})
-        return [light(row) for row in result if row[0] in found]
+        return [light(row) for row in result.all() if row[0] in found]
     return [
         light(row)
         for start in range(0, len(wanted), BLOCK)
-        for row in connection.execute(_LISTED, {**where, "uids": wanted[start : start + BLOCK]})
+        for row in connection.execute(_LISTED, {**where, "uids": wanted[start : start + BLOCK]}).all()
     ]
 
 
 def deleted_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
     """Rows with the DELETED flag, by rising UID."""
-    return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox})]
+    return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox}).all()]
 
 
 def removed_blobs(connection: Connection, account: int, mailbox: int) -> set[str]:
@@ -119,8 +124,8 @@ def changes(connection: Connection, box: Mailbox, since: int) -> Changes:
     if box.highest_modseq <= since:
         return Changes(box.highest_modseq, box.uidnext, (), ())
     where = {"account": box.account, "mailbox": box.id, "since": since}
-    changed = tuple(light(row) for row in connection.execute(_SINCE, where))
-    gone = tuple(connection.scalars(_GONE, where))
+    changed = tuple(light(row) for row in connection.execute(_SINCE, where).all())
+    gone = tuple(connection.scalars(_GONE, where).all())
     return Changes(box.highest_modseq, box.uidnext, changed, gone, since >= box.forgotten)
 
 
@@ -131,23 +136,13 @@ def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int
     """
     where = {"account": box.account, "mailbox": box.id, "since": since}
     if since >= box.forgotten:
-        return _ranges(connection.scalars(_GONE, where))
+        return runs(connection.scalars(_GONE, where))
     ranges: list[tuple[int, int]] = []
     expected = 1
     for uid in (*connection.scalars(_UIDS, where), box.uidnext):
         if uid > expected:
             ranges.append((expected, uid - 1))
         expected = uid + 1
-    return ranges
-
-
-def _ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
-    for uid in uids:
-        if ranges and uid == ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], uid)
-        else:
-            ranges.append((uid, uid))
     return ranges
 
 
@@ -260,6 +255,14 @@ def saved(connection: Connection, account: int, mailbox: int) -> dict[int, int]:
 # -------------------------------------------------------------------- flags
 
 
+def by_flags(rows: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:
+    """The rows in groups that have the same flags: a change makes the same of all of them."""
+    groups: defaultdict[tuple[int, tuple[str, ...]], list[MessageRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.system, row.keywords].append(row)
+    return groups.values()
+
+
 def combined(
     row: MessageRow, change: FlagChange, system: int, keywords: Sequence[str], within: Settable = EVERY_FLAG
 ) -> tuple[int, tuple[str, ...]]:
@@ -294,11 +297,8 @@ def keywords_in(connection: Connection, account: int, mailbox: int) -> set[str]:
     return {keyword.casefold() for one in joined for keyword in split_keywords(one)}
 
 
-def expunge(ledger: Ledger, state: MailboxState, rows: Iterable[MessageRow]) -> list[int]:
+def expunge(ledger: Ledger, state: MailboxState, rows: Sequence[MessageRow]) -> list[int]:
     """Take rows away under one mod-sequence; returns their UIDs."""
-    gone = list(rows)
-    if gone:
-        modseq = ledger.next_modseq()
-        for row in gone:
-            ledger.remove_message(state, row, modseq)
-    return [row.uid for row in gone]
+    if rows:
+        ledger.remove_messages(state, rows, ledger.next_modseq())
+    return [row.uid for row in rows]

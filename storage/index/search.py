@@ -161,7 +161,7 @@ class Search:
         """UIDs that match, rising."""
         if _depth(key) > DEPTH:
             raise LimitReached(f"search keys nested deeper than {DEPTH}")
-        return [row.uid for row in self._matching(key, self._view.rows, False)]
+        return list(map(messages.uid_of, self._matching(key, self._view.rows, False)))
 
     def relevancy(self, uid: int) -> int:
         """How well a message that ``run`` found fits its fuzzy keys, from 1 to 100."""
@@ -202,6 +202,11 @@ class Search:
                 return [row for row in rows if emails[row.uid] == wanted]
             case ThreadId(id=wanted):
                 return self._in_thread(wanted, rows)
+            case Has(on=on):
+                # Of plain integers: those of an enumeration are combined by functions in Python.
+                flags = int(key.system)
+                rest = flags if on else 0
+                return [row for row in rows if row.system & flags == rest]
             case Body(needle=needle):
                 return self._text(Needle.of(needle, fuzzy), rows, headers=False)
             case Text(needle=needle):
@@ -343,10 +348,6 @@ def _depth(key: SearchKey) -> int:
 def _row_test(key: SearchKey) -> Callable[[MessageRow], bool]:
     """A test of the light row."""
     match key:
-        case Has(system=system, on=True):
-            return lambda row: row.system & system == system
-        case Has(system=system, on=False):
-            return lambda row: not row.system & system
         case HasKeyword(keyword=keyword, on=on):
             wanted = keyword.casefold()
             return lambda row: any(have.casefold() == wanted for have in row.keywords) is on

@@ -12,7 +12,8 @@ from config.settings import Spam
 from spamfilter import linear
 from spamfilter.evidence import Evidence
 from spamfilter.features import features
-from spamfilter.filter import SpamFilter, bayes_points, capped, linear_points, suggested
+from spamfilter.filter import SpamFilter, all_agree, bayes_points, capped, linear_points, suggested
+from spamfilter.learned import Opinion
 from spamfilter.model import Knowledge, blank
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
@@ -41,7 +42,7 @@ def trained_on(evidence: Evidence, *, ham: int, spam: int) -> FixedModel:
     """A model that knows this message alone, from as many messages of each kind."""
     model = FixedModel(100, 100)
     found = features(Views(evidence, 256 * 1024), ())
-    model.known.ham[found.tokens], model.known.spam[found.tokens] = ham, spam
+    model.known.ham[found.counted], model.known.spam[found.counted] = ham, spam
     step = linear.lesson_step(0.0, found, spam=spam > ham) if spam != ham else 0
     for number, change in linear.changes(found, 2 * step).items():
         model.known.weights[number] += change
@@ -164,3 +165,17 @@ def test_points_of_learners_rise_without_a_jump(points_of: Callable[..., tuple[s
     assert (lowest[0][-4:], points[2500][1], highest[0][-5:]) == ("_HAM", 0.0, "_SPAM")
     steps = [b[1] - a[1] for a, b in pairwise(points)]
     assert all(0 <= step < 0.1 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("score", "strength", "rules", "agree"),
+    [(1.0, 1.0, 1.0, True), (0.4, 1.0, 1.0, False), (1.0, -0.1, 1.0, False), (1.0, 1.0, 0.7, False)],
+)
+def test_weak_witnesses_agree(score: float, strength: float, rules: float, agree: bool) -> None:
+    assert all_agree(Opinion(0.8, strength, score), rules) is agree
+
+
+def test_learners_alone_have_nothing_refused() -> None:
+    scores = shipped(RULES)
+    most = sum(scores.symbols[symbol].weight for symbol in ("LINEAR_SPAM", "BAYES_SPAM", "ALL_AGREE"))
+    assert most < Spam().reject_from

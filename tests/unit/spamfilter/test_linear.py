@@ -11,7 +11,7 @@ from spamfilter import linear
 from spamfilter.features import Features
 
 GROUP = st.lists(st.integers(0, 99), unique=True, max_size=30).map(lambda group: np.array(sorted(group), np.int64))
-MESSAGE = st.builds(Features, GROUP, GROUP, GROUP, GROUP)
+MESSAGE = st.builds(Features, GROUP, GROUP, GROUP, GROUP, GROUP)
 
 
 def group(*numbers: int) -> np.ndarray:
@@ -27,14 +27,14 @@ def moved(weights: np.ndarray, changes: dict[int, int]) -> np.ndarray:
 
 def test_a_score_by_hand() -> None:
     weights = np.arange(100, dtype=np.int32) * linear.UNIT
-    found = Features(group(1, 2, 3, 6), group(), group(10), group(20))
-    # (1 + 2 + 3 + 6) / sqrt(4) * 1 + 10 * 0.5 + 20 * 0.3
-    assert linear.score(found, weights) == pytest.approx(6 + 5 + 6)
+    found = Features(group(1, 2, 3, 6), group(), group(10), group(20), group(30))
+    # (1 + 2 + 3 + 6) / sqrt(4) * 1 + 10 * 1 + 20 * 0.3
+    assert linear.score(found, weights) == pytest.approx(6 + 10 + 6)
 
 
 def test_nothing_scores_nothing_and_teaches_nothing() -> None:
-    nothing = Features(group(), group(), group(), group())
-    assert linear.score(nothing, np.zeros(1, np.int32)) == 0.0
+    nothing = Features(group(), group(), group(), group(), group(9))
+    assert linear.score(nothing, np.ones(100, np.int32)) == 0.0
     assert linear.lesson_step(0.0, nothing, spam=True) == 0
     assert linear.changes(nothing, 5) == {}
 
@@ -66,5 +66,5 @@ def test_lessons_taken_back_in_any_order_leave_nothing(lessons, random) -> None:
 
 
 def test_a_feature_in_two_groups_gets_both_changes() -> None:
-    changes = linear.changes(Features(group(1), group(1, 2), group(), group()), linear.UNIT)
+    changes = linear.changes(Features(group(1), group(), group(1, 2), group(), group()), linear.UNIT)
     assert changes == Counter({1: linear.UNIT + round(linear.UNIT / 2**0.5), 2: round(linear.UNIT / 2**0.5)})
