@@ -406,6 +406,37 @@ def test_concurrent_deliveries_lose_and_double_nothing(store: Store, account: in
     assert len(subjects) == 160
 
 
+def test_own_changes_of_scattered_messages_are_seen_as_another_process_reads_them(
+    store: Store, account: int, database: Database, tmp_path: Path
+) -> None:
+    from config.settings import Store as StoreSettings
+    from storage.blobs.maildir import Maildir
+    from storage.doorbell import Doorbell
+
+    bell = Doorbell(tmp_path / "bells")
+    fill(store, account, *"abcdefgh")
+    inbox = store.mailbox(account, "INBOX").id
+
+    def agree() -> None:
+        other = Store(database, Maildir(tmp_path / "mail"), StoreSettings(), bell)
+        mine, read = store.view(account, inbox), other.view(account, inbox)
+        assert (mine.mailbox, list(mine.rows), list(mine.uids)) == (read.mailbox, list(read.rows), list(read.uids))
+        other.close()
+
+    agree()
+    store.store_flags(account, inbox, [1, 3, 4, 7], FlagChange.ADD, int(System.FLAGGED), ("x",))
+    agree()
+    result = store.store_flags(account, inbox, [1, 2, 3, 8], FlagChange.REPLACE, int(System.SEEN | System.DELETED), ())
+    assert [row.uid for row in result.rows] == [1, 2, 3, 8]
+    agree()
+    store.store_flags(account, inbox, [1, 4, 5], FlagChange.REMOVE, int(System.SEEN), ())
+    agree()
+    assert store.expunge(account, inbox) == [1, 2, 3, 8]
+    agree()
+    assert [row.keywords for row in store.view(account, inbox).rows] == [("x",), (), (), ("x",)]
+    bell.close()
+
+
 def test_watchers_hear_of_changes_in_other_stores(
     store: Store, account: int, database: Database, tmp_path: Path
 ) -> None:
