@@ -19,6 +19,9 @@ from tests.whole.roundcube import SHARE, Browser, Roundcube, refusals, webmail
 
 Need = Callable[[str, str], str]
 
+#: One stack and one program for all tests of this file, in one process.
+pytestmark = pytest.mark.xdist_group("roundcube")
+
 
 @pytest.fixture(scope="module")
 def roundcube(stack: Stack, tmp_path_factory: pytest.TempPathFactory, need: Need) -> Iterator[Roundcube]:

@@ -16,6 +16,9 @@ from tests.whole.thunderbird import Person, Thunderbird, thunderbird
 
 Need = Callable[[str, str], str]
 
+#: One stack and one program for all tests of this file, in one process.
+pytestmark = pytest.mark.xdist_group("thunderbird")
+
 CHLOE = "chloe.moreau"
 
 
