@@ -68,6 +68,15 @@ def test_quotas_mean_the_same_at_every_command(run):
     assert add(run, "c", "--quota", "-5")[0] == 2
 
 
+def test_a_restore_tells_what_it_does(run):
+    add(run, "a")
+    assert "Nothing is missing" in run("restore", "a", "--to", "0s")[1]
+    assert run("restore", "a", "--to", "2h", "--dry-run")[0] == 0
+    assert "--to" in run("restore", "a")[1]
+    assert "is no time" in run("restore", "a", "--to", "yesterday")[1]
+    assert "still to come" in run("restore", "a", "--to", "2999-01-01")[1]
+
+
 def test_addresses_of_domains_that_are_not_here_are_refused(run):
     code, text = add(run, "d", "--address", "d@elsewhere.example")
     assert code == 1
@@ -128,7 +137,7 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     code, told = run("spam", "explain", str(spam), "--language", "en")
     assert code == 0
     assert "LINEAR_SPAM: Written and built like spam" in told
-    assert "it would" in told
+    assert "it would have passed without" in told
     scores = [float(run("spam", "score", str(path))[1].split()[0]) for path in (ham, spam)]
     assert scores[0] < scores[1]
     assert run("spam", "forget", str(spam), str(ham)) == (0, "2 of 2 forgotten\n")
@@ -136,6 +145,23 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     code, told = run("spam", "score", str(folder / "nothing"))
     assert code == 1
     assert "there is no" in told
+
+
+def test_spam_dry_run_names_what_would_change(run, folder: Path) -> None:
+    mail = folder / "mail.eml"
+    mail.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")
+    rules = folder / "rules.toml"
+    rules.write_text("[weights]\nMISSING_DATE = 9.0\n[caps]\nheaders = 20\n")
+    code, told = run("spam", "dry-run", str(rules), str(mail))
+    assert code == 0
+    assert "1 'conseil': accept" in told
+    assert "-> junk" in told
+    assert "MISSING_DATE +8.00" in told
+    assert "1 of 1 verdicts would change" in told
+    rules.write_text("[weights]\nMISSING_DAET = 9.0\n")
+    code, told = run("spam", "dry-run", str(rules), str(mail))
+    assert code == 1
+    assert "MISSING_DATE" in told
 
 
 def test_spam_pipe_answers_line_by_line(folder: Path) -> None:
