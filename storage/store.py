@@ -530,12 +530,18 @@ class Store:
                 rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
             for row in rows:
                 del linked[row.blob]
+            if move:
+                self._retire(source, rows)
         finally:
             # What is still in here was linked for rows that went away meanwhile, or for a transaction that failed.
             for name in linked.values():
                 self._blobs.remove(target, name)
         self._doorbell.ring(rings)
         return CopyResult(there.uidvalidity, tuple(s for s, _ in pairs), tuple(t for _, t in pairs))
+
+    def _retire(self, place: Place, rows: Iterable[MessageRow]) -> None:
+        for row in rows:
+            self._blobs.retire(place, BodyName(row.blob, row.size, row.system))
 
     def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:
         with self._database.write() as connection:
@@ -548,6 +554,8 @@ class Store:
                 rows = [row for row in rows if row.uid in wanted]
             gone = messages.expunge(ledger, state, rows)
             rings = ledger.close()
+            place = ledger.place(state)
+        self._retire(place, rows)
         if gone:
             news = Changes(state.modseq, state.uidnext, (), tuple(gone))
             self._views.tell(before, state.counters, account, mailbox, news)
@@ -658,6 +666,12 @@ class Store:
             if row is not None and row.system != body.name.system:
                 # The process ended between a flag's commit and the rename.
                 self._blobs.reflag(place, body.name, BodyName(row.blob, row.size, row.system))
+            elif row is None and body.name.blob in removed:
+                self._blobs.retire(place, body.name)
+        for body in self._blobs.bodies(place, retired=True):
+            if body.changed < now - self._settings.orphan_age and body.name.blob not in removed:
+                self._blobs.remove(place, body.name)
+                orphans.append(body.name)
         missing = rows.keys() - files.keys()
         if missing:
             self._tell_missing(account, mailbox, missing)

@@ -79,6 +79,10 @@ class BlobStore(Protocol):
         """Show changed system flags in the name. Not durable: ``open`` finds a body under its older name too."""
         ...
 
+    def retire(self, place: Place, name: BodyName) -> None:
+        """Hide an expunged body from others that read the tree; ``open`` still finds it. Not durable; never raises."""
+        ...
+
     def remove(self, place: Place, name: BodyName) -> None:
         """Take a body away; it is no error when it is gone."""
         ...
@@ -103,8 +107,8 @@ class BlobStore(Protocol):
         """Take a folder with all its bodies away."""
         ...
 
-    def bodies(self, place: Place) -> Iterator[Body]:
-        """What stands in a place."""
+    def bodies(self, place: Place, *, retired: bool = False) -> Iterator[Body]:
+        """What stands in a place; or those that were retired there."""
         ...
 
     def digest(self, place: Place, name: BodyName) -> bytes:

@@ -93,6 +93,10 @@ class Maildir:
     def _cur(self, place: Place) -> str:
         return _cur(self._root, place.account, place.folder)
 
+    def _retired(self, place: Place) -> str:
+        """Where expunged bodies wait: no reader of Maildirs looks there."""
+        return os.path.join(self._home(place.account), place.folder, "expunged")
+
     def _path(self, place: Place, name: BodyName) -> str:
         return f"{self._cur(place)}/{file_name(name)}"
 
@@ -206,15 +210,16 @@ class Maildir:
                 yield found
 
     def _find(self, place: Place, name: BodyName) -> str | None:
-        """A body under an older flag suffix: the process ended between the commit and the rename."""
-        cur = self._cur(place)
+        """A body that was expunged, or one under an older flag suffix: the process ended between commit and rename."""
+        retired = self._retired(place)
+        if os.path.exists(path := f"{retired}/{file_name(name)}"):
+            return path
         start = f"{name.blob},S="
-        try:
-            for entry in os.listdir(cur):
-                if entry.startswith(start):
-                    return os.path.join(cur, entry)
-        except OSError:
-            return None
+        for folder in (self._cur(place), retired):
+            with contextlib.suppress(OSError):
+                for entry in os.listdir(folder):
+                    if entry.startswith(start):
+                        return os.path.join(folder, entry)
         return None
 
     # ---------------------------------------------------------------- change
@@ -230,6 +235,21 @@ class Maildir:
         except OSError as error:
             # The row is right; the name is put right when the body is next looked for.
             log.warning("maildir.reflag_failed", blob=new.blob, error=str(error))
+
+    def retire(self, place: Place, name: BodyName) -> None:
+        source, folder = self._path(place, name), self._retired(place)
+        try:
+            try:
+                os.rename(source, f"{folder}/{file_name(name)}")
+            except FileNotFoundError:
+                found = source if os.path.exists(source) else self._find(place, name)
+                if found is None or found.startswith(folder):
+                    return
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                os.rename(found, f"{folder}/{file_name(name)}")
+        except OSError as error:
+            # The row is gone; the sweeper comes by again.
+            log.warning("maildir.retire_failed", blob=name.blob, error=str(error))
 
     def remove(self, place: Place, name: BodyName) -> None:
         try:
@@ -298,9 +318,12 @@ class Maildir:
 
     def _merge(self, source: str, target: str) -> None:
         """Mail came under a folder's new name before it was renamed on disk."""
-        for entry in os.listdir(os.path.join(source, "cur")):
-            os.rename(os.path.join(source, "cur", entry), os.path.join(target, "cur", entry))
-        _sync_directory(os.path.join(target, "cur"))
+        for part in ("cur", "expunged"):
+            if os.path.isdir(os.path.join(source, part)):
+                os.makedirs(os.path.join(target, part), mode=0o700, exist_ok=True)
+                for entry in os.listdir(os.path.join(source, part)):
+                    os.rename(os.path.join(source, part, entry), os.path.join(target, part, entry))
+                _sync_directory(os.path.join(target, part))
         aside = os.path.join(self._staging, "removed-" + secrets.token_hex(8))
         os.rename(source, aside)
         shutil.rmtree(aside, ignore_errors=True)
@@ -332,9 +355,9 @@ class Maildir:
                     count += 1
         return count
 
-    def bodies(self, place: Place) -> Iterator[Body]:
+    def bodies(self, place: Place, *, retired: bool = False) -> Iterator[Body]:
         try:
-            entries = os.scandir(self._cur(place))
+            entries = os.scandir(self._retired(place) if retired else self._cur(place))
         except FileNotFoundError:
             return
         except OSError as error:
