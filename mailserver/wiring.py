@@ -18,6 +18,7 @@ from delivery.judging import Judge
 from delivery.learning import Learning
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
+from delivery.quota_notices import QuotaNotices
 from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
@@ -193,6 +194,10 @@ class Rooms:
     @cached_property
     def learning(self) -> Learning:
         return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    @cached_property
+    def quota_notices(self) -> QuotaNotices:
+        return QuotaNotices(self.database, self.store, self.directory, self.settings)
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""

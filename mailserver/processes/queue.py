@@ -26,6 +26,9 @@ SWEEP = 30.0
 INDEX = 1.0
 REST = 0.5
 
+#: Seconds between looks for mailboxes that are nearly full.
+TELL = 60.0
+
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
 
@@ -46,6 +49,7 @@ def run(settings: Settings) -> int:
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
     chores.append(threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop)), name="index"))
+    chores.append(threading.Thread(target=_chore, args=(stop, TELL, lambda: _tell_full(rooms)), name="quota"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
@@ -80,6 +84,13 @@ def _index(rooms: Rooms, stop: threading.Event) -> None:
     added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)))
     if added:
         log.info("texts.added", messages=added)
+
+
+def _tell_full(rooms: Rooms) -> None:
+    """Tell owners of mailboxes that are nearly full."""
+    told = rooms.quota_notices.catch_up(time.time())
+    if told:
+        log.info("quota.told", accounts=told)
 
 
 def _sweep(rooms: Rooms) -> None:
