@@ -44,6 +44,7 @@ from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
 from storage.migrate import upgrade
+from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
 from storage.texts.trigrams import TrigramFiles
@@ -194,6 +195,10 @@ class Rooms:
     @cached_property
     def learning(self) -> Learning:
         return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    @cached_property
+    def retention(self) -> Retention:
+        return Retention(self.database, self.doorbell)
 
     @cached_property
     def quota_notices(self) -> QuotaNotices:
