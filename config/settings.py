@@ -238,10 +238,29 @@ class Spam:
     )
     processes: int = setting(2, "Processes that judge, in each SMTP process.", low=1, high=64)
     text_limit: int = setting(256 * KiB, "Decoded text looked at in one message.", kind="size", low=4096)
-    minimum_trained: int = setting(50, "Ham and spam that must be learnt each before the classifier speaks.", low=1)
+    minimum_trained: int = setting(
+        50, "Ham and spam that must be learnt each before learners speak that began without the shipped prior.", low=1
+    )
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
     learn_per_account: int = setting(200, "Messages a day that one account may teach.", low=1)
     scores: Path | None = setting(None, "TOML file whose weights replace those shipped.")
+    correspondents_kept: float = setting(
+        730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0
+    )
+    records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
+    programs: str = setting(
+        "junk", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "reject")
+    )
+    encrypted_archives: str = setting(
+        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "reject")
+    )
+    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "reject"))
+    viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "reject"))
+    clamd: str = setting("", "Socket or HOST:PORT of ClamAV's daemon; empty means none.")
+    clamd_timeout: float = setting(20.0, "Longest wait for clamd.", kind="duration", low=0.1, high=300)
+    clamd_away: str = setting(
+        "accept", "Mail while clamd is away: taken and marked, or put off.", choices=("accept", "defer")
+    )
 
 
 @dataclass(frozen=True, slots=True)

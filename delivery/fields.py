@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from delivery.antivirus import Scan
 from message.envelope import Envelope
 from message.headers import HeaderBlock, HeaderField
 
@@ -13,8 +14,18 @@ ALL_FIELDS = 100_000
 
 
 def ours(headers: HeaderBlock) -> list[HeaderField]:
-    """The fields that our spam filter writes: from anybody else they are lies."""
-    return [field for field in headers.fields if field.name.lower().startswith(b"x-spam-")]
+    """The fields that our spam filter and virus scanner write: from anybody else they are lies."""
+    return [field for field in headers.fields if field.name.lower().startswith((b"x-spam-", b"x-virus-status"))]
+
+
+def virus_header(scan: Scan) -> bytes:
+    """What the virus scanner said, as SpamAssassin's neighbours made it customary."""
+    said = "Clean" if scan.scanned else "Not scanned"
+    return f"X-Virus-Status: {'Infected (' + _ascii(scan.virus) + ')' if scan.virus else said}\r\n".encode()
+
+
+def _ascii(text: str) -> str:
+    return "".join(c if " " < c <= "~" and c not in "()" else "?" for c in text)
 
 
 def without_fields(headers: HeaderBlock, fields: Iterable[HeaderField]) -> bytes:

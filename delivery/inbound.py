@@ -11,13 +11,14 @@ from typing import Protocol
 import structlog
 
 from config.settings import Settings
+from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
-from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
-from delivery.filing import Filer, Letter, Route, refuse, route
+from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
+from delivery.filing import Also, Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
-from delivery.policy import Action, Decision, check_header, decide
+from delivery.policy import Action, Decision, check_header, decide, decide_files, graver
 from delivery.queue.store import QueueStore
 from delivery.texts import say
 from directory.api import Recipients
@@ -28,8 +29,9 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
-from spamfilter import personal
+from spamfilter import personal, record
 from spamfilter.evidence import Namesake
+from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
@@ -37,6 +39,9 @@ from storage.errors import Unavailable
 
 log = structlog.get_logger()
 
+
+#: Recipients up to which it is asked whether all of them know the author.
+MANY = 50
 
 #: The keyword of a message that pretends to be somebody else's (registered by the IANA).
 PHISHING = "$Phishing"
@@ -54,6 +59,12 @@ class Judge(Protocol):
     def judge(self, case: Case) -> Verdict: ...
 
 
+class Antivirus(Protocol):
+    """Scans for viruses; bounded in time, never raises for what the scanner or the message does."""
+
+    def scan(self, content: Content) -> Scan: ...
+
+
 class InboundPipeline:
     """What happens to a message from another server. Blocks; safe from any thread."""
 
@@ -68,11 +79,16 @@ class InboundPipeline:
         ring: Callable[[], None] = lambda: None,
         namesakes: Callable[[str], tuple[Namesake, ...]] = lambda name: (),
         offsets: Callable[[Collection[str]], Mapping[str, float]] = lambda keys: {},
+        antivirus: Antivirus | None = None,
+        standing: Callable[[str, Sequence[str]], Standing] = lambda author, accounts: NO_STANDING,
     ) -> None:
-        """None for ``evaluator`` or ``judge`` leaves that step out. ``ring`` wakes the queue's runner. ``namesakes``
-        are the people of the site who bear a display name, ``offsets`` the points that accounts' own lessons add."""
+        """None for ``evaluator``, ``judge`` or ``antivirus`` leaves that step out. ``ring`` wakes the queue's runner.
+        ``namesakes`` are the people of the site who bear a display name, ``offsets`` the points that accounts' own
+        lessons add, ``standing`` is how an author stands with accounts."""
         self._offsets = offsets
         self._namesakes = namesakes
+        self._antivirus = antivirus
+        self._standing = standing
         self._directory = recipients
         self._evaluator = evaluator
         self._judge = judge
@@ -100,19 +116,31 @@ class InboundPipeline:
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
         verdict = self._verdict(envelope, content, headers, authentication, routes)
-        decision = decide(authentication, verdict, self._settings.mailauth)
+        scan = self._antivirus.scan(content) if self._antivirus is not None else None
+        decision = graver(
+            decide(authentication, verdict, self._settings.mailauth), decide_files(verdict, scan, self._settings.spam)
+        )
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
             return self._refused(envelope, decision)
+        if decision.action is Action.DEFER:
+            log.info("inbound.put_off", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
+            return for_all(envelope, Fate.LATER, decision.reason, say(decision.reason, self._language))
         junk = decision.action is Action.JUNK
-        local, remote = self._traced(envelope, content, headers, authentication, verdict)
+        local, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
             letter = Letter(envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords)
-            return Dispositions(self._filer.keep(letter))
+            return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
         finally:
             local.close()
+
+    def _recorded(self, envelope: Envelope, verdict: Verdict | None) -> Also | None:
+        """The record of the verdict commits along with the message."""
+        if verdict is None:
+            return None
+        return lambda _: lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at)
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""
@@ -140,7 +168,18 @@ class InboundPipeline:
         names = tuple(account.name for one in routes for account in one.accounts)
         authors = parse_addresses(headers.first(b"From") or b"", limit=5)
         namesakes = next((found for one in authors if (found := self._namesakes(one.name))), ())
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes))
+        author = next((one.spec for one in authors if one.domain), "")
+        accounts = sorted({account.key for one in routes for account in one.accounts})
+        standing = self._stands(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
+        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
+
+    def _stands(self, author: str, accounts: Sequence[str]) -> Standing:
+        try:
+            return self._standing(author, accounts)
+        except Unavailable as error:
+            # What people think of an author is worth no delay.
+            log.warning("inbound.standing.unreadable", error=str(error))
+            return NO_STANDING
 
     def _contrary(self, decision: Decision, verdict: Verdict | None, routes: Sequence[Route]) -> frozenset[str]:
         """The accounts whose own lessons turn the verdict, when it is a near thing and nothing but the score counts."""
@@ -165,6 +204,7 @@ class InboundPipeline:
         headers: HeaderBlock,
         authentication: AuthenticationResults | None,
         verdict: Verdict | None,
+        scan: Scan | None,
     ) -> tuple[PrefixedContent, PrefixedContent]:
         """The message for mailboxes and for other servers: our trace fields on top, forged ones of ours cut out.
 
@@ -176,6 +216,8 @@ class InboundPipeline:
             fields.append(results.header(authentication, self._hostname))
         if verdict is not None:
             fields.append(verdict_headers(verdict, self._language))
+        if scan is not None:
+            fields.append(virus_header(scan))
         top = b"".join(fields)
         forged = [*results.foreign(headers, self._hostname), *ours(headers)]
         local = remote = without_fields(headers, forged)
@@ -187,7 +229,7 @@ class InboundPipeline:
         )
 
     def _refused(self, envelope: Envelope, decision: Decision) -> Dispositions:
-        detail = decision.detail if decision.reason is Reason.BAD_HEADER else ""
+        detail = decision.detail if decision.reason in (Reason.BAD_HEADER, Reason.ATTACHMENT, Reason.VIRUS) else ""
         text = say(decision.reason, self._language, detail)
         log.info("inbound.refused", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
         return for_all(envelope, Fate.REFUSED, decision.reason, text)

@@ -31,6 +31,7 @@ from message.envelope import Envelope
 from message.headers import parse_headers
 from message.parts import scan
 from spamfilter.evidence import Evidence, Namesake
+from spamfilter.people import NO_STANDING, Standing
 from spamfilter.verdict import Action, Hit, Verdict
 
 log = structlog.get_logger()
@@ -59,8 +60,8 @@ class Case:
     """One message on its way to judgement: what evidence is made of, as it travels between processes.
 
     ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients,
-    ``namesakes`` the people of the site who bear the author's; ``known`` tells that all recipients have written to the
-    author before.
+    ``namesakes`` the people of the site who bear the author's; ``standing`` is how the author stands with the
+    recipients.
     """
 
     envelope: Envelope
@@ -69,7 +70,7 @@ class Case:
     local_domains: frozenset[str]
     names: tuple[str, ...]
     namesakes: tuple[Namesake, ...] = ()
-    known: bool = False
+    standing: Standing = NO_STANDING
 
     @classmethod
     def of(
@@ -80,10 +81,10 @@ class Case:
         local_domains: frozenset[str],
         names: tuple[str, ...],
         namesakes: tuple[Namesake, ...] = (),
-        known: bool = False,
+        standing: Standing = NO_STANDING,
     ) -> Case:
         mail = content.path if isinstance(content, FileContent) else bytes(content.buffer())
-        return cls(envelope, mail, authentication, local_domains, names, namesakes, known)
+        return cls(envelope, mail, authentication, local_domains, names, namesakes, standing)
 
     def judged_by(self, spam_filter: Filter) -> Verdict:
         """Read the message and have it judged."""
@@ -101,7 +102,9 @@ class Case:
                 self.local_domains,
                 self.names,
                 self.namesakes,
-                self.known,
+                self.standing.known,
+                self.standing.wanted,
+                self.standing.unwanted,
             )
             return spam_filter.judge(evidence)
         finally:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from config.settings import MailAuth
+from config.settings import MailAuth, Spam
+from delivery.antivirus import Scan
 from delivery.outcome import Reason
 from mailauth.results import AuthenticationResults, Outcome
 from message.address import parse_addresses
@@ -20,12 +21,29 @@ from spamfilter.verdict import Verdict
 AUTHOR_LIMIT = 32 * 1024
 
 
+#: Symbols of files that are dealt with by policy, whatever the score.
+PROGRAMS = frozenset(
+    (
+        "EXECUTABLE_ATTACHMENT",
+        "SHORTCUT_ATTACHMENT",
+        "ARCHIVED_PROGRAM",
+        "DISK_IMAGE",
+        "SCRIPT_ATTACHMENT",
+        "DOUBLE_EXTENSION",
+        "TURNED_NAME",
+    )
+)
+ENCRYPTED = frozenset(("ENCRYPTED_ARCHIVE", "LOCKED_ARCHIVE", "ARCHIVE_BOMB"))
+MACROS = frozenset(("MACRO_DOCUMENT", "RTF_OBJECT"))
+
+
 class Action(Enum):
-    """ACCEPT: into INBOX. JUNK: into the Junk folder. REFUSE: the sender keeps it."""
+    """ACCEPT: into INBOX. JUNK: into the Junk folder. REFUSE: the sender keeps it. DEFER: it may try again later."""
 
     ACCEPT = "accept"
     JUNK = "junk"
     REFUSE = "refuse"
+    DEFER = "defer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,29 @@ def check_header(headers: HeaderBlock) -> Decision | None:
     return None
 
 
+def decide_files(verdict: Verdict | None, scan: Scan | None, settings: Spam) -> Decision:
+    """What the operator wants done with what is attached. ACCEPT means that files are no reason for anything."""
+    if scan is not None and scan.virus:
+        action = Action.REFUSE if settings.viruses == "reject" else Action.JUNK
+        return Decision(action, Reason.VIRUS, scan.virus)
+    if scan is not None and not scan.scanned and settings.clamd_away == "defer":
+        return Decision(Action.DEFER, Reason.NOT_SCANNED, scan.note)
+    details = {hit.symbol: hit.detail for hit in verdict.hits} if verdict is not None else {}
+    decision = Decision(Action.ACCEPT, Reason.DELIVERED)
+    for symbols, wanted in (
+        (PROGRAMS, settings.programs),
+        (ENCRYPTED, settings.encrypted_archives),
+        (MACROS, settings.macros),
+    ):
+        if found := sorted(symbols & details.keys()):
+            detail = details[found[0]]
+            if wanted == "reject":
+                return Decision(Action.REFUSE, Reason.ATTACHMENT, detail)
+            if wanted == "junk":
+                decision = Decision(Action.JUNK, Reason.ATTACHMENT, detail)
+    return decision
+
+
 def decide(authentication: AuthenticationResults | None, verdict: Verdict | None, settings: MailAuth) -> Decision:
     """What to do with a message from outside. None means that a judge is switched off; it then has no say."""
     failed_policy = _failed_dmarc_policy(authentication)
@@ -78,3 +119,11 @@ def _failed_dmarc_policy(authentication: AuthenticationResults | None) -> str:
 
 def _bad(detail: str) -> Decision:
     return Decision(Action.REFUSE, Reason.BAD_HEADER, detail)
+
+
+_GRAVITY = {Action.ACCEPT: 0, Action.JUNK: 1, Action.DEFER: 2, Action.REFUSE: 3}
+
+
+def graver(one: Decision, other: Decision) -> Decision:
+    """The decision with the graver action; the first one when they are equal."""
+    return other if _GRAVITY[other.action] > _GRAVITY[one.action] else one

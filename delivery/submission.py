@@ -17,7 +17,7 @@ import structlog
 from config.settings import Settings
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
-from delivery.filing import Filer, Letter, route
+from delivery.filing import Also, Filer, Letter, route
 from delivery.guard import for_all, guarded
 from delivery.lines import with_line_ends
 from delivery.outcome import Dispositions, Fate, Reason
@@ -32,6 +32,7 @@ from message.address import parse_addresses
 from message.content import Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from spamfilter.people import note_written
 from storage.api import MailStore
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class SubmissionPipeline:
             size=content.size,
         )
         try:
-            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote)))
+            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote), _written(envelope, account)))
         finally:
             local.close()
 
@@ -183,6 +184,12 @@ class SubmissionPipeline:
         """Tells our users that the sender signed in (RFC 8601 section 2.7.4)."""
         address = re.sub(r"[^A-Za-z0-9@._+-]", "?", account.addresses[0] if account.addresses else account.key)
         return f'Authentication-Results: {self._hostname};\r\n\tauth=pass smtp.auth="{address}"\r\n'.encode()
+
+
+def _written(envelope: Envelope, account: Account) -> Also:
+    """Whom people write to is noted for the spam filter, with the message: their answers are no strangers' mail."""
+    addresses = [recipient.address for recipient in envelope.recipients]
+    return lambda _: lambda connection: note_written(connection, account.key, addresses, envelope.received_at)
 
 
 _MARK = re.compile(rb"\\.|[\"()]", re.DOTALL)

@@ -12,6 +12,18 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
         "Message refuse : il ressemble a un courrier indesirable. Ecrivez autrement ou contactez le destinataire.",
         "Message refused: it looks like spam. Write it differently or contact the recipient another way.",
     ),
+    Reason.ATTACHMENT: (
+        "Message refuse : les fichiers joints de ce type ne sont pas acceptes. Envoyez-les en PDF ou par un lien",
+        "Message refused: attachments of this type are not taken. Send them as PDF or by a link",
+    ),
+    Reason.VIRUS: (
+        "Message refuse : un virus y a ete trouve. Verifiez votre ordinateur",
+        "Message refused: a virus was found in it. Check your computer",
+    ),
+    Reason.NOT_SCANNED: (
+        "L'antivirus n'est pas disponible pour le moment. Reessayez plus tard.",
+        "The virus scanner is not available for the moment. Try again later.",
+    ),
     Reason.DMARC: (
         "Message refuse : le domaine de l'expediteur demande de refuser ce qu'il n'a pas authentifie (DMARC).",
         "Message refused: the sender's domain asks to refuse what it did not authenticate (DMARC).",

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from config.settings import Settings
+from delivery.antivirus import Clamd
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
@@ -33,6 +34,7 @@ from mailauth.resolver import DnsResolver
 from mailserver import judging
 from smtp.relay.deliver import SmtpRelay
 from spamfilter.evidence import Namesake
+from spamfilter.people import standing
 from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
@@ -163,6 +165,8 @@ class Rooms:
             self.ring_queue,
             self.namesakes,
             partial(offsets, self.database),
+            Clamd(self.settings.spam) if self.settings.spam.clamd else None,
+            partial(standing, self.database),
         )
 
     @cached_property

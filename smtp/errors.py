@@ -24,6 +24,8 @@ DIRECTORY_AWAY = Reply(451, "4.4.3", "The directory can't be asked at the moment
 
 _REFUSED: dict[Reason, Reply] = {
     Reason.SPAM: Reply(550, "5.7.1", "This message looks like spam and was not taken"),
+    Reason.ATTACHMENT: Reply(550, "5.7.1", "Attachments of this type are not taken"),
+    Reason.VIRUS: Reply(550, "5.7.1", "A virus was found in this message"),
     Reason.DMARC: Reply(550, "5.7.1", "The domain in From does not allow this sender (DMARC)"),
     Reason.BAD_HEADER: Reply(550, "5.6.0", "The message header is malformed"),
     Reason.LOOP: Reply(554, "5.4.6", "This message goes in circles"),
@@ -35,6 +37,7 @@ _LATER: dict[Reason, Reply] = {
     Reason.OVER_QUOTA: Reply(452, "4.2.2", "The mailbox is full, try again later"),
     Reason.RATE_LIMIT: Reply(450, "4.7.1", "Too many messages in the last hour, try again later"),
     Reason.NO_SPACE: NO_SPACE,
+    Reason.NOT_SCANNED: Reply(451, "4.7.1", "The virus scanner is not available, try again later"),
     Reason.UNAVAILABLE: Reply(451, "4.3.0", "Not possible at the moment, try again later"),
 }
 

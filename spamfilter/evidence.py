@@ -25,7 +25,7 @@ class Evidence:
 
     ``local_domains`` are the site's own; ``names`` the display names of the recipients in the directory;
     ``namesakes`` are people of the site who bear the author's display name. ``known`` is True when all recipients have
-    written to the author before.
+    written to the author before, ``wanted`` and ``unwanted`` when all of them, or the site for them, said so.
     """
 
     envelope: Envelope
@@ -37,3 +37,5 @@ class Evidence:
     names: tuple[str, ...] = ()
     namesakes: tuple[Namesake, ...] = ()
     known: bool = False
+    wanted: bool = False
+    unwanted: bool = False

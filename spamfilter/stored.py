@@ -16,6 +16,7 @@ from spamfilter.evidence import Evidence
 _LONGEST = 1000
 _FROM = re.compile(rb"from\s+(\S{1,255})\s+\(\[(?:IPv6:)?([0-9A-Fa-f:.]{2,45})\]\)")
 _BY = re.compile(rb"(?:^|\s)by\s+(\S{1,255})")
+_ID = re.compile(rb"\sid\s+([A-Za-z0-9._-]{1,64})")
 _TESTS = re.compile(rb"tests=([A-Z0-9_,\s]+)")
 
 
@@ -41,6 +42,15 @@ def stored_message(buffer: Buffer, hostname: str) -> Stored:
     if ours:
         headers = parse_headers(buffer, headers.named(b"received")[0].end)
     return Stored(Evidence(envelope, buffer, headers, scan(buffer, headers), None), symbols)
+
+
+def stored_id(buffer: Buffer, hostname: str) -> str | None:
+    """The envelope's id under which this server took the message, None when it was another."""
+    received = (parse_headers(buffer).first(b"received") or b"")[:_LONGEST]
+    if not hostname or _by(received) != hostname.lower().encode():
+        return None
+    found = _ID.search(received)
+    return found[1].decode("latin-1") if found else None
 
 
 def _by(received: bytes) -> bytes:

@@ -56,3 +56,33 @@ learnt = Table(
     Column("symbols", Text, nullable=False, server_default=""),
     Index("spam_learnt_account_time", "account", "learnt_at"),
 )
+
+#: The record of a verdict, by the envelope's id, which stands in our Received field. No text of the message is in it
+#: but what rules saw (a host, a phrase, a file name).
+verdicts = Table(
+    "spam_verdicts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("judged_at", Float, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("spam_verdicts_judged_at", "judged_at"),
+)
+
+#: To whom somebody here has written: those who answer are no strangers. Addresses in lower case.
+correspondents = Table(
+    "spam_correspondents",
+    metadata,
+    Column("account", String(255), primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("last_at", Float, nullable=False),
+    Index("spam_correspondents_last_at", "last_at"),
+)
+
+#: Addresses and domains ("@exemple.org") that somebody always wants or never; ``account`` is "" for the site.
+wishes = Table(
+    "spam_wishes",
+    metadata,
+    Column("account", String(255), primary_key=True),
+    Column("sender", String(320), primary_key=True),
+    Column("wanted", Boolean, nullable=False),
+)

@@ -6,18 +6,20 @@ before. Views read the message's octets and never the network, the clock or the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 
 from mailauth.results import AuthenticationResults
 from message.address import Address, parse_addresses
 from message.parts import Part, walk
 from message.text import Html, decoded, part_text, read_html
+from spamfilter.archives import Contents, contents
 from spamfilter.domains import site
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
+from spamfilter.signatures import ARCHIVES, Kind, kind_of
 from spamfilter.words import BLOCK, folded, readable, splits_words, word_starts
 
 MAX_PARTS = 200
@@ -25,15 +27,31 @@ MAX_ATTACHMENTS = 30
 MAX_ADDRESSES = 100
 #: Decoded octets of an attachment that rules look at.
 ATTACHMENT_START = 64 * 1024
+#: Decoded octets of an archive that are looked at; the directory of a larger zip file is not reached.
+ARCHIVE_LIMIT = 8 << 20
+#: What anything holds that is no archive.
+NOTHING = Contents()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attachment:
-    """A part that is not shown as text. ``name`` is lower case, ``type`` as declared, ``start`` its first octets."""
+    """A part that is not shown as text. ``name`` is lower case, ``type`` as declared, ``start`` its first octets;
+    ``whole`` decodes the rest."""
 
     name: str
     type: str
     start: bytes
+    whole: Callable[[], bytes]
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What it is by its content."""
+        return kind_of(self.start)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What it holds when it is an archive (documents of today's offices are)."""
+        return contents(self.whole()) if self.kind in ARCHIVES else NOTHING
 
     @property
     def extensions(self) -> tuple[str, ...]:
@@ -236,4 +254,8 @@ class Views:
 
     def _attachment(self, part: Part) -> Attachment:
         start = decoded(self.evidence.buffer, part, ATTACHMENT_START)[:ATTACHMENT_START]
-        return Attachment((part.filename or "")[:255].lower(), f"{part.main}/{part.sub}", start)
+        whole = partial(self._whole, part)
+        return Attachment((part.filename or "")[:255].lower(), f"{part.main}/{part.sub}", start, whole)
+
+    def _whole(self, part: Part) -> bytes:
+        return decoded(self.evidence.buffer, part, ARCHIVE_LIMIT)[:ARCHIVE_LIMIT]

@@ -645,17 +645,20 @@ class Store:
         self._tidy_folders(account, mailbox, place, now)
         self._attic.scrub(account, mailbox, place.account, now - self._settings.orphan_age)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
-        files = {body.name: body.changed for body in self._blobs.bodies(place)}
+        files = {body.name.blob: body for body in self._blobs.bodies(place)}
         with self._database.read() as connection:
-            rows = {row.blob for row in messages.all_rows(connection, account, mailbox)}
+            rows = {row.blob: row for row in messages.all_rows(connection, account, mailbox)}
             removed = messages.removed_blobs(connection, account, mailbox)
-        old = now - self._settings.orphan_age
-        orphans = [
-            name for name, at in files.items() if at < old and name.blob not in rows and name.blob not in removed
-        ]
+        old = [body for body in files.values() if body.changed < now - self._settings.orphan_age]
+        orphans = [body.name for body in old if body.name.blob not in rows and body.name.blob not in removed]
         for name in orphans:
             self._blobs.remove(place, name)
-        missing = rows - {name.blob for name in files}
+        for body in old:
+            row = rows.get(body.name.blob)
+            if row is not None and row.system != body.name.system:
+                # The process ended between a flag's commit and the rename.
+                self._blobs.reflag(place, body.name, BodyName(row.blob, row.size, row.system))
+        missing = rows.keys() - files.keys()
         if missing:
             self._tell_missing(account, mailbox, missing)
         if orphans:

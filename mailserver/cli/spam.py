@@ -70,20 +70,86 @@ def spam_score(paths: Files, config: ConfigOption = None, assignments: SetOption
 def spam_explain(
     paths: Files,
     language: Annotated[str, typer.Option(help="Language of the reasons: fr or en.")] = "fr",
+    again: Annotated[bool, typer.Option("--again", help="Judge now instead of telling the record.")] = False,
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:
-    """Say why a message was judged as it was: each reason with its points, and how far it is from another verdict."""
+    """Say why a message was judged as it was: by its record, or judged again where there is none."""
+    from mailserver.judging import filter_of
+    from spamfilter import record
+    from spamfilter.rules import RULES
+    from spamfilter.scores import shipped
+    from spamfilter.stored import stored_id, stored_message
+    from spamfilter.telling import told
+
     if language not in ("fr", "en"):
         raise Failure(f"there are no reasons in {language!r}: choose fr or en")
-    for verdict in _verdicts(paths, config, assignments):
-        print(f"{verdict.score:.2f} points: {verdict.action.value}")
-        for hit in verdict.hits:
-            detail = f" ({hit.detail})" if hit.detail else ""
-            print(f"  {hit.weight:+6.2f} {hit.symbol}: {hit.french if language == 'fr' else hit.english}{detail}")
-        distance = verdict.score - verdict.junk_from
-        told = "fewer: it would not be junk" if distance >= 0 else "more: it would be junk"
-        print(f"  {abs(distance):.2f} points {told}")
+    with open_rooms(config, assignments) as rooms:
+        hostname = rooms.settings.site.hostname
+        scores = shipped(RULES, rooms.settings.spam.scores)
+        spam_filter = None
+        for octets in _messages(paths):
+            number = None if again else stored_id(octets, hostname)
+            verdict = record.find(rooms.database, number, scores) if number else None
+            if verdict is None:
+                spam_filter = spam_filter or filter_of(rooms.database, rooms.settings)
+                verdict = spam_filter.judge(stored_message(octets, hostname).evidence)
+            print("\n".join(told(verdict, language)))
+
+
+@app.command("dry-run")
+def spam_dry_run(
+    rules: Annotated[Path, typer.Argument(metavar="RULES-OR-SETTINGS", help="Weights, or a configuration file.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH...]", help="Mail to judge; the records without.")
+    ] = None,
+    since: Annotated[float, typer.Option(help="Hours of records to look at.")] = 24.0,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Judge yesterday's mail, or a folder, by other rules: prints which verdicts would change, and changes nothing."""
+    import time
+
+    from mailserver.dry_run import comparison
+
+    with open_rooms(config, assignments) as rooms:
+        changes = comparison(rooms, rules, paths or [], time.time() - 3600 * since)
+        count = changed = 0
+        for one in changes:
+            count += 1
+            if one.before.action is not one.after.action:
+                changed += 1
+                print(
+                    f"{one.name}: {one.before.action.value} {one.before.score:.2f} -> "
+                    f"{one.after.action.value} {one.after.score:.2f} ({one.why})"
+                )
+        print(f"{changed} of {count} verdicts would change")
+
+
+@app.command("wishes")
+def spam_wishes(
+    who: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="Whose; the site's without it.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="SENDER", help="Always wanted: address or @domain.")
+    ] = None,
+    block: Annotated[list[str] | None, typer.Option(metavar="SENDER", help="Never wanted.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="SENDER", help="No wish any more.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Show and change whose mail is always or never wanted, by one person or by the site."""
+    from spamfilter.people import SITE, NoSender, wish, wishes
+
+    with open_rooms(config, assignments) as rooms:
+        account = rooms.accounts.show(who).key if who else SITE
+        try:
+            for senders, wanted in ((allow, True), (block, False), (drop, None)):
+                for sender in senders or ():
+                    wish(rooms.database, account, sender, wanted)
+        except NoSender as error:
+            raise Failure(str(error)) from error
+        for sender, wanted in wishes(rooms.database, account):
+            print(f"{'allow' if wanted else 'block'} {sender}")
 
 
 @app.command("stats")

@@ -13,6 +13,8 @@ from config.settings import Settings
 from mailserver import lifecycle, logs
 from mailserver.control import Control
 from mailserver.wiring import Rooms
+from spamfilter import record
+from spamfilter.people import forget_written
 from storage.doorbell import QUEUE
 from storage.errors import StoreError
 from storage.model import SpecialUse
@@ -112,6 +114,8 @@ def _sweep(rooms: Rooms) -> None:
     swept = rooms.store.sweep(now)
     swept += rooms.queue.sweep(now, rooms.settings.store.orphan_age)
     swept += rooms.store.scrub(now, SCRUB)
+    forget_written(rooms.database, now - rooms.settings.spam.correspondents_kept)
+    record.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
     forgotten = rooms.indexer.prune(PRUNE)
     if swept or forgotten:
         log.info("store.swept", bodies=swept, texts=forgotten)

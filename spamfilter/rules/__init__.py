@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from spamfilter.registry import RULES
-from spamfilter.rules import addresses, authentication, body, guard, headers, mime, subject, urls
+from spamfilter.rules import addresses, attachments, authentication, body, guard, headers, mime, subject, urls
 
-__all__ = ["RULES", "addresses", "authentication", "body", "guard", "headers", "mime", "subject", "urls"]
+__all__ = ["RULES", "addresses", "attachments", "authentication", "body", "guard", "headers", "mime", "subject", "urls"]

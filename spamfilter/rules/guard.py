@@ -14,7 +14,7 @@ from spamfilter.domains import lookalike, official, unicode_form
 from spamfilter.evidence import Namesake
 from spamfilter.lexicon import ACADEMIES, FREEMAIL, OFFICIALS
 from spamfilter.registry import Finding, rule
-from spamfilter.rules.authentication import own_domain_unauthenticated
+from spamfilter.rules.authentication import dkim_author_pass, own_domain_unauthenticated
 from spamfilter.rules.urls import link_lookalike
 from spamfilter.views import Views
 from spamfilter.words import folded, skeleton
@@ -141,3 +141,31 @@ def known_correspondent(views: Views) -> Finding:
     """Everybody who gets this has written to the author, whose address is authenticated."""
     results = views.authentication
     return views.evidence.known and (results is None or results.dmarc.outcome is not Outcome.FAIL)
+
+
+def _vouched_for(views: Views) -> bool:
+    """True when DMARC passes; without it, when the author's site has signed."""
+    results = views.authentication
+    return results is not None and (results.dmarc.outcome is Outcome.PASS or bool(dkim_author_pass(views)))
+
+
+@rule("OURS_AUTHENTICATED")
+def ours_authenticated(views: Views) -> Finding:
+    return views.is_ours(views.author_domain) and _vouched_for(views)
+
+
+@rule("OFFICIAL_AUTHENTICATED")
+def official_authenticated(views: Views) -> Finding:
+    """An academy, a ministry or a public service writes, and it is they."""
+    return official(views.author_domain) and not views.is_ours(views.author_domain) and _vouched_for(views)
+
+
+@rule("SENDER_WANTED")
+def sender_wanted(views: Views) -> Finding:
+    """On the recipients' own list of those they always want; what is forged isn't meant."""
+    return views.evidence.wanted and (views.authentication is None or _vouched_for(views))
+
+
+@rule("SENDER_UNWANTED")
+def sender_unwanted(views: Views) -> Finding:
+    return views.evidence.unwanted

@@ -1,47 +1,17 @@
-"""Rules on how a message is built, and on what is attached to it."""
+"""Rules on how a message is built."""
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 
 from message.parts import walk
 from message.text import codec
-from spamfilter.lexicon import ARCHIVE, DISK_IMAGE, EXECUTABLE, HARMLESS, MACRO
 from spamfilter.links import read_link
 from spamfilter.registry import Finding, rule
-from spamfilter.views import Attachment, Views
+from spamfilter.views import Views
 
-#: Members of an archive that are looked at; only those whose local header stands in the first 64 KiB are seen.
-MAX_MEMBERS = 100
 #: Hidden characters that are still taken for a preview line with its padding.
 PREVIEW_LENGTH = 600
-
-_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_PASSWORD_NEAR = ("mot de passe", "password", "passcode", "code d'acces", "mdp :", "mdp:")
-_SCRIPTED_SVG = (b"<script", b"onload=", b"javascript:", b"<foreignobject", b"window.location")
-
-
-def _named(views: Views, extensions: frozenset[str]) -> str | None:
-    return next((a.name[-60:] for a in views.attachments if a.extension in extensions), None)
-
-
-def _members(attachment: Attachment) -> list[tuple[str, bool]]:
-    """(name, encrypted) of the members of a zip file, from their local headers (APPNOTE 4.3.7)."""
-    found: list[tuple[str, bool]] = []
-    start, octets = 0, attachment.start
-    while len(found) < MAX_MEMBERS and (start := octets.find(b"PK\x03\x04", start)) >= 0:
-        flags = int.from_bytes(octets[start + 6 : start + 8], "little")
-        length = int.from_bytes(octets[start + 26 : start + 28], "little")
-        name = octets[start + 30 : start + 30 + min(length, 255)].decode("utf-8", "replace")
-        found.append((name.lower(), bool(flags & 1)))
-        start += 30
-    return found
-
-
-def _is_program(attachment: Attachment) -> bool:
-    start = attachment.start
-    return (start[:2] == b"MZ" and b"PE\0\0" in start[:4096]) or start[:4] == b"\x7fELF"
 
 
 @rule("HTML_ONLY")
@@ -100,91 +70,6 @@ def _long(words: set[str]) -> set[str]:
 def split_words(views: Views) -> Finding:
     """Invisible characters inside words hide the words from filters only."""
     return views.splits_words
-
-
-@rule("EXECUTABLE_ATTACHMENT")
-def executable_attachment(views: Views) -> Finding:
-    if name := _named(views, EXECUTABLE):
-        return name
-    return next((a.name[-60:] or a.type for a in views.attachments if _is_program(a)), None)
-
-
-@rule("DOUBLE_EXTENSION")
-def double_extension(views: Views) -> Finding:
-    dangerous = EXECUTABLE | DISK_IMAGE | {"html", "htm", "shtml", "svg"}
-    for attachment in views.attachments:
-        extensions = attachment.extensions
-        if len(extensions) >= 2 and extensions[0] in dangerous and extensions[1] in HARMLESS:
-            return attachment.name[-60:]
-    return None
-
-
-@rule("TURNED_NAME")
-def turned_name(views: Views) -> Finding:
-    """Characters that reverse the reading order make "exe.pdf" of "fdp.exe"."""
-    return any(_TURNED.search(attachment.name) for attachment in views.attachments)
-
-
-@rule("HTML_ATTACHMENT")
-def html_attachment(views: Views) -> Finding:
-    return _named(views, frozenset({"html", "htm", "shtml", "xhtml", "mht", "mhtml"}))
-
-
-@rule("SVG_ATTACHMENT")
-def svg_attachment(views: Views) -> Finding:
-    for attachment in views.attachments:
-        if attachment.extension == "svg" or attachment.type == "image/svg+xml":
-            start = attachment.start[:16384].lower()
-            if any(mark in start for mark in _SCRIPTED_SVG):
-                return attachment.name[-60:] or "svg"
-    return None
-
-
-@rule("DISK_IMAGE")
-def disk_image(views: Views) -> Finding:
-    return _named(views, DISK_IMAGE)
-
-
-@rule("MACRO_DOCUMENT")
-def macro_document(views: Views) -> Finding:
-    for attachment in views.attachments:
-        if attachment.extension in MACRO or any(name.endswith("vbaproject.bin") for name, _ in _members(attachment)):
-            return attachment.name[-60:]
-    return None
-
-
-@rule("ARCHIVED_PROGRAM")
-def archived_program(views: Views) -> Finding:
-    dangerous = (EXECUTABLE | DISK_IMAGE) - {"com", "url", "inf", "xll"}
-    for attachment in views.attachments:
-        if attachment.extension in ("jar", "apk", "docx", "xlsx", "pptx", "odt"):
-            continue
-        for name, _ in _members(attachment):
-            if name.rpartition(".")[2] in dangerous:
-                return f"{attachment.name[-40:]}: {name[-40:]}"
-    return None
-
-
-@rule("ENCRYPTED_ARCHIVE")
-def encrypted_archive(views: Views) -> Finding:
-    """Encrypted, with the password in the text: nobody but the reader can look into it."""
-    for attachment in views.attachments:
-        locked = any(encrypted for _, encrypted in _members(attachment))
-        if locked or attachment.extension in ARCHIVE - {"zip", "gz", "tar"}:
-            return any(phrase in views.folded for phrase in _PASSWORD_NEAR) and attachment.name[-60:]
-    return None
-
-
-@rule("TYPE_MISMATCH")
-def type_mismatch(views: Views) -> Finding:
-    """Declared or named as a document or picture, but its first octets are a program's or a web page's."""
-    for attachment in views.attachments:
-        claims = attachment.extension in HARMLESS or attachment.type.startswith(("image/", "application/pdf"))
-        start = attachment.start[:512].lstrip().lower()
-        page = start.startswith((b"<!doctype html", b"<html", b"<script"))
-        if claims and attachment.type != "image/svg+xml" and (_is_program(attachment) or page):
-            return attachment.name[-60:] or attachment.type
-    return None
 
 
 @rule("BASE64_ASCII")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from delivery.antivirus import Scan
 from delivery.fields import protocol
 from delivery.inbound import InboundPipeline
 from delivery.judging import Case
@@ -18,7 +19,10 @@ from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfRes
 from message.content import Buffer, Content, FileContent, MemoryContent
 from message.envelope import ClientInfo, Envelope, Notify, Recipient
 from message.headers import HeaderBlock, parse_headers
+from spamfilter import record
 from spamfilter.evidence import Namesake
+from spamfilter.rules import RULES
+from spamfilter.scores import shipped
 from spamfilter.verdict import Action, Hit, Verdict
 from storage.errors import DiskFull, Unavailable
 from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
@@ -98,6 +102,62 @@ def test_a_guarded_message_bears_a_warning_and_the_keyword(office: Office):
     assert row.keywords == ("$Phishing",)
     (case,) = office.says.asked
     assert [one.name for one in case.namesakes] == ["Paul Durand"]
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "outcome"),
+    [
+        (Scan(), {}, ("KEPT", "DELIVERED")),
+        (Scan(virus="Eicar"), {}, ("REFUSED", "VIRUS")),
+        (Scan(virus="Eicar"), {"viruses": "junk"}, ("KEPT", "JUNKED")),
+        (Scan(note="away"), {}, ("KEPT", "DELIVERED")),
+        (Scan(note="away"), {"clamd_away": "defer"}, ("LATER", "NOT_SCANNED")),
+    ],
+)
+def test_viruses(office: Office, found: Scan, settings: dict[str, str], outcome: tuple[str, str]):
+    class Scanner:
+        def scan(self, content: Content) -> Scan:
+            return found
+
+    changed = replace(office.settings, spam=replace(office.settings.spam, **settings))
+    inbound = InboundPipeline(
+        office.store, office.people, office.says, office.says, office.queue, changed, antivirus=Scanner()
+    )
+    result = inbound.accept(envelope("marie@ici.example"), letter())
+    assert outcomes(result.each) == [("marie@ici.example", *outcome)]
+    kept = [*office.mail(MARIE), *office.junk(MARIE)]
+    assert len(kept) == (outcome[0] == "KEPT")
+    status = b"Infected (Eicar)" if found.virus else b"Not scanned" if found.note else b"Clean"
+    assert all(b"\r\nX-Virus-Status: " + status + b"\r\n" in octets for octets in kept)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "outcome"),
+    [("mark", ("KEPT", "DELIVERED")), ("junk", ("KEPT", "JUNKED")), ("reject", ("REFUSED", "ATTACHMENT"))],
+)
+@pytest.mark.parametrize(
+    ("setting", "symbol"),
+    [("programs", "ARCHIVED_PROGRAM"), ("encrypted_archives", "LOCKED_ARCHIVE"), ("macros", "MACRO_DOCUMENT")],
+)
+def test_files_by_policy(office: Office, setting: str, symbol: str, wanted: str, outcome: tuple[str, str]):
+    class Filter:
+        def judge(self, case: Case) -> Verdict:
+            return Verdict(1.0, Action.ACCEPT, (Hit(symbol, 1.0, "", "", "a.zip: x.exe"),), None, 6.0, 15.0)
+
+    changed = replace(office.settings, spam=replace(office.settings.spam, **{setting: wanted}))
+    inbound = InboundPipeline(office.store, office.people, office.says, Filter(), office.queue, changed)
+    result = inbound.accept(envelope("marie@ici.example"), letter())
+    assert outcomes(result.each) == [("marie@ici.example", *outcome)]
+    if wanted == "reject":
+        assert result.whole is not None
+        assert "x.exe" in result.whole.text
+
+
+def test_the_record_of_the_verdict_commits_with_the_message(office: Office):
+    office.accept("marie@ici.example")
+    verdict = record.find(office.database, "m1", shipped(RULES))
+    assert verdict is not None
+    assert (verdict.score, verdict.action) == (3.0, Action.ACCEPT)
 
 
 def test_each_account_gets_one_copy(office: Office):

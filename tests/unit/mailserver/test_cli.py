@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from storage.names import account_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -103,6 +107,27 @@ def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Pa
     assert "site.user" in text
 
 
+def test_the_store_is_compared_mended_and_rebuilt(run, folder: Path):
+    add(run, "marie")
+    with contextlib.closing(sqlite3.connect(folder / "data" / "mailserver.db")) as database:
+        [key] = database.execute("SELECT key FROM store_account").fetchone()
+    stray = folder / "data" / "mail" / account_folder(key) / ".Perdu" / "cur"
+    stray.mkdir(parents=True)
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: a\r\n\r\nb")
+    for path in (stray.parents[1], *stray.parents[1].rglob("*")):
+        os.chown(path, *(os.stat(folder / "data")[4:6]))
+    status, said = run("store", "verify", "marie")
+    assert status == 1
+    assert "a folder that belongs to no mailbox: .Perdu on disk" in said
+    assert "1 faults, 0 repaired. --repair mends" in said
+    assert run("store", "rebuild", "--yes") == (0, "1 messages with 15 octets of 1 accounts are in the index again.\n")
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: A\r\n\r\nb")
+    status, said = run("store", "verify", "--repair")
+    assert status == 0
+    assert "another SHA-256" in said
+    assert "1 faults, 1 repaired." in said
+
+
 def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     ham, spam = folder / "ham.eml", folder / "spam.eml"
     ham.write_text("From: a@b.fr\nSubject: conseil de classe\n\nLe conseil commence lundi avec les bulletins.\n")
@@ -112,7 +137,7 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     code, told = run("spam", "explain", str(spam), "--language", "en")
     assert code == 0
     assert "LINEAR_SPAM: Written and built like spam" in told
-    assert "it would" in told
+    assert "it would have passed without" in told
     scores = [float(run("spam", "score", str(path))[1].split()[0]) for path in (ham, spam)]
     assert scores[0] < scores[1]
     assert run("spam", "forget", str(spam), str(ham)) == (0, "2 of 2 forgotten\n")
@@ -120,6 +145,23 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     code, told = run("spam", "score", str(folder / "nothing"))
     assert code == 1
     assert "there is no" in told
+
+
+def test_spam_dry_run_names_what_would_change(run, folder: Path) -> None:
+    mail = folder / "mail.eml"
+    mail.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")
+    rules = folder / "rules.toml"
+    rules.write_text("[weights]\nMISSING_DATE = 9.0\n[caps]\nheaders = 20\n")
+    code, told = run("spam", "dry-run", str(rules), str(mail))
+    assert code == 0
+    assert "1 'conseil': accept" in told
+    assert "-> junk" in told
+    assert "MISSING_DATE +8.00" in told
+    assert "1 of 1 verdicts would change" in told
+    rules.write_text("[weights]\nMISSING_DAET = 9.0\n")
+    code, told = run("spam", "dry-run", str(rules), str(mail))
+    assert code == 1
+    assert "MISSING_DATE" in told
 
 
 def test_spam_pipe_answers_line_by_line(folder: Path) -> None:

@@ -106,6 +106,8 @@ def as_evidence(octets: bytes, *, authentication: AuthenticationResults | None =
         tuple(changes.get("names", ())),
         tuple(changes.get("namesakes", ())),
         changes.get("known", False),
+        changes.get("wanted", False),
+        changes.get("unwanted", False),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -33,6 +35,9 @@ HOSTILE: dict[str, bytes] = {
     "digits": HTML + b'<a href="http://' + b"9" * 100_000 + b'/">x</a>',
     "phrases": b"\r\n" + b"votre mot de passe your password iban " * 20_000,
     "archive": b'Content-Type: application/zip; name="a.zip"\r\n\r\n' + b"PK\x03\x04" * 200_000,
+    "gzip bomb": b'Content-Type: application/gzip; name="a.gz"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    + b64encode(gzip.compress(gzip.compress(bytes(30 * MiB)))),
+    "zip directory": b'Content-Type: application/zip; name="a.zip"\r\n\r\nPK\x03\x04' + b"PK\x01\x02" * 500_000,
     "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20_000,
     "deep parts": b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(2_000)

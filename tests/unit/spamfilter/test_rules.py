@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -44,11 +46,20 @@ def zipped(name: str, encrypted: bool = False) -> bytes:
     return header + name.encode() + b"data"
 
 
+def real_zip(files: dict[str, bytes]) -> bytes:
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return octets.getvalue()
+
+
 def auth(**results: Any) -> dict[str, Any]:
     return {"auth": results}
 
 
 PROGRAM = b"MZ" + bytes(126) + b"PE\0\0" + bytes(100)
+SHORTCUT = b"L\0\0\0\x01\x14\x02\0" + bytes(60)
 SCRIPTED_SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>location='http://x.fr'</script></svg>"
 SOPHIE = {"namesakes": [Namesake("Sophie Bernard", ("sophie.bernard@ac-exemple.fr",))]}
 LONG = (
@@ -364,6 +375,37 @@ CASES: dict[str, Case] = {
     "BLANK_GAP": (text("Bonjour" + "\r\n" * 40 + "mots caches"), text("Bonjour\r\n\r\n\r\nMarie")),
     "GREETS_BY_LOCAL_PART": (text("Bonjour paul.durand,\r\nvotre dossier"), text("Bonjour Paul Durand,")),
     "TEXT_AND_ATTACHMENT": (attached("a.pdf", text="Voir le fichier."), attached("a.pdf", text=LONG)),
+    # attachments
+    "SHORTCUT_ATTACHMENT": (attached("photo.jpg", SHORTCUT), attached("photo.jpg", b"\xff\xd8\xff")),
+    "SCRIPT_ATTACHMENT": (
+        attached("facture.txt", b"@echo off\r\npowershell -enc AAAA"),
+        attached("facture.txt", b"Cours de Python"),
+    ),
+    "HTML_SMUGGLING": (
+        attached("a.html", b"<html><script>b=new Blob([atob('aa')])</script>"),
+        attached("a.html", b"<html><script>var a=1</script>"),
+    ),
+    "HTML_FORM_ATTACHED": (
+        attached("a.html", b"<html><form><input type=password></form>"),
+        attached("a.html", b"<html><form><input type=text></form>"),
+    ),
+    "NOTEBOOK_ATTACHMENT": (attached("cours.one"), attached("cours.onepkg")),
+    "RTF_OBJECT": (attached("a.doc", b"{\\rtf1{\\object\\objdata 01}}"), attached("a.doc", b"{\\rtf1 Bonjour}")),
+    "PDF_RUNS": (attached("a.pdf", b"%PDF-1.7 /OpenAction<</S/Launch>>"), attached("a.pdf", b"%PDF-1.7 /Page")),
+    "LOCKED_ARCHIVE": (attached("a.zip", zipped("a.doc", encrypted=True)), attached("a.zip", zipped("a.doc"))),
+    "OPAQUE_ARCHIVE": (attached("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(30)), attached("a.zip", zipped("a.doc"))),
+    "NESTED_ARCHIVE": (
+        attached("a.zip", real_zip({"b.zip": real_zip({"c.txt": b"c"})})),
+        attached("a.zip", real_zip({"b.docx": real_zip({"c.xml": b"c"})})),
+    ),
+    "ARCHIVE_BOMB": (
+        attached("a.zip", real_zip({"a.txt": bytes(3 << 20)})),
+        attached("a.zip", real_zip({"a.txt": b"a"})),
+    ),
+    "ARCHIVE_UNDER_FALSE_NAME": (
+        attached("a.pdf", real_zip({"a.txt": b"a"})),
+        attached("a.zip", real_zip({"a.txt": b"a"})),
+    ),
     # guard
     "COLLEAGUE_NAME": (
         fields(From="Sophie Bernard <sb@gmail.com>") | SOPHIE,
@@ -397,6 +439,16 @@ CASES: dict[str, Case] = {
         fields(From="DGFIP <x@impots.gouv.fr>") | auth(spf="fail", dmarc="pass"),
     ),
     "FOREIGN_LINK": (link("https://a.net/"), link("https://www.education.gouv.fr/")),
+    "OURS_AUTHENTICATED": (
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(dmarc="pass"),
+        fields(From="DSI <dsi@ac-exemple.fr>") | auth(spf="pass"),
+    ),
+    "OFFICIAL_AUTHENTICATED": (
+        fields(From="DSI <dsi@ac-lyon.fr>") | auth(dkim=(("pass", "ac-lyon.fr"),)),
+        fields(From="DSI <dsi@ac-lyon.fr>") | auth(dkim=(("pass", "voleur.net"),)),
+    ),
+    "SENDER_WANTED": ({"wanted": True}, {"wanted": True} | auth(dmarc="fail")),
+    "SENDER_UNWANTED": ({"unwanted": True}, EVERYDAY),
     "KNOWN_CORRESPONDENT": ({"known": True}, {"known": True} | auth(dmarc="fail")),
     "WEBMAIL_UPGRADE_FR": (text("Votre messagerie : mise à niveau obligatoire."), text("La messagerie marche bien.")),
     "WEBMAIL_UPGRADE_EN": (text("Your webmail needs an upgrade now."), text("Webmail is fine.")),

@@ -1,16 +1,20 @@
-"""French school-life mail is not lost and what imitates it is caught, by rules alone, with nothing learnt.
+"""French school-life mail is not lost and what imitates it is caught, with nothing learnt here.
 
 The second half of the templates is kept apart: no rule or weight may be made for it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from config.settings import Spam
 from spamfilter.filter import SpamFilter
-from spamfilter.model import Knowledge, blank
+from spamfilter.model import Knowledge, SiteModel, blank
+from spamfilter.prior import shipped_prior
 from spamfilter.verdict import Action
+from storage.database import Database
 from tests.school_mail.generator import TEMPLATES, samples
 
 
@@ -19,9 +23,15 @@ class NoModel:
         return blank()
 
 
+@pytest.fixture(params=["rules alone", "with the shipped prior"])
+def spam_filter(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> SpamFilter:
+    if request.param == "rules alone":
+        return SpamFilter(Spam(), NoModel())
+    return SpamFilter(Spam(), SiteModel(database, tmp_path, shipped_prior()))
+
+
 @pytest.mark.parametrize("half", ["dev", "test"])
-def test_no_ham_is_lost_and_impersonation_is_caught(half: str) -> None:
-    spam_filter = SpamFilter(Spam(), NoModel())
+def test_no_ham_is_lost_and_impersonation_is_caught(half: str, spam_filter: SpamFilter) -> None:
     lost, warned, missed, phishing, all_ = [], [], [], 0, 0
     for sample in samples(half):
         verdict = spam_filter.judge(sample.evidence)
