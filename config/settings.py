@@ -170,6 +170,12 @@ class Store:
         kind="duration",
         low=0,
     )
+    keep_junk: float = setting(
+        30 * DAY, "How long messages stay in Junk; 0 means until they are deleted.", kind="duration", low=0
+    )
+    keep_trash: float = setting(
+        30 * DAY, "How long messages stay in Trash; 0 means until they are deleted.", kind="duration", low=0
+    )
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
     )

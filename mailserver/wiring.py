@@ -19,6 +19,7 @@ from delivery.judging import Judge
 from delivery.learning import Learning
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
+from delivery.quota_notices import QuotaNotices
 from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
@@ -45,6 +46,7 @@ from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
 from storage.migrate import upgrade
+from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
 from storage.texts.trigrams import TrigramFiles
@@ -197,6 +199,14 @@ class Rooms:
     @cached_property
     def learning(self) -> Learning:
         return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    @cached_property
+    def retention(self) -> Retention:
+        return Retention(self.database, self.doorbell)
+
+    @cached_property
+    def quota_notices(self) -> QuotaNotices:
+        return QuotaNotices(self.database, self.store, self.directory, self.settings)
 
     def close(self) -> None:
         """Finish what is under way and close what was opened."""

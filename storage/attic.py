@@ -76,7 +76,8 @@ class Attic:
     def clear(self, before: int) -> int:
         """Take away for good what went away before ``before``; returns how many bodies."""
         count = 0
-        while rows := self._rows(_ROWS.where(_r.shelved.is_(True), _r.removed_at <= before)):
+        old = _r.shelved.is_(True), _r.removed_at <= before, tables.account.c.held.is_(False)
+        while rows := self._rows(_ROWS.where(*old)):
             self._remove(rows)
             count += len(rows)
         return count

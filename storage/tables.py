@@ -29,6 +29,10 @@ account = Table(
     Column("limit_messages", BigInteger),
     # All contents up to this number were given to the text index.
     Column("texts_through", BigInteger, nullable=False, server_default="0"),
+    # Nothing goes for good: see ``storage.retention``.
+    Column("held", Boolean, nullable=False, server_default=false()),
+    # Percent of the quota that the owner was told last: see ``storage.index.quotas``.
+    Column("told_level", Integer, nullable=False, server_default="0"),
     # Few accounts are in it: those that have something to be indexed.
     Index(
         "ix_store_account_behind",

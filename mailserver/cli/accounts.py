@@ -169,6 +169,19 @@ def account_remove_address(
         print(f"{address} is removed.")
 
 
+@account_app.command("hold")
+def account_hold(
+    login: str,
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Legal hold: nothing of the account's mail goes for good until the hold is released; the owner sees no change."""
+    with open_rooms(config, assignments) as rooms:
+        rooms.retention.hold(rooms.store.open_account(rooms.accounts.show(login).key), not release)
+    print(f"{login}: the hold is released." if release else f"{login} is on hold: nothing goes for good.")
+
+
 @account_app.command("list")
 def account_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
     """List all accounts."""

@@ -17,6 +17,7 @@ from spamfilter import record
 from spamfilter.people import forget_written
 from storage.doorbell import QUEUE
 from storage.errors import StoreError
+from storage.model import SpecialUse
 
 log = structlog.get_logger()
 
@@ -27,6 +28,12 @@ SWEEP = 30.0
 #: Seconds between looks for messages that the text index doesn't have, and the longest rest after a block of them.
 INDEX = 1.0
 REST = 0.5
+
+#: Seconds between looks for mailboxes that are nearly full.
+TELL = 60.0
+
+#: Seconds between looks for what stood long enough in Junk and Trash.
+EXPIRE = 3600.0
 
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
@@ -48,6 +55,8 @@ def run(settings: Settings) -> int:
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
     chores.append(threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop)), name="index"))
+    chores.append(threading.Thread(target=_chore, args=(stop, TELL, lambda: _tell_full(rooms)), name="quota"))
+    chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
@@ -82,6 +91,22 @@ def _index(rooms: Rooms, stop: threading.Event) -> None:
     added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)))
     if added:
         log.info("texts.added", messages=added)
+
+
+def _tell_full(rooms: Rooms) -> None:
+    """Tell owners of mailboxes that are nearly full."""
+    told = rooms.quota_notices.catch_up(time.time())
+    if told:
+        log.info("quota.told", accounts=told)
+
+
+def _expire(rooms: Rooms) -> None:
+    """Expunge what stood long enough in Junk and Trash."""
+    limits = rooms.settings.store
+    for use, age in ((SpecialUse.JUNK, limits.keep_junk), (SpecialUse.TRASH, limits.keep_trash)):
+        expired = rooms.retention.expire(use, time.time() - age) if age else 0
+        if expired:
+            log.info("store.expired", use=use.value, messages=expired)
 
 
 def _sweep(rooms: Rooms) -> None:

@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("shelved", sa.Boolean(), server_default=sa.false(), nullable=False),
     ):
         op.add_column("removed", column)
+    op.add_column("store_account", sa.Column("held", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("store_account", sa.Column("told_level", sa.Integer(), server_default="0", nullable=False))
     op.drop_index("ix_removed_removed_at", "removed")
     op.create_index("ix_removed_shelved", "removed", ["shelved", "removed_at"], unique=False)
     op.create_index("ix_removed_account", "removed", ["account_id", "content_id"], unique=False)

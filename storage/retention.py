@@ -1,0 +1,77 @@
+"""What goes by itself after a time, and what does not because the law wants it kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from storage import tables
+from storage.database import Database
+from storage.doorbell import Doorbell
+from storage.errors import NoSuchAccount
+from storage.index import messages
+from storage.index.ledger import Ledger, Limits
+from storage.model import SpecialUse
+
+_a, _b, _m = tables.account.c, tables.mailbox.c, tables.message.c
+
+
+class Retention:
+    """Expiry of Junk and Trash, and legal holds. What expires can be brought back like all that is expunged."""
+
+    def __init__(self, database: Database, doorbell: Doorbell) -> None:
+        self._database = database
+        self._doorbell = doorbell
+
+    def hold(self, account: int, on: bool) -> None:
+        """While an account is held nothing of it goes for good, neither by expiry nor from the attic.
+
+        Raises NoSuchAccount.
+        """
+        with self._database.write() as connection:
+            if not connection.execute(update(tables.account).where(_a.id == account).values(held=on)).rowcount:
+                raise NoSuchAccount(f"no account number {account}")
+
+    def held(self, account: int) -> bool:
+        """Raises NoSuchAccount."""
+        with self._database.read() as connection:
+            held = connection.scalar(select(_a.held).where(_a.id == account))
+        if held is None:
+            raise NoSuchAccount(f"no account number {account}")
+        return bool(held)
+
+    def expire(self, use: SpecialUse, before: float) -> int:
+        """Expunge what came into mailboxes of a use before ``before`` (seconds since the epoch); returns how many.
+
+        Accounts on hold are passed over.
+        """
+        with self._database.read() as connection:
+            query = (
+                select(_b.account_id, _b.id)
+                .join(tables.account, _a.id == _b.account_id)
+                .where(_b.special_use == use.value, _b.messages > 0, _a.held.is_(False))
+                .order_by(_b.account_id, _b.id)
+            )
+            places = connection.execute(query).all()
+        return sum(self._expire(account, mailbox, int(before)) for account, mailbox in places)
+
+    def _expire(self, account: int, mailbox: int, before: int) -> int:
+        old = (
+            select(_m.uid)
+            .where(_m.account_id == account, _m.mailbox_id == mailbox, _m.saved_at < before)
+            .order_by(_m.uid)
+            .limit(messages.BLOCK)
+        )
+        count = 0
+        while True:
+            with self._database.read() as connection:
+                uids = list(connection.scalars(old))
+            if not uids:
+                return count
+            with self._database.write() as connection:
+                ledger = Ledger(connection, account, Limits(None, None))
+                if connection.scalar(select(_a.held).where(_a.id == account)):
+                    return count
+                rows = messages.rows_of(connection, account, mailbox, uids)
+                count += len(messages.expunge(ledger, ledger.mailbox(mailbox), rows))
+                rings = ledger.close()
+            self._doorbell.ring(rings)
