@@ -8,7 +8,7 @@ ROOMS := config delivery directory imap mailauth mailserver message smtp spamfil
 DATA ?= demo-data
 PORT_BASE ?= 2500
 
-.PHONY: install run test check format bench lock debian clean
+.PHONY: install run test check format bench lock debian clean torture
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,10 @@ debian:
 
 test: install debian
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# The server is killed 50 times under load, and nothing that it answered for may be missing.
+torture: install
+	MAILSERVER_KILL_ROUNDS=50 $(BIN)/python -m pytest -s -p no:xdist tests/whole/test_crash.py
 
 format: install
 	$(BIN)/ruff format $(ROOMS) tests benchmarks

@@ -164,6 +164,12 @@ class Store:
     keep_removed: float = setting(
         300.0, "How long bodies of expunged messages stay, for sessions that still show them.", kind="duration", low=0
     )
+    keep_history: float = setting(
+        30 * DAY,
+        "How long expunged messages, deleted mailboxes and former flags can be brought back.",
+        kind="duration",
+        low=0,
+    )
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
     )
@@ -226,7 +232,9 @@ class Spam:
     )
     processes: int = setting(2, "Processes that judge, in each SMTP process.", low=1, high=64)
     text_limit: int = setting(256 * KiB, "Decoded text looked at in one message.", kind="size", low=4096)
-    minimum_trained: int = setting(50, "Ham and spam that must be learnt each before the classifier speaks.", low=1)
+    minimum_trained: int = setting(
+        50, "Ham and spam that must be learnt each before learners speak that began without the shipped prior.", low=1
+    )
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
     learn_per_account: int = setting(200, "Messages a day that one account may teach.", low=1)
     scores: Path | None = setting(None, "TOML file whose weights replace those shipped.")

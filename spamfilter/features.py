@@ -15,7 +15,7 @@ A feature is known by the low bits of a hash only; features that fall on one num
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -43,6 +43,8 @@ _SHIFT = np.uint32(32 - BITS)
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _NOT_CUT = ADDED_ON_THE_WAY_IN | {b"date"}
 
+_Number = TypeVar("_Number", np.int64, np.uint32)
+
 #: Distinct feature numbers, rising.
 Numbers = NDArray[np.int64]
 
@@ -59,7 +61,7 @@ class Features(NamedTuple):
     @property
     def counted(self) -> Numbers:
         """What the Bayesian classifier counts."""
-        return np.union1d(self.tokens, self.way)
+        return _once(np.concatenate((self.tokens, self.way)))
 
 
 def features(views: Views, symbols: Iterable[str]) -> Features:
@@ -126,6 +128,10 @@ def _grams(octets: bytes, multiplier: np.uint32) -> Numbers:
     numbers = np.concatenate(runs).astype(np.uint32)
     numbers *= multiplier
     numbers >>= _SHIFT
+    return _once(numbers).astype(np.int64)
+
+
+def _once(numbers: NDArray[_Number]) -> NDArray[_Number]:
+    """The distinct numbers, rising; sorts in place. Half the time of np.unique."""
     numbers.sort()
-    # Half the time of np.unique.
-    return numbers[np.concatenate(([True], numbers[1:] != numbers[:-1]))].astype(np.int64)
+    return numbers[np.append(True, numbers[1:] != numbers[:-1])] if len(numbers) else numbers

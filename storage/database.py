@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,12 +86,11 @@ class Database:
                 with self.engine.connect() as connection, connection.begin():
                     yield connection
                 return
-            with (
-                self.engine.connect() as connection,
-                self._turn,
-                connection.execution_options(immediate=True).begin(),
-            ):
-                yield connection
+            begun = time.monotonic()
+            with self.engine.connect() as connection, self._turn:
+                waited = time.monotonic() - begun
+                with _patience(connection, waited), connection.execution_options(immediate=True).begin():
+                    yield connection
 
     def close(self) -> None:
         """Close all connections."""
@@ -163,6 +163,21 @@ def _begin_sqlite(connection: Connection) -> None:
     else:
         # Takes no lock and so can't fail: it is not worth a statement's way through SQLAlchemy, which every look takes.
         connection.connection.cursor().execute("BEGIN")
+
+
+@contextmanager
+def _patience(connection: Connection, waited: float) -> Iterator[None]:
+    """What a writer waited for its turn it does not wait again when somebody holds the database."""
+    if waited < 1:
+        yield
+        return
+    # The driver's own connection: SQLAlchemy's would begin a transaction.
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout={max(200, int(1000 * (BUSY_TIMEOUT - waited)))}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={int(1000 * BUSY_TIMEOUT)}")
 
 
 @contextmanager

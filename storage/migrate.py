@@ -30,6 +30,12 @@ def upgrade(database: Database, to: str = "head") -> None:
         command.upgrade(_config(database), to)
 
 
+def revision(database: Database) -> str:
+    """The step that the database is at; empty before the first."""
+    with own_errors(), database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
 def is_current(database: Database) -> bool:
     """True when the database has the schema that this release expects."""
     head = ScriptDirectory.from_config(_config(database)).get_current_head()

@@ -73,6 +73,11 @@ def folder(name: str) -> str:
     return folder
 
 
+def attic(mailbox: int) -> str:
+    """Folder of the bodies that went away from a mailbox: no mailbox has it, no other reader of the tree shows it."""
+    return f"kept/{mailbox}"
+
+
 def unfolded(folder: str) -> str | None:
     """The mailbox name of a folder, the reverse of ``folder``; None for one that only its label tells."""
     if not folder:

@@ -7,9 +7,10 @@ in rising order: what it then reads is the newest, and two of them wait for each
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, event, func, select
 from sqlalchemy.exc import DBAPIError
 
 #: Seconds that a new connection may take.
@@ -59,6 +60,18 @@ def lock(connection: Connection, name: str) -> None:
     """Hold an advisory lock of that name until the transaction ends."""
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
     connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def advance_sequences(connection: Connection, tables: Iterable[Table]) -> None:
+    """Let numbers that the database gives go on above those of rows that came with theirs."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables:
+        column = table.autoincrement_column
+        if column is not None:
+            sequence = func.pg_get_serial_sequence(table.name, column.name)
+            highest = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+            connection.execute(select(func.setval(sequence, highest, False)).where(sequence.is_not(None)))
 
 
 def passes(error: DBAPIError) -> bool:

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection
 
 from config.settings import Store as Settings
 from message.content import Content
 from message.summary import Summary, summarise
-from storage import events, names, tables
+from storage import events, names
 from storage.annotations import Annotations
+from storage.attic import Attic
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database
@@ -28,7 +29,7 @@ from storage.errors import (
     NoSuchMessage,
     NotPermitted,
 )
-from storage.index import acl, mailboxes, messages, notes
+from storage.index import acl, history, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState
 from storage.index.search import Search, time_check
@@ -87,6 +88,7 @@ class Store:
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
         self._facts = Facts(database)
+        self._attic = Attic(database, blobs)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
         self.annotations = Annotations(database, doorbell, settings)
@@ -198,7 +200,7 @@ class Store:
             ledger.close()
             mailboxes.drop(connection, account, box.id)
         self._views.forget(account, box.id)
-        self._blobs.remove_folder(self._key(account), folder)
+        self._blobs.rename_folder(self._key(account), folder, names.attic(box.id))
         self._doorbell.ring([(account, 0), (account, box.id)])
 
     def _label(self, account: int, folder: str, name: str) -> None:
@@ -610,14 +612,18 @@ class Store:
     # ---------------------------------------------------------------- sweeping
 
     def sweep(self, now: float) -> int:
-        """Unlink bodies whose rows went away long enough ago, and what crashes left staged; returns how many.
+        """Unlink bodies that nobody can bring back any more, and what crashes left staged; returns how many.
 
-        Called by one process now and then. ``now`` is seconds since the epoch. Old events are forgotten with it.
+        Called by one process now and then. ``now`` is seconds since the epoch. Old events and
+        history are forgotten with it.
         """
-        count = self._sweep_removed(int(now - self._settings.keep_removed))
+        self._attic.shelve(int(now - self._settings.keep_removed))
+        long_ago = int(now - max(self._settings.keep_removed, self._settings.keep_history))
+        count = self._attic.clear(long_ago)
         count += self._blobs.sweep_staging(now - self._settings.orphan_age)
         with self._database.write() as connection:
             events.prune(connection, int(now - self._settings.keep_events))
+            history.prune(connection, long_ago)
         return count
 
     def scrub(self, now: float, mailboxes_at_a_time: int) -> int:
@@ -637,18 +643,22 @@ class Store:
     def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
         self._forget_vanished(account, mailbox)
         self._tidy_folders(account, mailbox, place, now)
+        self._attic.scrub(account, mailbox, place.account, now - self._settings.orphan_age)
         # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
-        files = {body.name: body.changed for body in self._blobs.bodies(place)}
+        files = {body.name.blob: body for body in self._blobs.bodies(place)}
         with self._database.read() as connection:
-            rows = {row.blob for row in messages.all_rows(connection, account, mailbox)}
+            rows = {row.blob: row for row in messages.all_rows(connection, account, mailbox)}
             removed = messages.removed_blobs(connection, account, mailbox)
-        old = now - self._settings.orphan_age
-        orphans = [
-            name for name, at in files.items() if at < old and name.blob not in rows and name.blob not in removed
-        ]
+        old = [body for body in files.values() if body.changed < now - self._settings.orphan_age]
+        orphans = [body.name for body in old if body.name.blob not in rows and body.name.blob not in removed]
         for name in orphans:
             self._blobs.remove(place, name)
-        missing = rows - {name.blob for name in files}
+        for body in old:
+            row = rows.get(body.name.blob)
+            if row is not None and row.system != body.name.system:
+                # The process ended between a flag's commit and the rename.
+                self._blobs.reflag(place, body.name, BodyName(row.blob, row.size, row.system))
+        missing = rows.keys() - files.keys()
         if missing:
             self._tell_missing(account, mailbox, missing)
         if orphans:
@@ -693,41 +703,6 @@ class Store:
                 continue
             except Damaged as error:
                 log.error("store.body_missing", account=account, mailbox=mailbox, uid=row.uid, error=str(error))
-
-    def _sweep_removed(self, before: int) -> int:
-        r = tables.removed.c
-        query = (
-            select(tables.removed, tables.mailbox.c.folder, tables.account.c.key)
-            .join(tables.account, tables.account.c.id == r.account_id)
-            .outerjoin(
-                tables.mailbox,
-                (tables.mailbox.c.account_id == r.account_id) & (tables.mailbox.c.id == r.mailbox_id),
-            )
-            .where(r.removed_at <= before)
-            .order_by(r.id)
-            .limit(messages.BLOCK)
-        )
-        count = 0
-        while True:
-            with self._database.read() as connection:
-                rows = connection.execute(query).all()
-            if not rows:
-                return count
-            for row in rows:
-                if row.folder is not None:
-                    self._blobs.remove(Place(row.key, row.folder), BodyName(row.blob, row.size, row.system))
-            with self._database.write() as connection:
-                connection.execute(delete(tables.removed).where(r.id.in_([row.id for row in rows])))
-                for account, content in {(row.account_id, row.content_id) for row in rows}:
-                    used = exists().where(
-                        tables.message.c.account_id == account, tables.message.c.content_id == content
-                    )
-                    connection.execute(
-                        delete(tables.content).where(
-                            tables.content.c.account_id == account, tables.content.c.id == content, ~used
-                        )
-                    )
-            count += len(rows)
 
 
 def _make(connection: Connection, account: int, name: str, use: SpecialUse | None, numbers: dict[str, int]) -> int:

@@ -6,7 +6,7 @@ message in an account. Times are seconds since the epoch.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, false, text
 
 from storage.database import metadata
 
@@ -156,7 +156,8 @@ expunged = Table(
     sqlite_with_rowid=False,
 )
 
-#: Bodies that no row names any more, to be unlinked when their time has come.
+#: Messages that went away, until ``store.keep_history`` is over: what a restore needs of them. Their bodies stay in the
+#: mailbox's folder for ``store.keep_removed``, then stand in the attic of ``storage.names.attic``.
 removed = Table(
     "removed",
     metadata,
@@ -167,7 +168,47 @@ removed = Table(
     Column("blob", String(128), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("system", Integer, nullable=False),
-    Column("removed_at", BigInteger, nullable=False, index=True),
+    Column("removed_at", BigInteger, nullable=False),
+    # What follows is NULL of messages that went away under a release that did not keep them.
+    Column("uid", BigInteger),
+    Column("keywords", Text),
+    Column("internal_date", BigInteger),
+    Column("zone", Integer),
+    Column("saved_at", BigInteger),
+    # The body stands in the attic.
+    Column("shelved", Boolean, nullable=False, server_default=false()),
+    Index("ix_removed_shelved", "shelved", "removed_at"),
+    Index("ix_removed_account", "account_id", "content_id"),
+)
+
+#: Flags that messages had before they were changed.
+flags_before = Table(
+    "flags_before",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("system", Integer, nullable=False),
+    Column("keywords", Text, nullable=False),
+    Index("ix_flags_before_account", "account_id", "at"),
+)
+
+#: What mailboxes were before they were changed: see ``storage.index.history``.
+mailbox_before = Table(
+    "mailbox_before",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    # NULL: it was not there.
+    Column("name", Text),
+    Column("special_use", String(16)),
+    # The access control list as JSON.
+    Column("grants", Text, nullable=False),
+    Index("ix_mailbox_before_account", "account_id", "at"),
 )
 
 #: What people did with their messages: read by learning, later by the time machine.

@@ -48,6 +48,7 @@ class ByStack(LoadScopeScheduling):  # type: ignore[misc]
         return file if file.startswith("tests/whole/") else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStack:
     return ByStack(config, log)
 

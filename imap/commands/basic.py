@@ -7,12 +7,13 @@ import structlog
 from directory.sasl import MECHANISMS
 from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.interests import everything
+from imap.session.interests import Interests, everything
+from imap.session.observer import Overflow
 from imap.session.rights import NOTES
 from imap.session.states import State
 from imap.session.steps import CommandSteps, Compress, HangUp
 from imap.wire import commands as c
-from imap.wire.commands import METADATA
+from imap.wire.commands import METADATA, EventGroup
 from imap.wire.errors import ParseError
 from imap.wire.responses import Capabilities, Enabled, Kind, ServerId, Status
 
@@ -102,6 +103,9 @@ def enable(context: Context, tag: bytes, command: c.Enable) -> CommandSteps:
     new = [name for name in command.capabilities if name in _SWITCHES and name not in context.enabled]
     if "METADATA" in new and context.attention is None:
         # After NOTIFY it is that command which says what is told (RFC 5465 sections 5.6 and 5.7).
-        context.listen(everything(METADATA), NOTES)
+        try:
+            context.listen(everything(METADATA), NOTES)
+        except Overflow:
+            context.listen(Interests([EventGroup("PERSONAL", (), METADATA)]), NOTES)
     context.enable(new)
     yield Enabled(tuple(_SWITCHES[name] for name in new))

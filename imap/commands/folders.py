@@ -25,7 +25,7 @@ def create(context: Context, tag: bytes, command: c.Create) -> CommandSteps:
     if len(uses) > 1:
         raise Refused("A mailbox has one special use at most", b"USEATTR")
     made = context.names.place(new.owner, context.store.create(new.account, new.inner, next(iter(uses), None)))
-    context.did(made.name)
+    context.others.did(made.name)
     if context.rev2 and made.name != command.mailbox:
         yield listed(context, made, command.mailbox)
     code = b"MAILBOXID (%b)" % mailbox_id(made.account, made.id).encode()
@@ -43,7 +43,7 @@ def use_of(written: str) -> SpecialUse:
 def delete(context: Context, tag: bytes, command: c.Delete) -> CommandSteps:
     """Of the mailbox that this very session has selected, leaves it as well."""
     place = context.place(command.mailbox, Rights.DELETE_MAILBOX)
-    context.did(place.name)
+    context.others.did(place.name)
     context.store.delete(place.account, place.mailbox.name)
     if context.rev2 and place.name != command.mailbox:
         yield Listed(place.name, (b"\\NonExistent",), old_name=command.mailbox)
@@ -64,7 +64,7 @@ def rename(context: Context, tag: bytes, command: c.Rename) -> CommandSteps:
         account, old = context.number, command.old
     if account != new.account or (old == "INBOX" and account != context.number):
         raise Refused("A mailbox stays with its owner: make a new one and move the messages", b"CANNOT")
-    context.did(command.old, command.new)
+    context.others.did(command.old, command.new)
     context.store.rename(account, old, new.inner)
     if context.rev2 and old != "INBOX":
         # A name that was only a level above others is none of a mailbox now either.
@@ -80,6 +80,6 @@ def subscribe(context: Context, tag: bytes, command: c.Subscribe) -> CommandStep
         name = command.mailbox
         if command.on and not is_level(context, name):
             raise
-    context.did(name)
+    context.others.did(name)
     context.store.subscribe(context.number, name, command.on)
     yield from ()

@@ -131,7 +131,7 @@ def _set_of_mailbox(context: Context, name: str, values: dict[str, bytes | None]
     if SPECIAL_USE in values:
         use = _use(context, place, values.pop(SPECIAL_USE))
     modseq = context.store.annotations.change(place.account, place.id, context.number, values, use)
-    context.noted(place.account, modseq)
+    context.others.noted(place.account, modseq)
 
 
 def _use(context: Context, place: Place, value: bytes | None) -> UseChange:
@@ -152,7 +152,7 @@ def _set_of_server(context: Context, values: Mapping[str, bytes | None]) -> None
     if shared and len(shared) < len(values):
         raise Refused("What is shared of the server and what is private takes two commands", b"CANNOT")
     account = SERVER if shared else context.number
-    context.noted(account, context.store.annotations.change(account, 0, context.number, values))
+    context.others.noted(account, context.store.annotations.change(account, 0, context.number, values))
 
 
 def _is_shared(entry: str) -> bool:

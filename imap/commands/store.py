@@ -16,6 +16,8 @@ from imap.wire.responses import FetchData, Kind, Status
 from imap.wire.sets import write
 from storage.model import FlagChange, MessageRow, Settable, System
 
+_DELETED = "Some of the messages have been deleted"
+
 
 def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
     """Sends the new flags, with .SILENT only where somebody else changed them too.
@@ -47,12 +49,15 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         box.keywords |= new_keywords
         yield from context.flags()
     yield b"".join(_answers(context, box, before, result.rows, command))
+    there = len(result.rows) + len(result.modified)
+    missing = not command.uid and (there < len(before) or box.misses(places))
     if result.modified:
-        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3).
+        # Message numbers or UIDs, as the command has them (RFC 7162 section 3.1.3, with its example 11).
         refused = result.modified if command.uid else [number for number, _ in box.numbered(result.modified)]
-        yield Status(Kind.OK, "Some messages had been changed", b"MODIFIED " + write(refused), tag)
-    elif not command.uid and (len(result.rows) < len(before) or box.misses(places)):
-        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
+        kind, text = (Kind.NO, _DELETED) if missing else (Kind.OK, "Some messages had been changed")
+        yield Status(kind, text, b"MODIFIED " + write(refused), tag)
+    elif missing:
+        raise Refused(_DELETED, b"EXPUNGEISSUED")
 
 
 def _answers(

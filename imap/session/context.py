@@ -15,6 +15,7 @@ from imap.errors import Refused
 from imap.rendered import RenderedBlocks, RenderedContents
 from imap.session.interests import NO_ATTENTION, Attention, Interests
 from imap.session.observer import Observer, Overflow
+from imap.session.others import Others
 from imap.session.pictures import LOOK_AGAIN, Pictures
 from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
@@ -96,7 +97,7 @@ class Context:
     looked: float = 0.0
     anew: bool = False
     not_before: float = 0.0
-    observer: Observer | None = None
+    others: Others = field(default_factory=Others)
     attention: Attention | None = None
     pushes: bool = False
     arrived: tuple[int, ...] = ()
@@ -252,60 +253,50 @@ class Context:
         if interests is not None:
             limit = self.settings.notify_accounts
             observer = Observer(self.store, self.services.pictures, self.names, interests, self.wake, limit, notes)
-        if self.observer is not None:
-            self.observer.close()
-        self.observer = observer
+        self.others.observe(observer)
         return observer
+
+    def attend(self, attention: Attention, *, pushes: bool = False) -> None:
+        """What is told of the selected mailbox, and whether unasked (RFC 5465 section 3.1)."""
+        self.attention = attention
+        self.pushes = pushes
+        self.wait(pushes)
 
     def wait(self, on: bool) -> None:
         """Be woken when there may be news, or not any more."""
         if self.watch is not None:
             self.watch.waiting = on
-        if self.observer is not None:
-            self.observer.waiting = on
-
-    def did(self, *names: str) -> None:
-        """This session made, removed, renamed or subscribed mailboxes: it is not told of that (RFC 5465 section 5)."""
-        if self.observer is not None:
-            self.observer.did(*names)
-
-    def noted(self, account: int, modseq: int) -> None:
-        """The same of annotations."""
-        if self.observer is not None:
-            self.observer.noted(account, modseq)
+        self.others.wait(on)
 
     def made(self, place: Place, uids: Iterable[int]) -> None:
-        """The same of messages that this session put into a mailbox."""
+        """This session put messages into a mailbox."""
         box = self.selected
         if box is not None and (box.account, box.id) == (place.account, place.id):
             box.made.update(uids)
             self._renumbered = True
-        elif self.observer is not None:
-            self.observer.made(place.account, place.id, uids)
+        else:
+            self.others.made(place, uids)
 
     @property
     def may_have_news(self) -> bool:
         """False when nothing is known that the client would have to be told; free of I/O."""
         if time.monotonic() < self.not_before:
             return False
-        return self._selected_may_have_news or (self.observer is not None and self.observer.may_have_news)
-
-    @property
-    def _selected_may_have_news(self) -> bool:
-        if self.selected is None or self.watch is None:
-            return False
-        return self.watch.rung or self.selected.has_gone or time.monotonic() - self.looked > LOOK_AGAIN
+        held_back = self.selected is not None and self.selected.has_gone
+        return held_back or self._may_have_changed or self.others.may_have_news
 
     @property
     def may_push(self) -> bool:
         """True when there may be something that is told unasked; free of I/O."""
         if not self.pushes or time.monotonic() < self.not_before:
             return False
-        if self.observer is not None and self.observer.may_have_news:
-            return True
-        if self.selected is None or self.watch is None:
-            return False
-        return self.watch.rung or time.monotonic() - self.looked > LOOK_AGAIN
+        return self._may_have_changed or self.others.may_have_news
+
+    @property
+    def _may_have_changed(self) -> bool:
+        """True when the selected mailbox has to be looked at."""
+        watch = self.watch
+        return watch is not None and (watch.rung or time.monotonic() - self.looked > LOOK_AGAIN)
 
     def look_again(self, after: float = 0.0, *, numbers: bool = False) -> None:
         """Have ``news`` look at the mailbox, for instance after a change of our own; not before ``after`` seconds.
@@ -322,31 +313,27 @@ class Context:
         """What happened in the selected mailbox and in others, as far as it may be told now. Raises MailboxGone."""
         self.arrived = ()
         yield from self._news_of_selected(expunge)
-        if self.observer is not None and time.monotonic() >= self.not_before:
-            box = self.selected
+        if time.monotonic() < self.not_before:
+            return
+        box = self.selected
+        try:
             selected = None if box is None else (box.account, box.id)
-            try:
-                yield from self.observer.news(selected, condstore=self.condstore)
-            except Overflow:
+            yield from self.others.news(selected, condstore=self.condstore)
+        except Overflow:
+            self.listen(None)
+            if self.attention is not None:
                 # RFC 5465 section 5.8: as after NOTIFY NONE.
                 self.attend(NO_ATTENTION)
-                self.listen(None)
                 yield ok("Trop de comptes / Too many accounts to be watched", b"NOTIFICATIONOVERFLOW")
-
-    def attend(self, attention: Attention, *, pushes: bool = False) -> None:
-        """What is told of the selected mailbox, and whether unasked (RFC 5465 section 3.1)."""
-        self.attention = attention
-        self.pushes = pushes
-        self.wait(pushes)
 
     def _news_of_selected(self, expunge: bool) -> Iterator[Response]:
         box, watch = self.selected, self.watch
         if box is None or watch is None:
             return
         box.just_told = frozenset()
-        if not self._selected_may_have_news or time.monotonic() < self.not_before:
+        if time.monotonic() < self.not_before or not (box.has_gone or self._may_have_changed):
             return
-        if watch.rung or time.monotonic() - self.looked > LOOK_AGAIN:
+        if self._may_have_changed:
             # Before looking: a bell that rings while we look asks for another look.
             anew = self.anew or not watch.rung
             watch.rung = self.anew = False

@@ -93,13 +93,15 @@ class WatchedAccount:
     def _looked(self, rung: Iterable[int]) -> Picture:
         account = self._account
         if 0 not in rung:
-            boxes = dict(self._picture.boxes)
+            boxes, acls = dict(self._picture.boxes), dict(self._picture.acls)
             for mailbox in rung:
+                # The rights are as new as the counts: the bell of a change of rights may have been lost.
                 try:
-                    boxes[mailbox] = self._store.numbered(account, mailbox)
+                    box = boxes[mailbox] = self._store.numbered(account, mailbox)
+                    acls[mailbox] = self._store.sharing.acl(account, mailbox) if box.has_acl else ()
                 except NoSuchMailbox:
                     boxes.pop(mailbox, None)
-            return replace(self._picture, boxes=boxes)
+            return replace(self._picture, boxes=boxes, acls=acls)
         self._looked_at_all = time.monotonic()
         whole = self._picture.whole + 1
         noted = self._store.annotations.highest(account)

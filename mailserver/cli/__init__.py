@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, queue, running, spam, store
+from mailserver.cli import accounts, backup, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.add_typer(accounts.alias_app, name="alias")
 app.add_typer(accounts.group_app, name="group")
 app.add_typer(spam.app, name="spam")
 app.add_typer(store.app, name="store")
+app.add_typer(backup.app, name="backup")
+app.add_typer(restore.app)
 app.add_typer(queue.app, name="queue")
 
 

@@ -83,6 +83,10 @@ class BlobStore(Protocol):
         """Take a body away; it is no error when it is gone."""
         ...
 
+    def move(self, source: Place, name: BodyName, target: Place) -> None:
+        """The same body at another place instead; it is no error when it is gone. Not durable."""
+        ...
+
     def make_folder(self, place: Place, name: str) -> None:
         """Make a folder before its first body comes, for others that read the tree; ``name`` is its mailbox's."""
         ...

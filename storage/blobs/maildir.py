@@ -242,6 +242,16 @@ class Maildir:
         except OSError as error:
             raise disk_error(error) from error
 
+    def move(self, source: Place, name: BodyName, target: Place) -> None:
+        def rename(path: str) -> None:
+            found = self._path(source, name)
+            if not os.path.exists(found):
+                found = self._find(source, name) or ""
+            if found:
+                os.rename(found, path)
+
+        self._into(target, rename, name)
+
     def make_folder(self, place: Place, name: str) -> None:
         try:
             if not os.path.isdir(self._cur(place)):
@@ -270,6 +280,10 @@ class Maildir:
         home = self._home(account)
         source, target = os.path.join(home, old), os.path.join(home, new)
         try:
+            if os.path.isdir(source):
+                for path in _chain(self._root, os.path.dirname(target)):
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(path, 0o700)
             try:
                 os.rename(source, target)
             except FileNotFoundError:

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from sqlalchemy import Connection, delete, insert, select, update
 
 from storage import tables
+from storage.index import history
 from storage.model import Grant
 
 _g = tables.acl.c
@@ -47,6 +48,7 @@ def change(
     after = combined(before)
     if after == before:
         return
+    history.note(connection, account, mailbox)
     if after is None:
         connection.execute(delete(tables.acl).where(*where))
     elif before is None:

@@ -99,19 +99,28 @@ _MESSAGES = (
     tables.message.c.uid.between(bindparam("_low"), bindparam("_high")),
 )
 _m = tables.message.c
-#: What is left of messages that go away: their UIDs for those who ask later, their bodies for the sweeper.
+#: Columns of a message that are kept when it went away.
+REMOVED = (
+    *("account_id", "mailbox_id", "uid", "content_id", "blob", "size", "system", "keywords"),
+    *("internal_date", "zone", "saved_at"),
+)
+#: What is left of messages that go away: their UIDs for those who ask later, the rest for a restore.
 _NOTE_EXPUNGED = insert(tables.expunged).from_select(
     ["account_id", "mailbox_id", "uid", "modseq"],
     select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
 )
 _NOTE_REMOVED = insert(tables.removed).from_select(
-    ["account_id", "mailbox_id", "content_id", "blob", "size", "system", "removed_at"],
-    select(
-        *(_m.account_id, _m.mailbox_id, _m.content_id, _m.blob, _m.size, _m.system),
-        bindparam("removed_at", type_=BigInteger),
-    )
+    [*REMOVED, "removed_at"],
+    select(*(_m[name] for name in REMOVED), bindparam("removed_at", type_=BigInteger))
     .where(*_MESSAGES)
     .order_by(_m.uid),
+)
+#: What flags were, for those who want them back.
+_NOTE_FLAGS = insert(tables.flags_before).from_select(
+    ["account_id", "mailbox_id", "uid", "system", "keywords", "at"],
+    select(*(_m.account_id, _m.mailbox_id, _m.uid, _m.system, _m.keywords), bindparam("at", type_=BigInteger)).where(
+        *_MESSAGES
+    ),
 )
 _DELETE_MESSAGES = delete(tables.message).where(*_MESSAGES)
 _SAVE_FLAGS = (
@@ -259,8 +268,12 @@ class Ledger:
         zone: int,
         content: int,
         blob: str,
+        saved_at: int | None = None,
     ) -> int:
-        """A new row in a mailbox; returns its UID. Charges the quota without checking it."""
+        """A new row in a mailbox; returns its UID. Charges the quota without checking it.
+
+        ``saved_at`` is when it came into the mailbox, in seconds since the epoch; None means now.
+        """
         uid = state.uidnext
         state.uidnext += 1
         state.modseq = modseq
@@ -281,7 +294,7 @@ class Ledger:
             zone=zone,
             content_id=content,
             blob=blob,
-            saved_at=self._now,
+            saved_at=self._now if saved_at is None else saved_at,
         )
         return uid
 
@@ -374,6 +387,7 @@ class Ledger:
             self._connection.execute(statement, rows)
         self._rows.clear()
         for (mailbox, system, keywords, modseq), uids in self._flags.items():
+            self._name(_NOTE_FLAGS, mailbox, uids, at=self._now)
             self._name(_SAVE_FLAGS, mailbox, uids, system=system, keywords=keywords, modseq=modseq)
         self._flags.clear()
         for (mailbox, modseq), uids in self._gone.items():

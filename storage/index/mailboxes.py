@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, tuple_, union, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import names, tables
 from storage.blobs.api import Place
 from storage.errors import NoSuchAccount, NoSuchMailbox
+from storage.index import history
+from storage.index.ledger import REMOVED
 from storage.model import Mailbox, Quota, SpecialUse
 
 #: Folders that every account has from the start, subscribed (Thunderbird lists only subscribed ones).
@@ -189,6 +191,7 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
             folder=names.folder(name),
         )
     )
+    history.note_made(connection, account, row.next_mailbox)
     return int(row.next_mailbox)
 
 
@@ -207,21 +210,27 @@ def begin_anew(connection: Connection, account: int) -> None:
 
 
 def drop(connection: Connection, account: int, mailbox: int) -> None:
-    """Delete a mailbox with all its rows, and the contents that no other mailbox shares."""
-    m, c, r = tables.message.c, tables.content.c, tables.removed.c
-    held = union(
-        select(m.content_id).where(m.account_id == account, m.mailbox_id == mailbox),
-        select(r.content_id).where(r.account_id == account, r.mailbox_id == mailbox),
+    """Delete a mailbox. What it held becomes ``removed`` rows, as if the bodies stood in its attic already."""
+    m, r = tables.message.c, tables.removed.c
+    history.note(connection, account, mailbox)
+    rest = {"removed_at": int(time.time()), "shelved": True}
+    messages = select(*(m[name] for name in REMOVED), *(literal(value) for value in rest.values()))
+    connection.execute(
+        insert(tables.removed).from_select(
+            [*REMOVED, *rest], messages.where(m.account_id == account, m.mailbox_id == mailbox)
+        )
     )
-    shared = exists().where(m.account_id == account, m.content_id == c.id, m.mailbox_id != mailbox)
-    connection.execute(delete(tables.content).where(c.account_id == account, c.id.in_(held), ~shared))
-    for table in (tables.message, tables.expunged, tables.removed, tables.acl, tables.annotation):
+    connection.execute(
+        update(tables.removed).where(r.account_id == account, r.mailbox_id == mailbox).values(shelved=True)
+    )
+    for table in (tables.message, tables.expunged, tables.acl, tables.annotation):
         connection.execute(delete(table).where(table.c.account_id == account, table.c.mailbox_id == mailbox))
     connection.execute(delete(tables.mailbox).where(_b.account_id == account, _b.id == mailbox))
 
 
 def rename(connection: Connection, account: int, mailbox: int, folder: str, name: str) -> None:
     """Give a mailbox a new name; its folder on disk follows after the commit."""
+    history.note(connection, account, mailbox)
     connection.execute(
         update(tables.mailbox)
         .where(_b.account_id == account, _b.id == mailbox)
@@ -231,6 +240,7 @@ def rename(connection: Connection, account: int, mailbox: int, folder: str, name
 
 def set_use(connection: Connection, account: int, mailbox: int, use: SpecialUse | None) -> None:
     """Replace the special use of a mailbox."""
+    history.note(connection, account, mailbox)
     connection.execute(
         update(tables.mailbox)
         .where(_b.account_id == account, _b.id == mailbox)

@@ -310,7 +310,8 @@ class Mailboxes(RuleBasedStateMachine):
         there = [one for one in uids if one in box.flags]
         refused = [one for one in there if limit is not None and one is not None and box.modseqs[one] > limit]
         if refused:
-            found = re.match(rb"t OK \[MODIFIED ([0-9:,]+)\]", tagged)
+            kind = rb"NO" if len(there) < len(uids) and not uid else rb"OK"
+            found = re.match(rb"t %b \[MODIFIED ([0-9:,]+)\]" % kind, tagged)
             assert found, tagged
             named = numbers(found[1])
             assert [one if uid else person.picture.uids[one - 1] for one in named] == refused

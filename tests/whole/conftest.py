@@ -52,6 +52,8 @@ class Stack:
     options: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    #: For its processes, beside our own.
+    environment: dict[str, str] = field(default_factory=dict)
 
     # ---------------------------------------------------------------- running
 
@@ -69,6 +71,7 @@ class Stack:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
             )
         end = time.monotonic() + patience
         while not ready.exists():

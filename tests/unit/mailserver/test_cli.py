@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from storage.names import account_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -64,6 +68,15 @@ def test_quotas_mean_the_same_at_every_command(run):
     assert add(run, "c", "--quota", "-5")[0] == 2
 
 
+def test_a_restore_tells_what_it_does(run):
+    add(run, "a")
+    assert "Nothing is missing" in run("restore", "a", "--to", "0s")[1]
+    assert run("restore", "a", "--to", "2h", "--dry-run")[0] == 0
+    assert "--to" in run("restore", "a")[1]
+    assert "is no time" in run("restore", "a", "--to", "yesterday")[1]
+    assert "still to come" in run("restore", "a", "--to", "2999-01-01")[1]
+
+
 def test_addresses_of_domains_that_are_not_here_are_refused(run):
     code, text = add(run, "d", "--address", "d@elsewhere.example")
     assert code == 1
@@ -92,6 +105,27 @@ def test_a_data_folder_of_somebody_else_is_named_with_what_to_do(run, folder: Pa
     assert status == 1
     assert text.startswith(f"mailserver: the data folder {data} can't be written by ")
     assert "site.user" in text
+
+
+def test_the_store_is_compared_mended_and_rebuilt(run, folder: Path):
+    add(run, "marie")
+    with contextlib.closing(sqlite3.connect(folder / "data" / "mailserver.db")) as database:
+        [key] = database.execute("SELECT key FROM store_account").fetchone()
+    stray = folder / "data" / "mail" / account_folder(key) / ".Perdu" / "cur"
+    stray.mkdir(parents=True)
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: a\r\n\r\nb")
+    for path in (stray.parents[1], *stray.parents[1].rglob("*")):
+        os.chown(path, *(os.stat(folder / "data")[4:6]))
+    status, said = run("store", "verify", "marie")
+    assert status == 1
+    assert "a folder that belongs to no mailbox: .Perdu on disk" in said
+    assert "1 faults, 0 repaired. --repair mends" in said
+    assert run("store", "rebuild", "--yes") == (0, "1 messages with 15 octets of 1 accounts are in the index again.\n")
+    (stray / "1700000000.M1P1R0aQ0.mx,S=15:2,S").write_bytes(b"Subject: A\r\n\r\nb")
+    status, said = run("store", "verify", "--repair")
+    assert status == 0
+    assert "another SHA-256" in said
+    assert "1 faults, 1 repaired." in said
 
 
 def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:

@@ -117,13 +117,17 @@ def test_a_store_of_the_first_schema_with_mail_in_it(tmp_path: Path) -> None:
         connection.execute(
             text("INSERT INTO mailbox VALUES (1, 1, 'INBOX', 7, 3, 9, 0, 0, 0, 0, 1, NULL, '', NULL)"),
         )
+        connection.execute(text("INSERT INTO removed VALUES (1, 1, 1, 1, 'gone', 3, 0, 1780000000)"))
     upgrade(database)
     assert is_current(database)
+    with database.read() as connection:
+        assert connection.execute(select(tables.removed.c.uid, tables.removed.c.shelved)).one() == (None, False)
     store = Store(database, Maildir(tmp_path / "mail"), Settings(), Doorbell(tmp_path / "bells"))
     box = store.mailbox(1, "INBOX")
     assert (box.uidvalidity, box.uidnext, box.has_acl) == (7, 3, False)
     assert store.append(1, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))]) == [3]
     store.annotations.change(1, box.id, 1, {"/private/comment": b"x"})
     assert store.annotations.sizes(1, box.id, 1) == {"/private/comment": 1}
+    assert store.sweep(2**40) == 1
     store.close()
     database.close()

@@ -18,7 +18,7 @@ from message.content import MemoryContent
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
-from storage.model import NewMessage, System
+from storage.model import FlagChange, NewMessage, System
 from storage.store import Store
 from tests.fakes.imap_engine import Engine, services_of
 
@@ -50,6 +50,7 @@ NEEDS = (
     ("MOVE 1 INBOX", "rte", True),
     ("COPY 1 {box}", "ri", True),
     ("CLOSE", "r", True),
+    ("SETMETADATA {box} (/shared/comment NIL)", "lw", False),
 )
 
 
@@ -173,3 +174,82 @@ def test_close_removes_only_with_the_right_to(stack: Stack) -> None:
         session.command(f"SELECT {name}".encode())
         session.command(b"CLOSE")
         assert left in session.command(f"STATUS {name} (MESSAGES)".encode())[0]
+
+
+# ---------------------------------------------------------------- annotations and notifications
+
+
+@pytest.mark.parametrize("letter", ALL)
+def test_annotations_take_l_and_one_of_five(stack: Stack, letter: str) -> None:
+    """RFC 5464 section 3.3."""
+    for command in ("GETMETADATA {box} /shared/comment", "SETMETADATA {box} (/private/comment NIL)"):
+        answers = stack.run(command, stack.shared("l" + letter), False)
+        assert answers[-1].startswith(b"t OK" if letter in "rswip" else b"t NO [NOPERM]"), answers
+        answers = stack.run(command, stack.shared(letter.replace("l", "")), False)
+        assert answers[-1].startswith(b"t NO [NONEXISTENT]"), answers
+
+
+_GROUPS = "(subtree user (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange))"
+
+
+def _stir(stack: Stack, inner: str) -> None:
+    """All that could be told of a mailbox happens to it."""
+    box = stack.store.mailbox(stack.number, inner)
+    [uid] = stack.store.append(stack.number, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))])
+    stack.store.store_flags(stack.number, box.id, [uid], FlagChange.ADD, int(System.SEEN), ())
+    stack.store.annotations.change(stack.number, box.id, stack.number, {"/shared/comment": b"x", "/private/a": b"x"})
+    stack.store.rename(stack.number, inner, inner + "-renamed")
+    stack.store.create(stack.number, inner + "-renamed/child")
+    stack.store.subscribe(stack.number, inner + "-renamed", True)
+    stack.store.delete(stack.number, inner + "-renamed")
+
+
+@pytest.mark.parametrize("rights", ["", "rswipkxtea", "i", "ps"])
+def test_nothing_is_told_of_a_mailbox_that_may_not_be_known_of(stack: Stack, rights: str) -> None:
+    name = stack.shared(rights)
+    inner = name.removeprefix("user/marie/")
+    session = stack.session()
+    told = session.command(f"NOTIFY SET STATUS {_GROUPS} (mailboxes {name} (MessageNew MessageExpunge))".encode())
+    session.command(b"ENABLE METADATA")
+    _stir(stack, inner)
+    told += session.command(b"NOOP") + session.command(b'LIST "" "user/*" RETURN (STATUS (MESSAGES))')
+    assert not any(inner.encode() in one for one in told), told
+
+
+def test_with_l_alone_it_is_told_that_it_is_there_and_nothing_of_what_it_holds(stack: Stack) -> None:
+    name = stack.shared("l")
+    inner = name.removeprefix("user/marie/")
+    session = stack.session()
+    told = session.command(f"NOTIFY SET STATUS {_GROUPS}".encode())
+    assert b'* LIST (\\NoAccess) "/" ' + name.encode() in told
+    _stir(stack, inner)
+    told = session.command(b"NOOP")
+    assert all(one.startswith((b"* LIST ", b"t OK")) for one in told), told
+    assert not any(b"/private" in one or b"/shared" in one or b"\\Subscribed" in one for one in told), told
+
+
+def test_rights_that_go_away_end_what_is_told_though_no_bell_rings(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = stack.shared("lr")
+    box = stack.store.mailbox(stack.number, name.removeprefix("user/marie/"))
+    session = stack.session()
+    session.command(f"NOTIFY SET {_GROUPS}".encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.doorbell, "ring", lambda rings: None)
+        stack._give(box.id, "l")
+    stack.store.append(stack.number, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))])
+    assert session.command(b"NOOP")[:-1] == [b'* LIST (\\NoAccess) "/" ' + name.encode()]
+
+
+@pytest.mark.parametrize("notify", ["NOTIFY NONE", "NOTIFY SET (personal (MailboxName))"])
+def test_a_mailbox_of_which_nothing_is_told_is_closed_with_the_right_to_read(stack: Stack, notify: str) -> None:
+    name = stack.shared("lr")
+    box = stack.store.mailbox(stack.number, name.removeprefix("user/marie/"))
+    session = stack.session()
+    session.command(f"SELECT {name}".encode())
+    assert session.command(notify.encode())[-1].startswith(b"t OK")
+    assert session.command(b"FETCH 1 UID")[-1].startswith(b"t OK")
+    stack._give(box.id, "l")
+    told = session.command(b"FETCH 1 BODY.PEEK[]")
+    assert told[0].startswith(b"* BYE"), told

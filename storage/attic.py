@@ -1,0 +1,153 @@
+"""Where messages wait that went away: their bodies move out of the mailboxes' folders, and go for good in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, exists, select, update
+
+from storage import names, tables
+from storage.blobs.api import BlobStore, BodyName, Place
+from storage.database import Database
+from storage.errors import Damaged
+from storage.index import messages
+
+_r = tables.removed.c
+_ROWS = (
+    select(tables.removed, tables.mailbox.c.folder, tables.account.c.key)
+    .join(tables.account, tables.account.c.id == _r.account_id)
+    .outerjoin(tables.mailbox, (tables.mailbox.c.account_id == _r.account_id) & (tables.mailbox.c.id == _r.mailbox_id))
+    .order_by(_r.removed_at, _r.id)
+    .limit(messages.BLOCK)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A message that went away: its ``removed`` row."""
+
+    id: int
+    mailbox: int
+    uid: int
+    content: int
+    blob: str
+    size: int
+    system: int
+    keywords: str
+    internal_date: int
+    zone: int
+    saved_at: int
+
+    @property
+    def name(self) -> BodyName:
+        """Its body's."""
+        return BodyName(self.blob, self.size, self.system)
+
+
+_GONE = (
+    *(_r.id, _r.mailbox_id, _r.uid, _r.content_id, _r.blob, _r.size, _r.system, _r.keywords),
+    *(_r.internal_date, _r.zone, _r.saved_at),
+)
+
+
+class Attic:
+    """The ``removed`` rows and their bodies."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def shelve(self, before: int) -> int:
+        """Move bodies that went away before ``before`` out of the mailboxes' folders; returns how many."""
+        count = 0
+        while rows := self._rows(_ROWS.where(_r.shelved.is_(False), _r.removed_at <= before)):
+            for row in rows:
+                if row.folder is not None:
+                    place = Place(row.key, row.folder)
+                    self._blobs.move(place, _name(row), Place(row.key, names.attic(row.mailbox_id)))
+            with self._database.write() as connection:
+                connection.execute(
+                    update(tables.removed).where(_r.id.in_([row.id for row in rows])).values(shelved=True)
+                )
+            count += len(rows)
+        return count
+
+    def clear(self, before: int) -> int:
+        """Take away for good what went away before ``before``; returns how many bodies."""
+        count = 0
+        while rows := self._rows(_ROWS.where(_r.shelved.is_(True), _r.removed_at <= before)):
+            self._remove(rows)
+            count += len(rows)
+        return count
+
+    def _rows(self, query: Select[Any]) -> list[Any]:
+        with self._database.read() as connection:
+            return list(connection.execute(query))
+
+    def _remove(self, rows: list[Any]) -> None:
+        for row in rows:
+            self._blobs.remove(Place(row.key, names.attic(row.mailbox_id)), _name(row))
+        m, c = tables.message.c, tables.content.c
+        with self._database.write() as connection:
+            connection.execute(delete(tables.removed).where(_r.id.in_([row.id for row in rows])))
+            for account, content in {(row.account_id, row.content_id) for row in rows}:
+                connection.execute(
+                    delete(tables.content).where(
+                        c.account_id == account,
+                        c.id == content,
+                        ~exists().where(m.account_id == account, m.content_id == content),
+                        ~exists().where(_r.account_id == account, _r.content_id == content),
+                    )
+                )
+            deleted = {(row.account_id, row.mailbox_id, row.key) for row in rows if row.folder is None}
+            empty = [one for one in deleted if not messages.removed_blobs(connection, one[0], one[1])]
+        for _, mailbox, key in empty:
+            self._blobs.remove_folder(key, names.attic(mailbox))
+
+    def scrub(self, account: int, mailbox: int, key: str, older_than: float) -> None:
+        """Unlink what stands in the attic of a mailbox without a row, changed before ``older_than``."""
+        place = Place(key, names.attic(mailbox))
+        files = [body.name for body in self._blobs.bodies(place) if body.changed < older_than]
+        if files:
+            with self._database.read() as connection:
+                known = messages.removed_blobs(connection, account, mailbox)
+            for name in files:
+                if name.blob not in known:
+                    self._blobs.remove(place, name)
+
+    def copy(self, key: str, folder: str | None, gone: Gone, target: Place, new: BodyName) -> None:
+        """Give a body a second place; ``folder`` is its mailbox's, None for a deleted one. Raises Damaged."""
+        try:
+            self._blobs.copy(Place(key, names.attic(gone.mailbox)), gone.name, target, new)
+        except Damaged:
+            if folder is None:
+                raise
+            self._blobs.copy(Place(key, folder), gone.name, target, new)
+
+    def remove(self, key: str, folder: str | None, gone: Gone) -> None:
+        """Unlink a body whose row was taken."""
+        for one in (names.attic(gone.mailbox), folder):
+            if one is not None:
+                self._blobs.remove(Place(key, one), gone.name)
+
+
+def gone_since(connection: Connection, account: int, moment: int) -> list[Gone]:
+    """Messages that were there at ``moment`` (seconds since the epoch) and went away since, by mailbox and UID."""
+    query = (
+        select(*_GONE)
+        .where(_r.account_id == account, _r.uid.is_not(None), _r.saved_at <= moment, _r.removed_at > moment)
+        .order_by(_r.mailbox_id, _r.uid)
+    )
+    return [Gone(*row) for row in connection.execute(query)]
+
+
+def take_gone(connection: Connection, numbers: list[int]) -> set[int]:
+    """Take rows away whose messages are back; returns the numbers of those that were there."""
+    still = set(connection.scalars(select(_r.id).where(_r.id.in_(numbers)).with_for_update()))
+    connection.execute(delete(tables.removed).where(_r.id.in_(list(still))))
+    return still
+
+
+def _name(row: Any) -> BodyName:
+    return BodyName(row.blob, row.size, row.system)
