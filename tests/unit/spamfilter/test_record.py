@@ -81,7 +81,7 @@ def test_told_in_french_with_what_would_have_turned_it(verdict: Verdict) -> None
 
 
 def test_told_in_english_when_it_passed(verdict: Verdict) -> None:
-    passed = replace(verdict, action=Action.ACCEPT, score=2.5, hits=())
+    passed = replace(verdict, action=Action.ACCEPT, score=2.5, hits=(), reject_from=15.0)
     assert list(told(passed, "en")) == [
         "2.50 points: delivered to the inbox (junk from 6.00, refused from 15.00)",
         "  3.50 points were missing to file it as junk.",
