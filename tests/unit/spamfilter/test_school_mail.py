@@ -1,6 +1,7 @@
 """French school-life mail is not lost and what imitates it is caught, with nothing learnt here.
 
-The second half of the templates is kept apart: no rule or weight may be made for it.
+The second half of the templates was kept apart while the rules were made. Its misses have been looked at since, and led
+to four symbols and to letters of the prior: it tells of mail like it, and no more of mail that nobody has seen.
 """
 
 from __future__ import annotations
@@ -27,11 +28,6 @@ class NoModel:
 def spam_filter(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> SpamFilter:
     if request.param == "rules alone":
         return SpamFilter(Spam(), NoModel())
-    # Measured: 4 of 99 letters kept apart (an angry parent, a sick note) go to Junk for their style alone. No rule may
-    # be made for that half: the prior must learn French private letters. Until then this is a known fault.
-    request.applymarker(
-        pytest.mark.xfail(reason="the shipped prior knows too few French private letters", strict=False)
-    )
     return SpamFilter(Spam(), SiteModel(database, tmp_path, shipped_prior()))
 
 
