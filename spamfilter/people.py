@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from spamfilter import tables
 from storage.database import Database
@@ -22,6 +22,16 @@ FRESH = 86400.0
 
 class NoSender(ValueError):
     """Neither an address nor a domain with its @; the text says what was expected."""
+
+
+# Asked for every message: built once.
+_w, _c = tables.wishes.c, tables.correspondents.c
+_WISHES = select(_w.account, _w.sender, _w.wanted).where(
+    _w.account.in_(bindparam("accounts", expanding=True)), _w.sender.in_(bindparam("senders", expanding=True))
+)
+_WRITTEN = select(_c.account).where(
+    _c.account.in_(bindparam("accounts", expanding=True)), _c.address == bindparam("author")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,9 @@ def standing(database: Database, author: str, accounts: Sequence[str]) -> Standi
     """How ``author`` (an address) stands with these accounts. A person's own wish goes before the site's."""
     author = author.lower()
     forms = (author, "@" + author.rpartition("@")[2])
-    w, c = tables.wishes.c, tables.correspondents.c
     with database.read() as connection:
-        wishes = connection.execute(
-            select(w.account, w.sender, w.wanted).where(w.account.in_([SITE, *accounts]), w.sender.in_(forms))
-        ).all()
-        written = connection.scalars(select(c.account).where(c.account.in_(accounts), c.address == author)).all()
+        wishes = connection.execute(_WISHES, {"accounts": [SITE, *accounts], "senders": forms}).all()
+        written = connection.scalars(_WRITTEN, {"accounts": accounts, "author": author}).all()
     said = {(row.account, row.sender): row.wanted for row in wishes}
     each = [_wish(said, account, forms) for account in accounts]
     return Standing(

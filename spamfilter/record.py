@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from config.settings import Spam
 from spamfilter import tables
@@ -19,6 +19,14 @@ from storage.database import Database
 
 #: Records read at a time.
 BATCH = 500
+
+# Written for every message: built once.
+_FIRST = insert(tables.verdicts)
+_AGAIN = (
+    update(tables.verdicts)
+    .where(tables.verdicts.c.id == bindparam("of"))
+    .values(judged_at=bindparam("at"), record=bindparam("text"))
+)
 
 
 def encoded(verdict: Verdict) -> str:
@@ -62,10 +70,9 @@ def decoded(record: str, scores: Scores) -> Verdict:
 
 def save(connection: Connection, envelope_id: str, verdict: Verdict, judged_at: float) -> None:
     """Keep the record of a message, in the transaction that files it."""
-    values = {"judged_at": judged_at, "record": encoded(verdict)}
-    of_id = tables.verdicts.c.id == envelope_id
-    if connection.execute(update(tables.verdicts).where(of_id).values(values)).rowcount == 0:
-        connection.execute(insert(tables.verdicts).values(id=envelope_id, **values))
+    record = encoded(verdict)
+    if connection.execute(_AGAIN, {"of": envelope_id, "at": judged_at, "text": record}).rowcount == 0:
+        connection.execute(_FIRST, {"id": envelope_id, "judged_at": judged_at, "record": record})
 
 
 def find(database: Database, envelope_id: str, scores: Scores) -> Verdict | None:
