@@ -1,4 +1,4 @@
-"""UIDBATCHES (RFC 10022): where to cut a mailbox so that all pieces have as many messages."""
+"""UIDBATCHES (RFC 10022), as Cyrus IMAP answers it: where to cut a mailbox so that all pieces have as many messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imap.wire.responses import Kind, Status, UidBatches
 
 
 def uid_batches(context: Context, tag: bytes, command: c.UidBatches) -> CommandSteps:
-    """Ranges that leave no UID out; the last one ends with UID 1, whether there is a message or not (section 3.1.4).
+    """Ranges that leave no UID out; the last one ends with UID 1, whether there is a message or not.
 
     Batches may be as small and as many as the client likes.
     """
