@@ -1,8 +1,9 @@
 """The server side of SMTP: a subclass of aiosmtpd's ``SMTP`` with a command loop of its own.
 
 aiosmtpd 1.4.6 gives the protocol object, its session and the verb methods (``smtp_MAIL`` and the like). This class
-replaces the loop and the verbs, because aiosmtpd takes command lines that end in LF, drops connections without a word, answers
-unknown errors with a permanent 500, holds messages as lists of lines, and knows neither BDAT nor DSN nor limits.
+replaces the loop and the verbs, because aiosmtpd takes command lines that end in LF, drops connections without a
+word, answers unknown errors with a permanent 500, holds messages as lists of lines, and knows neither BDAT nor
+DSN nor limits.
 What is used of it, private names among them, is pinned by ``tests/unit/smtp/test_aiosmtpd_pins.py``.
 
 Verbs return their ``Reply``; the loop counts, delays and sends it. Replies to a pipelined group leave in one write
