@@ -32,6 +32,8 @@ def running(stack: Stack, tmp_path_factory: pytest.TempPathFactory, need: Need) 
     with thunderbird(folder, program, person, Path(stack.facts["ca_file"]), *ports) as one:
         one.run("await until('the inbox', inbox); await update(inbox());")
         one.run("server.performExpand(null); await until('the folders', () => folder('Trash'));")
+        held = len(on_server(stack, "INBOX"))
+        one.run("await until('the mail in it', () => messages(inbox()).length >= args[0]);", held)
         yield one
 
 
