@@ -10,6 +10,7 @@ A X                        the server closes
 @deliver INBOX             a mail comes in
 @mail INBOX Subject: A; From: b@x | text
                            a mail with these header fields and this text is put into the mailbox
+@with message_limit 3        a setting (a whole number), before anything else
 @login                     connection A signs in as marie (B: @login B; as somebody else: @login B paul)
 @account luc [shared]      one more account, with a role if given
 @group profs paul luc      a group of accounts
@@ -81,6 +82,8 @@ class Dialogue:
 
     def _directive(self, name: str, *arguments: str) -> None:
         match name, arguments:
+            case "with", _:
+                pass  # it was there when the service started
             case "fill", (mailbox, count):
                 self._service.fill(mailbox, int(count))
             case "deliver", (mailbox,):
@@ -111,7 +114,8 @@ def _pattern(text: str) -> re.Pattern[bytes]:
 
 @pytest.mark.parametrize("path", DIALOGUES, ids=lambda path: path.stem)
 def test_dialogue(path: Path, tmp_path: Path) -> None:
-    with service(tmp_path) as running:
+    settings = {name: int(value) for name, value in re.findall(r"^@with (\w+) (\d+)$", path.read_text(), re.MULTILINE)}
+    with service(tmp_path, **settings) as running:
         dialogue = Dialogue(running)
         try:
             for number, line in enumerate(path.read_text().splitlines(), 1):
