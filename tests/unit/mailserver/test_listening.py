@@ -60,11 +60,11 @@ def test_a_machine_without_ipv6_listens_on_ipv4(tmp_path: Path, monkeypatch: pyt
 
     both = settings(tmp_path, free_port(), 0)
     both = dataclasses.replace(both, smtp=dataclasses.replace(both.smtp, listen=("127.0.0.1", "::")))
-    monkeypatch.setattr(listening.socket, "socket", only_ipv4)
+    monkeypatch.setattr(socket, "socket", only_ipv4)
     bound = listening.bind_all(both, "smtp")
     assert list(bound) == ["mx.0"]
     bound["mx.0"].socket.close()
-    with pytest.raises(listening.CannotBind, match="::1 port .*not supported"):
+    with pytest.raises(listening.CannotBind, match=r"::1 port .*not supported"):
         listening.bind("::1", 25)
 
 
