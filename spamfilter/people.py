@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, null, select, union_all, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, null, select, union_all, update
 
 from spamfilter import tables
 from storage.database import Database
@@ -26,7 +26,7 @@ class NoSender(ValueError):
 
 #: Accounts asked about in one statement, which is built once because every message asks: no list of varying length.
 _AT_ONCE = 4
-_ACCOUNTS = [bindparam(f"account_{n}") for n in range(_AT_ONCE)]
+_ACCOUNTS: list[BindParameter[str]] = [bindparam(f"account_{n}") for n in range(_AT_ONCE)]
 _w, _c = tables.wishes.c, tables.correspondents.c
 #: What was said of an author: wishes, and (without a wish) who has written there.
 _SAID = union_all(
