@@ -14,7 +14,7 @@ from config.settings import Settings
 from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
-from delivery.filing import Also, Filer, Letter, Route, refuse, route
+from delivery.filing import Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
@@ -96,6 +96,7 @@ class InboundPipeline:
         self._hostname = settings.site.hostname
         self._language = settings.site.language
         self._domains = frozenset(domain.lower() for domain in settings.site.domains)
+        self._store = store
         self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
@@ -115,6 +116,17 @@ class InboundPipeline:
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
+        with self._store.coming():
+            return self._judged(envelope, content, headers, authentication, routes)
+
+    def _judged(
+        self,
+        envelope: Envelope,
+        content: Content,
+        headers: HeaderBlock,
+        authentication: AuthenticationResults | None,
+        routes: tuple[Route, ...],
+    ) -> Dispositions:
         verdict = self._verdict(envelope, content, headers, authentication, routes)
         scan = self._antivirus.scan(content) if self._antivirus is not None else None
         decision = graver(
@@ -131,16 +143,14 @@ class InboundPipeline:
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
-            letter = Letter(envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords)
-            return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
+            # The record of the verdict commits along with the message.
+            rows = (record.row(envelope.id, verdict, envelope.received_at),) if verdict is not None else ()
+            letter = Letter(
+                envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords, rows=rows
+            )
+            return Dispositions(self._filer.keep(letter))
         finally:
             local.close()
-
-    def _recorded(self, envelope: Envelope, verdict: Verdict | None) -> Also | None:
-        """The record of the verdict commits along with the message."""
-        if verdict is None:
-            return None
-        return lambda _: lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at)
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""

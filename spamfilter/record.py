@@ -8,25 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from config.settings import Spam
 from spamfilter import tables
 from spamfilter.filter import add_composites, as_hits, capped, suggested
 from spamfilter.scores import CLASSIFIER, Scores
 from spamfilter.verdict import Action, Hit, Verdict
+from storage.api import NewRow
 from storage.database import Database
 
 #: Records read at a time.
 BATCH = 500
 
 # Written for every message: built once.
-_FIRST = insert(tables.verdicts)
-_AGAIN = (
-    update(tables.verdicts)
-    .where(tables.verdicts.c.id == bindparam("of"))
-    .values(judged_at=bindparam("at"), record=bindparam("text"))
-)
+_INSERT = insert(tables.verdicts)
 
 
 def encoded(verdict: Verdict) -> str:
@@ -68,11 +64,9 @@ def decoded(record: str, scores: Scores) -> Verdict:
     )
 
 
-def save(connection: Connection, envelope_id: str, verdict: Verdict, judged_at: float) -> None:
-    """Keep the record of a message, in the transaction that files it."""
-    record = encoded(verdict)
-    if connection.execute(_AGAIN, {"of": envelope_id, "at": judged_at, "text": record}).rowcount == 0:
-        connection.execute(_FIRST, {"id": envelope_id, "judged_at": judged_at, "record": record})
+def row(envelope_id: str, verdict: Verdict, judged_at: float) -> NewRow:
+    """The record of a message, to be kept in the transaction that files it."""
+    return NewRow(_INSERT, {"id": envelope_id, "judged_at": judged_at, "record": encoded(verdict)})
 
 
 def find(database: Database, envelope_id: str, scores: Scores) -> Verdict | None:
