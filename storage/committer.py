@@ -21,9 +21,8 @@ import structlog
 from sqlalchemy import Connection, Insert
 
 from message.summary import Summary
-from storage.api import NewRow
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
-from storage.database import Database
+from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
 from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
