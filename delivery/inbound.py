@@ -29,6 +29,7 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from message.summary import message_id
 from spamfilter import personal, record
 from spamfilter.evidence import Namesake
 from spamfilter.people import NO_STANDING, Standing
@@ -132,15 +133,21 @@ class InboundPipeline:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
             letter = Letter(envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords)
-            return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
+            return Dispositions(self._filer.keep(letter, self._recorded(envelope, headers, verdict, routes)))
         finally:
             local.close()
 
-    def _recorded(self, envelope: Envelope, verdict: Verdict | None) -> Also | None:
+    def _recorded(
+        self, envelope: Envelope, headers: HeaderBlock, verdict: Verdict | None, routes: Sequence[Route]
+    ) -> Also | None:
         """The record of the verdict commits along with the message."""
         if verdict is None:
             return None
-        return lambda _: lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at)
+        known_by = message_id(headers)
+        accounts = sorted({account.key for one in routes for account in one.accounts})
+        return lambda _: (
+            lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at, known_by, accounts)
+        )
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""

@@ -6,7 +6,8 @@ It has symbols, points and what rules saw; the words for people come from the da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -25,7 +26,14 @@ _FIRST = insert(tables.verdicts)
 _AGAIN = (
     update(tables.verdicts)
     .where(tables.verdicts.c.id == bindparam("of"))
-    .values(judged_at=bindparam("at"), record=bindparam("text"))
+    .values(
+        judged_at=bindparam("at"),
+        record=bindparam("text"),
+        sketch=bindparam("outline"),
+        files=bindparam("digests"),
+        message_key=bindparam("key"),
+        accounts=bindparam("keys"),
+    )
 )
 
 
@@ -68,11 +76,32 @@ def decoded(record: str, scores: Scores) -> Verdict:
     )
 
 
-def save(connection: Connection, envelope_id: str, verdict: Verdict, judged_at: float) -> None:
-    """Keep the record of a message, in the transaction that files it."""
-    record = encoded(verdict)
-    if connection.execute(_AGAIN, {"of": envelope_id, "at": judged_at, "text": record}).rowcount == 0:
-        connection.execute(_FIRST, {"id": envelope_id, "judged_at": judged_at, "record": record})
+def save(
+    connection: Connection,
+    envelope_id: str,
+    verdict: Verdict,
+    judged_at: float,
+    message_id: str,
+    accounts: Iterable[str],
+) -> None:
+    """Keep the record of a message for these accounts (by key), in the transaction that files it."""
+    record, sketch, files = (
+        encoded(verdict),
+        bytes.fromhex(verdict.sketch) or None,
+        bytes.fromhex(verdict.files) or None,
+    )
+    key, keys = message_key(message_id), "\n".join(accounts)
+    again = {"of": envelope_id, "at": judged_at, "text": record, "outline": sketch, "digests": files, "key": key}
+    if connection.execute(_AGAIN, {**again, "keys": keys}).rowcount == 0:
+        first = {"id": envelope_id, "judged_at": judged_at, "record": record, "sketch": sketch, "files": files}
+        connection.execute(_FIRST, {**first, "message_key": key, "accounts": keys})
+
+
+def message_key(message_id: str) -> int | None:
+    """A number to find a Message-ID by, None for an empty one."""
+    if not message_id:
+        return None
+    return int.from_bytes(blake2b(message_id.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 
 def find(database: Database, envelope_id: str, scores: Scores) -> Verdict | None:

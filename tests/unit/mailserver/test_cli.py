@@ -147,6 +147,19 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     assert "there is no" in told
 
 
+def test_spam_campaigns_are_listed_and_dropped(run, folder: Path) -> None:
+    assert run("spam", "campaigns") == (0, "Nobody has reported anything.\n")
+    spam = folder / "spam.eml"
+    words = " ".join(f"mot{chr(97 + n // 20)}{chr(97 + n % 20)}" for n in range(60))
+    spam.write_text(f"From: a@b.top\nSubject: gagnez\n\n{words}\n")
+    assert run("spam", "train", "--spam", str(spam))[0] == 0
+    told = run("spam", "campaigns")[1]
+    assert told == "1: 3 say spam; 0 messages to 0 boxes; 'gagnez' from a@b.top\n"
+    assert run("spam", "campaigns", "--drop", "7")[0] == 1
+    assert run("spam", "campaigns", "--drop", "1") == (0, "campaign 1 is forgotten\n")
+    assert run("spam", "campaigns") == (0, "Nobody has reported anything.\n")
+
+
 def test_spam_dry_run_names_what_would_change(run, folder: Path) -> None:
     mail = folder / "mail.eml"
     mail.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")
