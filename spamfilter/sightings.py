@@ -11,6 +11,7 @@ from sqlalchemy import Row, or_, select
 
 from spamfilter import tables
 from spamfilter.campaigns import split_files
+from spamfilter.record import message_key
 from spamfilter.sketch import NEAR, alike, rows
 from storage.database import Database
 
@@ -18,7 +19,7 @@ from storage.database import Database
 BATCH = 1000
 
 _c, _r = tables.campaigns.c, tables.verdicts.c
-_RECORDS = select(_r.id, _r.judged_at, _r.sketch, _r.files, _r.accounts)
+_RECORDS = select(_r.id, _r.judged_at, _r.sketch, _r.files, _r.message_key, _r.accounts)
 
 
 @dataclass(slots=True)
@@ -39,13 +40,21 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The record of a message: the envelope's id, when it was judged, and the keys of the accounts it was for."""
+    """The record of a message: the envelope's id, when it came, its ``record.message_key`` and the keys of the accounts
+    it was for."""
 
     id: str
     judged_at: float
     sketch: bytes
     files: frozenset[bytes]
+    message_key: int | None
     accounts: tuple[str, ...]
+
+    def is_like(self, other: Arrival) -> bool:
+        """True when both texts are of one making; for texts that say too little, when they have a file in common."""
+        if self.sketch and other.sketch:
+            return bool(alike(rows([self.sketch]), other.sketch)[0] >= NEAR)
+        return not self.sketch and not other.sketch and bool(self.files & other.files)
 
 
 def sightings(
@@ -90,14 +99,22 @@ def arrivals(database: Database, since: float) -> Iterator[Arrival]:
             found = connection.execute(query).all()
         if not found:
             return
-        yield from map(as_arrival, found)
+        yield from map(_arrival, found)
         last = (found[-1].judged_at, found[-1].id)
 
 
-def as_arrival(row: Row[*tuple[Any, ...]]) -> Arrival:
-    """A row of ``id, judged_at, sketch, files, accounts``."""
+def arrivals_of(database: Database, message: str) -> list[Arrival]:
+    """The records of the message with this Message-ID, or of the one that came under this id of ours, in order of
+    time."""
+    wanted = _r.message_key == message_key(message) if message.startswith("<") else _r.id == message
+    with database.read() as connection:
+        return list(map(_arrival, connection.execute(_RECORDS.where(wanted).order_by(_r.judged_at, _r.id))))
+
+
+def _arrival(row: Row[*tuple[Any, ...]]) -> Arrival:
+    accounts = tuple(row.accounts.split("\n")) if row.accounts else ()
     files = frozenset(split_files(row.files or b""))
-    return Arrival(row.id, row.judged_at, row.sketch or b"", files, tuple((row.accounts or "").split("\n")))
+    return Arrival(row.id, row.judged_at, row.sketch or b"", files, row.message_key, accounts)
 
 
 def _count(one: Sighting, arrival: Arrival) -> None:

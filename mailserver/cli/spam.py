@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailserver.cli.common import ConfigOption, Failure, SetOption, moment, open_rooms, progress
+from mailserver.cli.recall import spam_recall
 
 if TYPE_CHECKING:
     from spamfilter.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The spam filter.")
+app.command("recall")(spam_recall)
 
 
 @app.command("train")

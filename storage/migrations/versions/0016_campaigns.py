@@ -44,6 +44,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("campaign", "account", name=op.f("pk_spam_campaign_voices")),
     )
     op.create_index("spam_campaign_voices_digest", "spam_campaign_voices", ["account", "digest"])
+    op.create_table(
+        "recall",
+        sa.Column("id", serial, autoincrement=True, nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=255), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.Column("undone_by", sa.String(length=255), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recall")),
+    )
+    op.create_table(
+        "recalled",
+        sa.Column("recall_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("mailbox_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("uid", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("recall_id", "account_id", "mailbox_id", "uid", name=op.f("pk_recalled")),
+    )
+    op.create_index("ix_recalled_account", "recalled", ["account_id", "mailbox_id", "uid"])
 
 
 def downgrade() -> None:
