@@ -9,32 +9,21 @@ import json
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from config.settings import Spam
 from spamfilter import tables
 from spamfilter.filter import add_composites, as_hits, capped, suggested
 from spamfilter.scores import CLASSIFIER, Scores
 from spamfilter.verdict import Action, Hit, Verdict
+from storage.api import NewRow
 from storage.database import Database
 
 #: Records read at a time.
 BATCH = 500
 
 # Written for every message: built once.
-_FIRST = insert(tables.verdicts)
-_AGAIN = (
-    update(tables.verdicts)
-    .where(tables.verdicts.c.id == bindparam("of"))
-    .values(
-        judged_at=bindparam("at"),
-        record=bindparam("text"),
-        sketch=bindparam("outline"),
-        files=bindparam("digests"),
-        message_key=bindparam("key"),
-        accounts=bindparam("keys"),
-    )
-)
+_INSERT = insert(tables.verdicts)
 
 
 def encoded(verdict: Verdict) -> str:
@@ -76,25 +65,20 @@ def decoded(record: str, scores: Scores) -> Verdict:
     )
 
 
-def save(
-    connection: Connection,
-    envelope_id: str,
-    verdict: Verdict,
-    judged_at: float,
-    message_id: str,
-    accounts: Iterable[str],
-) -> None:
-    """Keep the record of a message for these accounts (by key), in the transaction that files it."""
-    record, sketch, files = (
-        encoded(verdict),
-        bytes.fromhex(verdict.sketch) or None,
-        bytes.fromhex(verdict.files) or None,
-    )
-    key, keys = message_key(message_id), "\n".join(accounts)
-    again = {"of": envelope_id, "at": judged_at, "text": record, "outline": sketch, "digests": files, "key": key}
-    if connection.execute(_AGAIN, {**again, "keys": keys}).rowcount == 0:
-        first = {"id": envelope_id, "judged_at": judged_at, "record": record, "sketch": sketch, "files": files}
-        connection.execute(_FIRST, {**first, "message_key": key, "accounts": keys})
+def row(
+    envelope_id: str, verdict: Verdict, judged_at: float, message_id: str = "", accounts: Iterable[str] = ()
+) -> NewRow:
+    """The record of a message for these accounts (by key), to be kept in the transaction that files it."""
+    values = {
+        "id": envelope_id,
+        "judged_at": judged_at,
+        "record": encoded(verdict),
+        "sketch": bytes.fromhex(verdict.sketch) or None,
+        "files": bytes.fromhex(verdict.files) or None,
+        "message_key": message_key(message_id),
+        "accounts": "\n".join(accounts),
+    }
+    return NewRow(_INSERT, values)
 
 
 def message_key(message_id: str) -> int | None:

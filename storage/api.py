@@ -7,9 +7,10 @@ changes something has returned is durable: files and directories are fsynced and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert
 
 from message.content import Content
 from message.summary import Summary
@@ -39,6 +40,13 @@ from storage.model import (
 #: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
 #: anything else.
 AlongWith = Callable[[Connection], None]
+
+
+class NewRow(NamedTuple):
+    """A row that commits together with a delivery; those of one INSERT (the same object) are written at once."""
+
+    statement: Insert
+    values: Mapping[str, object]
 
 
 class MailboxView(Protocol):
@@ -329,6 +337,10 @@ class MailStore(Protocol):
         ...
 
     # delivery
+    def coming(self) -> AbstractContextManager[None]:
+        """Within it the calling thread is on its way to ``deliver`` something: commits wait a little for it."""
+        ...
+
     def deliver(
         self,
         filings: Sequence[Filing],
@@ -336,11 +348,13 @@ class MailStore(Protocol):
         summary: Summary | None,
         received_at: float,
         along: AlongWith | None = None,
+        rows: Sequence[NewRow] = (),
     ) -> list[tuple[int, int, int]]:
         """Keep one message for many accounts, written once, in a commit shared with concurrent deliveries.
 
-        Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction; with no
-        filings only it runs (``content`` may then be None). Raises OverQuota for the first account that is over its
+        Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction, and
+        ``rows`` are written in it, together with those of other deliveries; with no filings this is all that is done
+        (``content`` may then be None). Raises OverQuota for the first account that is over its
         quota (nothing is kept for anybody: the caller leaves it out and calls again), DiskFull, Unavailable.
         """
         ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names
 from storage.annotations import Annotations
+from storage.api import NewRow
 from storage.attic import Attic, forget_recalled
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
@@ -360,10 +362,12 @@ class Store:
     # ---------------------------------------------------------------- writing
 
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
-        return self._append(account, mailbox, messages, None)
+        with self._committer.coming():
+            return self._append(account, mailbox, messages, None)
 
     def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
-        return self._append(account, to, [message], (mailbox, uid))[0]
+        with self._committer.coming():
+            return self._append(account, to, [message], (mailbox, uid))[0]
 
     def _append(
         self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
@@ -564,6 +568,9 @@ class Store:
 
     # ---------------------------------------------------------------- delivery
 
+    def coming(self) -> AbstractContextManager[None]:
+        return self._committer.coming()
+
     def deliver(
         self,
         filings: Sequence[Filing],
@@ -571,6 +578,7 @@ class Store:
         summary: Summary | None,
         received_at: float,
         along: Callable[..., None] | None = None,
+        rows: Sequence[NewRow] = (),
     ) -> list[tuple[int, int, int]]:
         staged: Staged | None = None
         try:
@@ -594,6 +602,7 @@ class Store:
                     if staged is not None and summary is not None
                 ],
                 along,
+                rows,
             )
         finally:
             if staged is not None:

@@ -54,7 +54,7 @@ def deliver(rooms: Rooms, number: str, text: str, people: list[str], message_id:
         MemoryContent(octets),
         None,
         NOW,
-        lambda connection: record.save(connection, number, verdict, NOW + 0.25, message_id, people),
+        rows=(record.row(number, verdict, NOW + 0.25, message_id, people),),
     )
 
 

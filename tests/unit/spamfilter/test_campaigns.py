@@ -228,7 +228,7 @@ def test_sightings_count_messages_and_boxes(database: Database, trainer: Trainer
             [(PHISH.format("a"), ["paul", "marie"]), (PHISH.format("b"), ["paul"]), (LETTER, ["zoe"]), ("Oui.", ["x"])]
         ):
             verdict = spam_filter.judge(evidence(text=text, encoding="base64"))
-            record.save(connection, f"m{number}", verdict, 500.0 + number, f"<{number}@exemple.org>", accounts)
+            connection.execute(*record.row(f"m{number}", verdict, 500.0 + number, f"<{number}@exemple.org>", accounts))
     trainer.learn(mail(PHISH.format("c")), spam=True, account="marie")
     [one] = sightings(database, 10, 0.0)
     assert (one.subject, one.author, one.voices) == ("Reunion de demain", "marie@exemple.org", 1)
