@@ -278,6 +278,6 @@ def _decoded(octets: bytes) -> Verdict | None:
     found = json.loads(octets)
     if found is None:
         return None
-    score, action, hits, *rest, guarded = found
+    score, action, hits, *rest = found
     verdict = Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
-    return replace(verdict, guarded=tuple(guarded))
+    return replace(verdict, guarded=tuple(verdict.guarded))

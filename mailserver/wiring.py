@@ -46,6 +46,8 @@ from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
 from storage.migrate import upgrade
+from storage.recall import Recalls
+from storage.restore import TimeMachine
 from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
@@ -203,6 +205,11 @@ class Rooms:
     @cached_property
     def retention(self) -> Retention:
         return Retention(self.database, self.doorbell)
+
+    @cached_property
+    def recalls(self) -> Recalls:
+        machine = TimeMachine(self.database, self.bodies, self.store, self.doorbell)
+        return Recalls(self.database, self.store, self.doorbell, machine)
 
     @cached_property
     def quota_notices(self) -> QuotaNotices:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
 from config.settings import Spam
+from spamfilter.campaigns import NOTHING_REPORTED, Making, Reported, Voices
 from spamfilter.evidence import Evidence
 from spamfilter.learned import Learners, Opinion
 from spamfilter.live import LiveScores
@@ -19,7 +20,11 @@ from spamfilter.scores import (
     BAYES_HAM,
     BAYES_SPAM,
     BAYES_UNSURE,
+    CAMPAIGN_CONFIRMED,
+    CAMPAIGN_REPORTED,
     CLASSIFIER,
+    FILE_CONFIRMED,
+    FILE_REPORTED,
     LINEAR_HAM,
     LINEAR_SPAM,
     Scores,
@@ -46,12 +51,15 @@ class SpamFilter:
         settings: Spam,
         model: Model,
         *,
+        reported: Reported = NOTHING_REPORTED,
         rules: Mapping[str, Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``model`` is what the learners know. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
+        """``model`` is what the learners know, ``reported`` what people reported. Raises
+        ``spamfilter.scores.ScoreError`` when a data file is wrong."""
         self._settings = settings
         self._learners = Learners(model, settings.minimum_trained)
+        self._reported = reported
         self._rules = dict(rules)
         self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
@@ -64,10 +72,12 @@ class SpamFilter:
         try:
             details = self._details(views, deadline)
             opinion = self._learners.opinion(views, details)
+            making = Making.of(views)
             self._check(deadline)
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
             return not_scanned(self._settings, "time budget used up")
+        details |= dict.fromkeys(said(self._reported.voices(making), self._settings.campaign_reports), "")
         scores = self._live.current()
         weights = {symbol: scores.symbols[symbol].weight for symbol in details}
         certain = add_learners(opinion, weights, details, scores)
@@ -82,6 +92,8 @@ class SpamFilter:
             junk_from=self._settings.junk_from,
             reject_from=self._settings.reject_from,
             guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
+            sketch=making.sketch.hex(),
+            files=making.joined_files.hex(),
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:
@@ -102,6 +114,14 @@ class SpamFilter:
     def _check(self, deadline: float) -> None:
         if self._clock() > deadline:
             raise OverBudget
+
+
+def said(voices: Voices, enough: int) -> Iterator[str]:
+    """The symbols of what people said of such mail, ``enough`` of whom are heard in full."""
+    if voices.text:
+        yield CAMPAIGN_CONFIRMED if voices.text >= enough else CAMPAIGN_REPORTED
+    if voices.file:
+        yield FILE_CONFIRMED if voices.file >= enough else FILE_REPORTED
 
 
 def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores) -> bool:

@@ -6,7 +6,8 @@ It has symbols, points and what rules saw; the words for people come from the da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 from sqlalchemy import delete, insert, select
 
@@ -63,9 +64,27 @@ def decoded(record: str, scores: Scores) -> Verdict:
     )
 
 
-def row(envelope_id: str, verdict: Verdict, judged_at: float) -> NewRow:
-    """The record of a message, to be kept in the transaction that files it."""
-    return NewRow(_INSERT, {"id": envelope_id, "judged_at": judged_at, "record": encoded(verdict)})
+def row(
+    envelope_id: str, verdict: Verdict, judged_at: float, message_id: str = "", accounts: Iterable[str] = ()
+) -> NewRow:
+    """The record of a message for these accounts (by key), to be kept in the transaction that files it."""
+    values = {
+        "id": envelope_id,
+        "judged_at": judged_at,
+        "record": encoded(verdict),
+        "sketch": bytes.fromhex(verdict.sketch) or None,
+        "files": bytes.fromhex(verdict.files) or None,
+        "message_key": message_key(message_id),
+        "accounts": "\n".join(accounts),
+    }
+    return NewRow(_INSERT, values)
+
+
+def message_key(message_id: str) -> int | None:
+    """A number to find a Message-ID by, None for an empty one."""
+    if not message_id:
+        return None
+    return int.from_bytes(blake2b(message_id.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 
 def find(database: Database, envelope_id: str, scores: Scores) -> Verdict | None:

@@ -17,7 +17,7 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names
 from storage.annotations import Annotations
-from storage.attic import Attic
+from storage.attic import Attic, forget_recalled
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database, NewRow
@@ -640,6 +640,7 @@ class Store:
         with self._database.write() as connection:
             events.prune(connection, int(now - self._settings.keep_events))
             history.prune(connection, long_ago)
+            forget_recalled(connection, long_ago)
         return count
 
     def scrub(self, now: float, mailboxes_at_a_time: int) -> int:
