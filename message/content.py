@@ -148,6 +148,9 @@ class PrefixedContent:
         return memory
 
     def blocks(self) -> Iterator[bytes]:
+        if isinstance(self._buffer, bytes):
+            yield from MemoryContent(self._buffer).blocks()
+            return
         yield from MemoryContent(self._head).blocks()
         skip = self._skip
         for block in self._rest.blocks():
