@@ -36,7 +36,7 @@ log = structlog.get_logger()
 BATCH = 256
 
 #: Seconds that a batch waits at most for those who are on their way.
-COMPANY = 0.01
+COMPANY = 0.02
 
 #: Targets whose places are remembered.
 KNOWN_TARGETS = 50_000
