@@ -11,6 +11,7 @@ from message.text import codec
 from spamfilter.links import read_link
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
+from spamfilter.words import lower
 
 #: Hidden characters that are still taken for a preview line with its padding.
 PREVIEW_LENGTH = 600
@@ -62,7 +63,7 @@ def alternatives_differ(views: Views) -> Finding:
 
 
 def _words(text: str) -> set[str]:
-    return set(text[:4096].lower().split())
+    return set(lower(text[:4096]).split())
 
 
 def _long(words: set[str]) -> Iterator[str]:
