@@ -1,12 +1,15 @@
 """The octets of one message, wherever they are: in memory, in a spool file, or in the store.
 
-All parsers of this room take the buffer of a ``Content``: ``bytes`` or a read-only ``mmap``, both of which support
-slicing, ``find`` and regular expressions without a copy of the whole.
+All parsers of this room take the buffer of a ``Content``: ``bytes``, or an ``mmap`` of memory of its own for big ones,
+both of which support slicing, ``find`` and regular expressions without a copy of the whole. No file is ever mapped: a
+sector that the disk does not give, or a file that somebody cuts, would end the process by a signal (SIGBUS) where a
+read is an error for one message.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 from collections.abc import Iterator
@@ -16,6 +19,29 @@ from typing import Protocol
 Buffer = bytes | mmap.mmap
 
 BLOCK = 256 * 1024
+
+#: Octets from which on a buffer is memory that goes back to the system as soon as it is closed.
+BIG = 64 * 1024
+
+
+def read_at(fd: int, start: int, end: int) -> Buffer:
+    """Octets of an open file from ``start`` to ``end``. Raises OSError, also when the file is shorter by now."""
+    size = end - start
+    if size < BIG:
+        octets = os.pread(fd, size, start)
+        if len(octets) != size:
+            raise OSError(errno.EIO, "the file is shorter than it was")
+        return octets
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
+    at = 0
+    with memoryview(memory) as view:
+        while at < size:
+            with view[at:] as rest:
+                count = os.preadv(fd, [rest], start + at)
+            if not count:
+                raise OSError(errno.EIO, "the file is shorter than it was")
+            at += count
+    return memory
 
 
 class Content(Protocol):
@@ -27,7 +53,11 @@ class Content(Protocol):
         ...
 
     def buffer(self) -> Buffer:
-        """All octets; a map of the file for big ones. Valid until ``close``."""
+        """All octets. Valid until ``close``."""
+        ...
+
+    def cut(self, start: int, end: int) -> Buffer:
+        """Octets from ``start`` up to ``end``, both within the content, without reading the others if that can be."""
         ...
 
     def blocks(self) -> Iterator[bytes]:
@@ -54,6 +84,9 @@ class MemoryContent:
     def buffer(self) -> bytes:
         return self._octets
 
+    def cut(self, start: int, end: int) -> bytes:
+        return self._octets[start:end]
+
     def blocks(self) -> Iterator[bytes]:
         for start in range(0, len(self._octets), BLOCK):
             yield self._octets[start : start + BLOCK]
@@ -63,11 +96,9 @@ class MemoryContent:
 
 
 class FileContent:
-    """Content held in a regular file (spool or blob). Small files are read, big ones mapped."""
+    """Content held in a regular file that keeps its name (a spool file). Raises OSError where the disk fails."""
 
     __slots__ = ("_buffer", "_size", "path")
-
-    MAP_FROM = 64 * 1024
 
     def __init__(self, path: Path | str, size: int | None = None) -> None:
         self.path = os.fspath(path)
@@ -84,15 +115,17 @@ class FileContent:
 
     def buffer(self) -> Buffer:
         if self._buffer is None:
-            fd = self._open()
-            try:
-                if self._size >= self.MAP_FROM:
-                    self._buffer = mmap.mmap(fd, self._size, access=mmap.ACCESS_READ)
-                else:
-                    self._buffer = b"".join(iter(lambda: os.read(fd, self.MAP_FROM), b""))
-            finally:
-                os.close(fd)
+            self._buffer = self.cut(0, self._size)
         return self._buffer
+
+    def cut(self, start: int, end: int) -> Buffer:
+        if self._buffer is not None:
+            return self._buffer[start:end]
+        fd = self._open()
+        try:
+            return read_at(fd, start, end)
+        finally:
+            os.close(fd)
 
     def blocks(self) -> Iterator[bytes]:
         if self._buffer is not None:
@@ -146,6 +179,9 @@ class PrefixedContent:
         for block in self.blocks():
             memory.write(block)
         return memory
+
+    def cut(self, start: int, end: int) -> Buffer:
+        return self.buffer()[start:end]
 
     def blocks(self) -> Iterator[bytes]:
         if isinstance(self._buffer, bytes):

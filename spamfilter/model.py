@@ -110,12 +110,8 @@ class SiteModel:
         self._turn = threading.Lock()
         self._looked_at = clock()
         path = folder / f"spam-model-{VERSION}-{prior.digest}.map"
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._fd = _opened(path)
         try:
-            if os.fstat(self._fd).st_size != _SIZE:
-                os.ftruncate(self._fd, 0)
-                os.ftruncate(self._fd, _SIZE)
             self._map = mmap.mmap(self._fd, _SIZE)
             self._revision = np.frombuffer(self._map, np.int64, 1, _MAGIC_SIZE)
             self._knowledge = self._arrays()
@@ -183,6 +179,36 @@ class SiteModel:
                 known.weights[numbers] = self._prior.weights_of(numbers) + weights
         known.totals[:] = totals.ham, totals.spam
         self._revision[0] = totals.revision
+
+
+def _opened(path: Path) -> int:
+    """The file, whole and locked. One that the disk does not give any more is left to its users and made anew: touching
+    such a page of a map ends the process, and the next one would end the same way."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        size = os.fstat(fd).st_size
+        if not (path.exists() and path.stat().st_ino == os.fstat(fd).st_ino):
+            # Another made it anew while this one waited.
+            os.close(fd)
+            continue
+        if not size:
+            os.ftruncate(fd, _SIZE)
+            return fd
+        if size == _SIZE and _readable(fd):
+            return fd
+        log.warning("spam.model.made_anew", path=str(path), size=size)
+        path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _readable(fd: int) -> bool:
+    """True when the disk gives every octet, which are in memory then."""
+    block = bytearray(2**20)
+    try:
+        return all(os.preadv(fd, [block], at) for at in range(0, _SIZE, len(block)))
+    except OSError:
+        return False
 
 
 def _magic() -> bytes:

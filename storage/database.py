@@ -157,7 +157,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "cache_size=-4000",
-        "mmap_size=268435456",
+        # Never mapped: a sector that the disk does not give is an error then, not the end of the process.
+        "mmap_size=0",
         "temp_store=MEMORY",
         "wal_autocheckpoint=4000",
     ):

@@ -2,6 +2,7 @@
 
 StoreError
 ├── Unavailable            the database or the disk is away for the moment: try again later
+│   ├── Unreadable         the disk does not give a body: others may be well
 │   ├── Contended          the database undid this transaction in favour of another: again at once
 │   └── DiskFull           no room: nothing was kept
 ├── NoSuchAccount
@@ -28,6 +29,10 @@ class StoreError(Exception):
 
 class Unavailable(StoreError):
     """The database or the disk is away for the moment; the same call may succeed later."""
+
+
+class Unreadable(Unavailable):
+    """The disk does not give the octets of a body; those of others may be well."""
 
 
 class Contended(Unavailable):

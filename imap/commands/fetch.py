@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import TypeGuard
 
 import structlog
 
@@ -25,7 +26,7 @@ from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
 from imap.wire.errors import ParseError
-from storage.errors import Damaged, NoSuchMessage
+from storage.errors import Damaged, NoSuchMessage, Unreadable
 from storage.model import Columns, ContentRow, FlagChange, MessageRow, System
 from storage.zone import local_zone
 
@@ -125,6 +126,8 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         yield from _light_blocks(context, box, plan, places)
     if contents.damaged:
         raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
+    if contents.away:
+        raise Refused("Some messages can't be read at the moment: try again later", b"UNAVAILABLE")
     if contents.unknown:
         raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
     if not command.uid and (contents.gone or box.misses(places)):
@@ -199,7 +202,10 @@ def _renders(box: SelectedMailbox, items: Iterable[c.Datum]) -> tuple[Render, ..
 
 
 class _Contents:
-    """Answers that need more than the row. ``gone``, ``damaged`` and ``unknown`` count messages left out, and why."""
+    """Answers that need more than the row.
+
+    ``gone``, ``damaged``, ``away`` (the disk failed, now at least) and ``unknown`` count messages left out, and why.
+    """
 
     def __init__(self, context: Context, box: SelectedMailbox, plan: Plan) -> None:
         self._context = context
@@ -214,6 +220,7 @@ class _Contents:
         self._lasting = not plan.opens and not plan.columns & ~_LASTING
         self.gone = 0
         self.damaged = 0
+        self.away = 0
         self.unknown = 0
 
     def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
@@ -303,8 +310,13 @@ class _Contents:
         with body:
             try:
                 binaries = {item: body.binary(item) for item in self._plan.content if isinstance(item, c.Binary)}
+                sections = {item: body.section(item) for item in self._plan.content if _cuts(item)}
+                structure = body.plain_structure() if c.Datum.BODY in self._plan.content else b""
             except UnknownEncoding:
                 self.unknown += 1
+                return
+            except Unreadable as error:
+                self._unreadable(row, error)
                 return
             yield start
             for place, item in enumerate(self._plan.content):
@@ -312,11 +324,11 @@ class _Contents:
                     yield b" "
                 if isinstance(item, c.Binary):
                     yield from _binary(item, binaries[item])
-                elif isinstance(item, c.Section) and not served_by_fields(item):
+                elif _cuts(item):
                     yield label(item)
-                    yield from _literal(body.section(item))
+                    yield from _literal(sections[item])
                 elif item is c.Datum.BODY:
-                    yield b"BODY " + body.plain_structure()
+                    yield b"BODY " + structure
                 else:
                     yield _ready(item, content)
             yield b")\r\n"
@@ -327,7 +339,11 @@ class _Contents:
         if body is None:
             return content
         with body:
-            return content._replace(preview=body.preview())
+            try:
+                return content._replace(preview=body.preview())
+            except Unreadable as error:
+                self._unreadable(row, error)
+                return content
 
     def _opened(self, row: MessageRow, content: ContentRow) -> Body | None:
         context = self._context
@@ -338,7 +354,19 @@ class _Contents:
         except Damaged as error:
             log.error("imap.damaged", account=self._box.account, mailbox=self._box.id, uid=row.uid, error=str(error))
             self.damaged += 1
+        except Unreadable as error:
+            self._unreadable(row, error)
         return None
+
+    def _unreadable(self, row: MessageRow, error: Unreadable) -> None:
+        """The other messages are not kept back by one that the disk does not give."""
+        log.error("imap.unreadable", account=self._box.account, mailbox=self._box.id, uid=row.uid, error=str(error))
+        self.away += 1
+
+
+def _cuts(item: c.Item) -> TypeGuard[c.Section]:
+    """True for what is cut out of the body."""
+    return isinstance(item, c.Section) and not served_by_fields(item)
 
 
 def _literal(octets: memoryview | None) -> Iterator[bytes]:
@@ -346,10 +374,9 @@ def _literal(octets: memoryview | None) -> Iterator[bytes]:
     if octets is None:
         yield b"NIL"
         return
-    with octets:
-        yield b"{%d}\r\n" % len(octets)
-        for start in range(0, len(octets), _WRITE):
-            yield bytes(octets[start : start + _WRITE])
+    yield b"{%d}\r\n" % len(octets)
+    for start in range(0, len(octets), _WRITE):
+        yield bytes(octets[start : start + _WRITE])
 
 
 def _binary(item: c.Binary, found: tuple[int, bool, Iterator[bytes]] | None) -> Iterator[bytes]:

@@ -66,7 +66,6 @@ class Body:
 
     def __init__(self, content: Content, parts: bytes) -> None:
         self._content = content
-        self._buffer: Buffer = content.buffer()
         self._parts = parts
         self._root: Part | None = None
 
@@ -77,6 +76,10 @@ class Body:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._content.close()
+
+    @property
+    def _buffer(self) -> Buffer:
+        return self._content.buffer()
 
     @property
     def root(self) -> Part:
@@ -93,21 +96,19 @@ class Body:
         return preview(self._buffer, self.root)
 
     def section(self, section: Section) -> memoryview | None:
-        """The octets of a section; None when there is no such part. Release the view before closing."""
+        """The octets of a section, no others are read; None when there is no such part.
+
+        Raises Unreadable.
+        """
         span = self._span(section)
         if span is None:
             return None
-        octets: memoryview
-        if section.text.startswith("HEADER.FIELDS"):
-            octets = memoryview(self._fields(section, *span))
-            start, end = 0, len(octets)
-        else:
-            octets = memoryview(self._buffer)
-            start, end = span
+        fields = self._fields(section, *span) if section.text.startswith("HEADER.FIELDS") else None
+        start, end = span if fields is None else (0, len(fields))
         if section.partial:
             start = min(start + section.partial[0], end)
             end = min(start + section.partial[1], end)
-        return octets[start:end]
+        return memoryview(self._content.cut(start, end) if fields is None else fields[start:end])
 
     def binary(self, item: Binary) -> tuple[int, bool, Iterator[bytes]] | None:
         """Length of a part's decoded octets or of what was asked of them, whether NUL is among them, and the octets.
@@ -117,7 +118,7 @@ class Body:
         start, count = item.partial or (0, None)
         if not item.numbers:
             # The message itself has no encoding: its parts have.
-            end = len(self._buffer) if count is None else min(len(self._buffer), start + count)
+            end = self._content.size if count is None else min(self._content.size, start + count)
             return _measured(lambda: self._blocks(start, end), held=False)
         part = find(self.root, item.numbers)
         if part is None:
@@ -127,7 +128,8 @@ class Body:
         return _measured(lambda: _cut(decoded_blocks(self._buffer, part), start, count), held=part.size <= _HELD)
 
     def _blocks(self, start: int, end: int) -> Iterator[bytes]:
-        return (self._buffer[at : min(at + _HELD, end)] for at in range(start, end, _HELD))
+        octets = self._buffer
+        return (octets[at : min(at + _HELD, end)] for at in range(start, end, _HELD))
 
     def _span(self, section: Section) -> tuple[int, int] | None:
         if not section.numbers:
@@ -146,7 +148,7 @@ class Body:
         return (inner.body_start, inner.end) if section.text == "TEXT" else (inner.header_start, inner.body_start)
 
     def _message_span(self, text: str) -> tuple[int, int]:
-        size = len(self._buffer)
+        size = self._content.size
         if text == "":
             return 0, size
         return (self.root.body_start, size) if text == "TEXT" else (0, self.root.body_start)
@@ -154,12 +156,11 @@ class Body:
     def _fields(self, section: Section, start: int, end: int) -> bytes:
         """Whole fields in the order of the message, and a blank line even when none matched."""
         excluded = section.text.endswith(".NOT")
-        block = parse_headers(self._buffer, start, end)
+        octets = self._content.cut(start, end)
+        block = parse_headers(octets, 0, end - start)
         wanted = set(section.fields)
         lines = [
-            self._buffer[field.start : field.end]
-            for field in block.fields
-            if (field.name.lower() in wanted) is not excluded
+            octets[field.start : field.end] for field in block.fields if (field.name.lower() in wanted) is not excluded
         ]
         return b"".join((*lines, b"\r\n"))
 

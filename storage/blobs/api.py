@@ -72,7 +72,7 @@ class BlobStore(Protocol):
         ...
 
     def open(self, place: Place, name: BodyName) -> Content:
-        """The octets. Raises Damaged when they are missing or their number differs."""
+        """The octets. Raises Damaged when missing or of another size; Unreadable, as the content does."""
         ...
 
     def reflag(self, place: Place, old: BodyName, new: BodyName) -> None:
@@ -117,6 +117,10 @@ class BlobStore(Protocol):
 
     def folders(self, account: str) -> list[str]:
         """Folders of an account that are there, as ``storage.names.folder`` gives them."""
+        ...
+
+    def attics(self, account: str) -> list[str]:
+        """Folders below the attic of an account, as ``storage.names.attic`` gives them."""
         ...
 
     def accounts(self) -> Iterator[str]:

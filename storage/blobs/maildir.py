@@ -19,16 +19,17 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 
 import structlog
 
-from message.content import Content, FileContent
+from message.content import BIG, BLOCK, Buffer, Content, FileContent, MemoryContent, read_at
 from storage.blobs.api import Body, BodyName, Place, Staged
 from storage.database import disk_error
-from storage.errors import Damaged
+from storage.errors import Damaged, Unreadable
 from storage.model import System
-from storage.names import account_folder, account_key, unfolded
+from storage.names import account_folder, account_key, attic, unfolded
 
 log = structlog.get_logger()
 
@@ -186,7 +187,7 @@ class Maildir:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise disk_error(error) from error
+                raise Unreadable(f"the disk does not give {path}: {error}") from error
         else:
             raise Damaged(f"the body {name.blob} is missing")
         if content.size != name.size:
@@ -194,11 +195,20 @@ class Maildir:
             raise Damaged(f"the body {name.blob} has {content.size} octets instead of {name.size}")
         return content
 
-    def _opened(self, path: str) -> FileContent:
-        """Content that no later rename of its file can hurt."""
-        content = FileContent(path)
-        content.buffer()
-        return content
+    def _opened(self, path: str) -> Content:
+        """Content that no later rename of its file can hurt: small ones are read at once, others held open."""
+        # O_NOFOLLOW: a symbolic link in the tree is never ours.
+        file = open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW))  # noqa: SIM115
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if size >= BIG:
+                return _HeldOpen(file, size)
+            octets = read_at(file.fileno(), 0, size)
+        except OSError:
+            file.close()
+            raise
+        file.close()
+        return MemoryContent(bytes(octets))
 
     def _paths(self, place: Place, name: BodyName) -> Iterator[str]:
         """Where a body may be: where it belongs, then where it is seen. Whoever changes its flags renames it, at any
@@ -405,6 +415,15 @@ class Maildir:
         inner = [one for one in entries if one.startswith(".") and os.path.isdir(f"{self._home(account)}/{one}")]
         return [*([""] if "cur" in entries else []), *sorted(inner)]
 
+    def attics(self, account: str) -> list[str]:
+        top = os.path.dirname(attic(0))
+        try:
+            return [f"{top}/{entry}" for entry in sorted(os.listdir(os.path.join(self._home(account), top)))]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise disk_error(error) from error
+
     def accounts(self) -> Iterator[str]:
         try:
             for spread in sorted(os.listdir(self._root)):
@@ -434,6 +453,43 @@ class Maildir:
         except OSError as error:
             raise disk_error(error) from error
         return target
+
+
+class _HeldOpen:
+    """The octets of an open body, read when they are asked for. Raises Unreadable where the disk fails."""
+
+    __slots__ = ("_buffer", "_file", "_size")
+
+    def __init__(self, file: FileIO, size: int) -> None:
+        self._file = file
+        self._size = size
+        self._buffer: Buffer | None = None
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def buffer(self) -> Buffer:
+        if self._buffer is None:
+            self._buffer = self.cut(0, self._size)
+        return self._buffer
+
+    def cut(self, start: int, end: int) -> Buffer:
+        if self._buffer is not None:
+            return self._buffer[start:end]
+        try:
+            return read_at(self._file.fileno(), start, end)
+        except OSError as error:
+            raise Unreadable(f"the disk does not give {self._file.name}: {error}") from error
+
+    def blocks(self) -> Iterator[bytes]:
+        for start in range(0, self._size, BLOCK):
+            yield bytes(self.cut(start, min(start + BLOCK, self._size)))
+
+    def close(self) -> None:
+        # A buffer that another thread still searches goes with its last user.
+        self._buffer = None
+        self._file.close()
 
 
 @functools.lru_cache(maxsize=10_000)

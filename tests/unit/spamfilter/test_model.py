@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -139,6 +140,39 @@ def test_a_damaged_or_foreign_file_is_made_again(database: Database, tmp_path: P
         model = SiteModel(database, tmp_path, PRIOR)
         assert agrees(model.knowledge(), database, PRIOR)
         model.close()
+
+
+def test_a_file_cut_under_its_users_is_left_to_them(database: Database, tmp_path: Path) -> None:
+    """Who touches what was cut off ends by a signal; the one that starts in its place must not."""
+    first = SiteModel(database, tmp_path, PRIOR)
+    (path,) = tmp_path.glob("spam-model-*")
+    size, number = path.stat().st_size, path.stat().st_ino
+    os.truncate(path, 5000)
+    second = SiteModel(database, tmp_path, PRIOR)
+    assert agrees(second.knowledge(), database, PRIOR)
+    assert path.stat().st_size == size
+    assert path.stat().st_ino != number
+    first.close()
+    second.close()
+
+
+def test_a_file_that_the_disk_does_not_give_is_made_anew(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SiteModel(database, tmp_path, PRIOR).close()
+    (path,) = tmp_path.glob("spam-model-*")
+    bad = path.stat().st_ino
+    read = os.preadv
+
+    def preadv(fd: int, buffers: list[bytearray], at: int) -> int:
+        if os.fstat(fd).st_ino == bad and at >= 3 << 20:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(fd, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    model = SiteModel(database, tmp_path, PRIOR)
+    assert agrees(model.knowledge(), database, PRIOR)
+    model.close()
 
 
 def test_a_database_put_back_to_an_older_state_is_believed(database: Database, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,36 @@ def test_old_names(client: Client) -> None:
 def test_a_read_only_mailbox_stays_unseen(client: Client) -> None:
     client.ok("FETCH 2 BODY[]")
     assert client.ok("FETCH 2 FLAGS") == [b"* 2 FETCH (FLAGS (\\Recent))"]
+
+
+def test_a_body_that_is_cut_while_it_is_read_costs_its_own_answer_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that shrinks under its reader gives what a bad sector gives: an error of the read, never a signal."""
+    big = b"Subject: grand\r\n\r\n" + b"x" * 400_000 + b"\r\n"
+    with service(tmp_path) as running:
+        for octets in (PLAIN, big):
+            running.deliver(octets=octets)
+        body = running.store.body
+
+        def cut(account: int, mailbox: int, row: MessageRow) -> Content:
+            [path] = tmp_path.rglob(f"cur/*S={row.size}*")
+            os.truncate(path, row.size)
+            content = body(account, mailbox, row)
+            if row.uid == 2:
+                os.truncate(path, 8192)
+            return content
+
+        monkeypatch.setattr(running.store, "body", cut)
+        client = signed_in(running)
+        client.ok("EXAMINE INBOX")
+        for item in ("BODY.PEEK[]", "BODY.PEEK[TEXT]<300000.65536>", "BINARY.PEEK[1]", "BODY"):
+            responses = client.command(f"FETCH 1:2 {item}")
+            assert [response[:4] for response in responses[:-1]] == [b"* 1 "], item
+            assert responses[-1].split(b" ", 1)[1].startswith(b"NO [UNAVAILABLE]"), item
+        # What the disk still gives is sent.
+        assert b"grand" in client.ok("FETCH 2 BODY.PEEK[]<0.100>")[0]
+        client.close()
 
 
 def test_a_damaged_message_does_not_hide_the_others(
