@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,40 @@ class Attic:
             for name in files:
                 if name.blob not in known:
                     self._blobs.remove(place, name)
+
+    def gather(self, account: int, key: str) -> None:
+        """Bring home what deleted mailboxes left in folders: see ``bring_home``."""
+        b = tables.mailbox.c
+        there = exists().where(b.account_id == account, b.id == _r.mailbox_id)
+        with self._database.read() as connection:
+            homes = {
+                row.blob: row.mailbox_id
+                for row in connection.execute(select(_r.blob, _r.mailbox_id).where(_r.account_id == account, ~there))
+            }
+        for folder in self._blobs.folders(key) if homes else ():
+            place = Place(key, folder)
+            for retired in (False, True):
+                for body in list(self._blobs.bodies(place, retired=retired)):
+                    if body.name.blob in homes:
+                        self._blobs.move(place, body.name, Place(key, names.attic(homes[body.name.blob])))
+
+    def bring_home(self, account: int, place: Place, bodies: Iterable[BodyName]) -> set[str]:
+        """Move those of some bodies in ``place`` to the attic that belong there; returns the names of all that do.
+
+        A DELETE that was cut off between commit and disk leaves them in the folder of a mailbox that is gone, which may
+        be another's by now.
+        """
+        strays = {name.blob: name for name in bodies}
+        homes: dict[str, int] = {}
+        with self._database.read() as connection:
+            blobs = list(strays)
+            for at in range(0, len(blobs), messages.BLOCK):
+                block = blobs[at : at + messages.BLOCK]
+                query = select(_r.blob, _r.mailbox_id).where(_r.account_id == account, _r.blob.in_(block))
+                homes |= {row.blob: row.mailbox_id for row in connection.execute(query)}
+        for blob, mailbox in homes.items():
+            self._blobs.move(place, strays[blob], Place(place.account, names.attic(mailbox)))
+        return set(homes)
 
     def copy(self, key: str, folder: str | None, gone: Gone, target: Place, new: BodyName) -> None:
         """Give a body a second place; ``folder`` is its mailbox's, None for a deleted one. Raises Damaged."""

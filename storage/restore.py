@@ -132,6 +132,7 @@ class TimeMachine:
 
     def apply(self, plan: Plan) -> None:
         """Carry a plan out; ``plan.refused`` gets what could not be done. One that was cut off is planned again."""
+        self._gather(plan.account)
         for folder in sorted(plan.folders, key=lambda one: one.past.name):
             try:
                 target = self._folder(plan, folder)
@@ -177,11 +178,17 @@ class TimeMachine:
 
         Raises StoreError.
         """
+        self._gather(account)
         before, refused = self._count, list[str]()
         for start in range(0, len(gone), BLOCK):
             block = [Return(one, one.system & ~_DELETED, one.keywords, None) for one in gone[start : start + BLOCK]]
             self._bring_back(account, target.name, target, block, refused)
         return self._count - before, refused
+
+    def _gather(self, account: int) -> None:
+        with self._database.read() as connection:
+            key = mailboxes.account_key(connection, account)
+        self._attic.gather(account, key)
 
     def _bring_back(
         self, account: int, past: str, target: Mailbox, block: Sequence[Return], refused: list[str]

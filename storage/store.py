@@ -668,6 +668,8 @@ class Store:
             removed = messages.removed_blobs(connection, account, mailbox)
         old = [body for body in files.values() if body.changed < now - self._settings.orphan_age]
         orphans = [body.name for body in old if body.name.blob not in rows and body.name.blob not in removed]
+        kept = self._attic.bring_home(account, place, orphans)
+        orphans = [name for name in orphans if name.blob not in kept]
         for name in orphans:
             self._blobs.remove(place, name)
         for body in old:
@@ -677,10 +679,14 @@ class Store:
                 self._blobs.reflag(place, body.name, BodyName(row.blob, row.size, row.system))
             elif row is None and body.name.blob in removed:
                 self._blobs.retire(place, body.name)
-        for body in self._blobs.bodies(place, retired=True):
-            if body.changed < now - self._settings.orphan_age and body.name.blob not in removed:
-                self._blobs.remove(place, body.name)
-                orphans.append(body.name)
+        retired = self._blobs.bodies(place, retired=True)
+        strays = [body.name for body in retired if body.changed < now - self._settings.orphan_age]
+        strays = [name for name in strays if name.blob not in removed]
+        kept = self._attic.bring_home(account, place, strays)
+        for name in strays:
+            if name.blob not in kept:
+                self._blobs.remove(place, name)
+                orphans.append(name)
         missing = rows.keys() - files.keys()
         if missing:
             self._tell_missing(account, mailbox, missing)
@@ -703,6 +709,9 @@ class Store:
         self._blobs.make_folder(Place(place.account, folder), name)
         for one in sorted(unknown):
             stranger = Place(place.account, one)
+            for retired in (False, True):
+                bodies = self._blobs.bodies(stranger, retired=retired)
+                self._attic.bring_home(account, stranger, [body.name for body in bodies])
             if all(body.changed < now - self._settings.orphan_age for body in self._blobs.bodies(stranger)):
                 with contextlib.suppress(Damaged):
                     aside = self._blobs.set_aside(stranger, None)

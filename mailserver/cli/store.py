@@ -90,12 +90,15 @@ def store_rebuild(
         keys = [rooms.accounts.show(login).key] if login else list(rooms.bodies.accounts())
         if not yes:
             typer.confirm(f"Forget the index of {len(keys)} accounts, and read their mail from disk again?", abort=True)
-        messages = octets = 0
+        messages = octets = removed = 0
         with progress("Rebuilt") as tell:
             rebuilder = Rebuilder(rooms.database, rooms.bodies, rooms.doorbell, tell)
             for key in keys:
                 result = rebuilder.account(key)
                 messages, octets = messages + result.messages, octets + result.octets
+                removed += result.removed
                 for text in result.passed_over:
                     print(f"passed over: {text}", flush=True)
         print(f"{messages} messages with {octets} octets of {len(keys)} accounts are in the index again.")
+        if removed:
+            print(f"{removed} messages that were removed can be brought back by `mailserver restore`.")

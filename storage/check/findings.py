@@ -12,6 +12,7 @@ class Fault(Enum):
     MISSING = "a message without a body"
     DAMAGED = "a body that is not what was kept"
     UNREADABLE = "a body that the disk does not give"
+    KEPT = "a removed message that can't be brought back"
     FACTS = "a message without its envelope and structure"
     NAME = "a file whose name shows other flags"
     COUNTERS = "wrong counters of a mailbox"

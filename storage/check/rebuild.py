@@ -3,13 +3,16 @@
 What the tree tells: octets, folders, flags (in the file names), dates of arrival (the files' times). What it does not:
 keywords, access control lists of mailboxes that the index no longer has, and which UIDs were given out before: each
 mailbox gets a new UIDVALIDITY, so that clients fetch it anew instead of mixing old numbers with new.
+
+Messages that went away can be brought back as before. Those that the index lost are known again by their bodies: as
+gone since their file was changed last, from their mailbox, or from INBOX where the tree does not tell which it was.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, delete, select
@@ -23,9 +26,10 @@ from storage.errors import Damaged, InvalidName, Unavailable
 from storage.index import mailboxes
 from storage.index.ledger import Ledger, Limits
 from storage.model import HAS_ATTACHMENT
+from storage.names import INBOX
 from storage.zone import local_zone
 
-_m = tables.message.c
+_m, _c, _r = tables.message.c, tables.content.c, tables.removed.c
 
 #: Messages in one transaction.
 BLOCK = 200
@@ -39,6 +43,7 @@ class Rebuilt:
 
     mailboxes: int = 0
     messages: int = 0
+    removed: int = 0
     octets: int = 0
     passed_over: list[str] = field(default_factory=list)
 
@@ -87,12 +92,20 @@ class Rebuilder:
             ledger = Ledger(connection, number, Limits(None, None))
             ledger.recount_use()
             ledger.close()
-        contents: dict[bytes, int] = {}
+            contents = _kept_contents(connection, number)
+            removed = set(connection.scalars(select(_r.blob).where(_r.account_id == number)))
+            inbox = mailboxes.by_name(connection, number, INBOX)
         for mailbox, place in places.items():
             bodies = sorted(self._blobs.bodies(place), key=_arrival)
             for start in range(0, len(bodies), BLOCK):
                 self._take(number, mailbox, place, bodies[start : start + BLOCK], contents, result)
             result.mailboxes += 1
+        for mailbox, place in places.items():
+            self._take_removed(
+                number, mailbox, self._blobs.bodies(place, retired=True), place, removed, contents, result
+            )
+        if inbox is not None:
+            self._take_attics(number, inbox.id, key, removed, contents, result)
         self._doorbell.ring([(number, 0), *((number, mailbox) for mailbox in places)])
         return result
 
@@ -139,6 +152,50 @@ class Rebuilder:
         self._count += len(new)
         self._told(self._count)
 
+    def _take_attics(
+        self, account: int, inbox: int, key: str, removed: set[str], contents: dict[bytes, int], result: Rebuilt
+    ) -> None:
+        home = Place(key, names.attic(inbox))
+        for folder in self._blobs.attics(key):
+            place = Place(key, folder)
+            for retired in (False, True):
+                lost = [one for one in self._blobs.bodies(place, retired=retired) if one.name.blob not in removed]
+                for body in lost:
+                    if place != home:
+                        self._blobs.move(place, body.name, home)
+                self._take_removed(account, inbox, lost, home, removed, contents, result)
+
+    def _take_removed(
+        self,
+        account: int,
+        mailbox: int,
+        bodies: Iterable[Body],
+        place: Place,
+        removed: set[str],
+        contents: dict[bytes, int],
+        result: Rebuilt,
+    ) -> None:
+        """Note messages as gone whose bodies are still there, but for those in ``removed``."""
+        lost = sorted((one for one in bodies if one.name.blob not in removed), key=_arrival)
+        for start in range(0, len(lost), BLOCK):
+            read = [one for body in lost[start : start + BLOCK] if (one := self._read(place, body, result)) is not None]
+            with self._database.write() as connection:
+                ledger = Ledger(connection, account, Limits(None, None))
+                state = ledger.mailbox(mailbox)
+                for one in read:
+                    if one.digest not in contents:
+                        contents[one.digest] = ledger.add_content(one.summary, one.digest)
+                    ledger.add_removed(
+                        state,
+                        one.body.name,
+                        one.body.date,
+                        contents[one.digest],
+                        int(one.body.changed),
+                        shelved=place.folder == names.attic(mailbox),
+                    )
+                ledger.close()
+            result.removed += len(read)
+
     def _read(self, place: Place, body: Body, result: Rebuilt) -> _Read | None:
         try:
             content = self._blobs.open(place, body.name)
@@ -152,9 +209,17 @@ class Rebuilder:
 
 
 def forget(connection: Connection, account: int) -> None:
-    """Take all rows of an account's messages away; its bodies stay."""
-    for table in (tables.message, tables.content, tables.expunged, tables.removed):
+    """Take all rows of an account's messages away, but for those that can be brought back; bodies stay."""
+    for table in (tables.message, tables.expunged):
         connection.execute(delete(table).where(table.c.account_id == account))
+    kept = select(_r.content_id).where(_r.account_id == account)
+    connection.execute(delete(tables.content).where(_c.account_id == account, _c.id.not_in(kept)))
+
+
+def _kept_contents(connection: Connection, account: int) -> dict[bytes, int]:
+    """Numbers of contents by digest: a message that went away and its copy that stayed are one content."""
+    rows = connection.execute(select(_c.digest, _c.id).where(_c.account_id == account)).all()
+    return {bytes(row.digest): row.id for row in rows}
 
 
 def _there(connection: Connection, account: int, mailbox: int, blobs: Sequence[str]) -> set[str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from message.summary import summarise
 from storage import tables
+from storage.attic import Attic, take_gone
 from storage.blobs.api import BlobStore, BodyName, Place
 from storage.database import Database
 from storage.doorbell import Doorbell
@@ -24,7 +25,7 @@ from storage.model import MessageRow
 
 log = structlog.get_logger()
 
-_m, _c, _b, _a = tables.message.c, tables.content.c, tables.mailbox.c, tables.account.c
+_m, _c, _b, _a, _r = tables.message.c, tables.content.c, tables.mailbox.c, tables.account.c, tables.removed.c
 
 #: Copies of one message that are tried.
 _TWINS = 100
@@ -37,6 +38,7 @@ class Repair:
         self._database = database
         self._blobs = blobs
         self._doorbell = doorbell
+        self._attic = Attic(database, blobs)
         self._limits = Limits(None, None)
 
     def counters(self, account: int, mailbox: int) -> str:
@@ -101,16 +103,39 @@ class Repair:
             except NoSuchMailbox:
                 return "the mailbox is gone"
             rings = ledger.close()
+            # It is not among those that can be brought back.
+            connection.execute(delete(tables.removed).where(_r.account_id == account, _r.blob == row.blob))
         self._doorbell.ring(rings)
         log.error("store.message_quarantined", account=account, mailbox=mailbox, uid=row.uid, blob=row.blob)
         return f"taken out of the mailbox ({said})" + (f", its octets are in {aside}" if aside else "")
 
-    def set_aside(self, place: Place, name: BodyName | None = None) -> str:
-        """Move a body, or a whole folder, into the quarantine."""
+    def set_aside(self, account: int, place: Place, name: BodyName | None = None) -> str:
+        """Move a body, or a whole folder, into the quarantine, but for what is kept for a restore."""
+        if name is not None:
+            if self._attic.bring_home(account, place, [name]):
+                return "moved to where removed messages are kept"
+        else:
+            for retired in (False, True):
+                self._attic.bring_home(account, place, [one.name for one in self._blobs.bodies(place, retired=retired)])
         try:
             return f"moved to {self._blobs.set_aside(place, name)}"
         except Damaged:
             return "gone meanwhile"
+
+    def kept(self, number: int, place: Place, name: BodyName, digest: bytes) -> str:
+        """Put the body of a removed message right from a copy, or forget the message: ``number`` is its row's."""
+        twin = self._twin(digest, name)
+        try:
+            aside = self._blobs.set_aside(place, name)
+        except Damaged:
+            aside = ""
+        if twin is not None:
+            self._blobs.copy(*twin, place, name)
+            self._blobs.sync([place])
+            return "taken from another copy"
+        with self._database.write() as connection:
+            take_gone(connection, [number])
+        return "a restore does not look for it any more" + (f", its octets are in {aside}" if aside else "")
 
     def _strayed(self, place: Place, name: BodyName, digest: bytes) -> tuple[Place, BodyName] | None:
         """The body itself in another folder of the account: names of bodies are unique."""

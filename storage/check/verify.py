@@ -1,7 +1,8 @@
 """Compares index and bodies in both directions while the store is in use: a scrub of everything, on demand.
 
-Each row has a body of its size and digest, each body a row; counters and quota are what the rows add up to. Files are
-listed before rows are read, and what looks wrong is looked at again, since mail moves on meanwhile.
+Each row has a body of its size and digest, each body a row, those of removed messages too; counters and quota are what
+the rows add up to. Files are listed before rows are read, and what looks wrong is looked at again, since mail moves on
+meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, func, select
 from storage import tables
 from storage.blobs.api import BlobStore, Body, BodyName, Place
 from storage.check.findings import Fault, Finding
+from storage.check.removed import RemovedCheck
 from storage.check.repair import Repair
 from storage.database import Database
 from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, Unavailable
@@ -74,8 +76,10 @@ class Verifier:
         # Last, for one may be what a mailbox looked at later misses.
         for box, place, name in orphans:
             finding = Finding(Fault.ORPHAN, key, box.name, None, f"{name.blob}, {name.size} octets")
-            yield self._mended(finding, lambda repair, place=place, name=name: repair.set_aside(place, name))  # type: ignore[misc]
+            yield self._mended(finding, lambda repair, place=place, name=name: repair.set_aside(account, place, name))  # type: ignore[misc]
         yield from self._unknown_folders(account, key, folders)
+        for finding, mend in RemovedCheck(self._database, self._blobs, account, key).run(self._before):
+            yield finding if mend is None else self._mended(finding, mend)
         yield from self._quota(account, key)
 
     def _quota(self, account: int, key: str) -> Iterator[Finding]:
@@ -98,7 +102,7 @@ class Verifier:
         for folder in (set(folders) - known) & set(self._blobs.folders(key)):
             place = Place(key, folder)
             finding = Finding(Fault.FOLDER, key, "", None, f"{folder} on disk")
-            yield self._mended(finding, lambda repair, place=place: repair.set_aside(place))  # type: ignore[misc]
+            yield self._mended(finding, lambda repair, place=place: repair.set_aside(account, place))  # type: ignore[misc]
 
     def _unknown_accounts(self, keys: set[str]) -> Iterator[Finding]:
         for key in self._blobs.accounts():

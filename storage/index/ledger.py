@@ -17,10 +17,11 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, 
 
 from message.summary import Summary
 from storage import tables
-from storage.blobs.api import Place
+from storage.blobs.api import BodyName, Place
 from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.model import MessageRow, SpecialUse, System
+from storage.zone import local_zone
 
 # Of plain integers: flags are combined a thousand times in one command.
 _SEEN, _DELETED = int(System.SEEN), int(System.DELETED)
@@ -92,6 +93,7 @@ _SAVE_MAILBOX = (
 )
 _INSERT_MESSAGE = insert(tables.message)
 _INSERT_CONTENT = insert(tables.content)
+_INSERT_REMOVED = insert(tables.removed)
 _INSERT_EVENT = insert(tables.event)
 _MESSAGES = (
     tables.message.c.account_id == bindparam("_account"),
@@ -297,6 +299,32 @@ class Ledger:
             saved_at=self._now if saved_at is None else saved_at,
         )
         return uid
+
+    def add_removed(
+        self, state: MailboxState, name: BodyName, date: int, content: int, removed_at: int, *, shelved: bool
+    ) -> None:
+        """Note a message as gone from a mailbox since ``removed_at``, that came at ``date`` (seconds since the epoch).
+
+        It takes a UID that no other has.
+        """
+        self._queue(
+            _INSERT_REMOVED,
+            account_id=self.account,
+            mailbox_id=state.id,
+            uid=state.uidnext,
+            content_id=content,
+            blob=name.blob,
+            size=name.size,
+            system=name.system,
+            keywords="",
+            internal_date=date,
+            zone=local_zone(date),
+            saved_at=date,
+            removed_at=removed_at,
+            shelved=shelved,
+        )
+        state.uidnext += 1
+        state.changed = self._touched = True
 
     def change_flags(
         self, state: MailboxState, rows: Sequence[MessageRow], system: int, keywords: tuple[str, ...], modseq: int

@@ -196,14 +196,17 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
 
 
 def begin_anew(connection: Connection, account: int) -> None:
-    """Give all mailboxes of an account, whose rows were taken away, new UIDVALIDITYs and UIDs from 1."""
+    """Give all mailboxes of an account, whose rows were taken away, new UIDVALIDITYs.
+
+    UIDs go on: what is kept of messages that went away names them by mailbox and UID.
+    """
     row = connection.execute(select(_a.last_uidvalidity, _a.modseq).where(_a.id == account)).one()
     uidvalidity = max(int(time.time()), row.last_uidvalidity + 1)
     for number in sorted(connection.scalars(select(_b.id).where(_b.account_id == account))):
-        fresh = {"uidvalidity": uidvalidity, "uidnext": 1, "modseq": row.modseq + 1, "forgotten": row.modseq + 1}
+        fresh = {"uidvalidity": uidvalidity, "modseq": row.modseq + 1, "forgotten": row.modseq + 1}
         nothing = dict.fromkeys(("messages", "unseen", "deleted", "size"), 0)
         where = _b.account_id == account, _b.id == number
-        connection.execute(update(tables.mailbox).where(*where).values(**fresh, **nothing, first_recent=1))
+        connection.execute(update(tables.mailbox).where(*where).values(**fresh, **nothing, first_recent=_b.uidnext))
         uidvalidity += 1
     values = {"last_uidvalidity": uidvalidity, "modseq": row.modseq + 1}
     connection.execute(update(tables.account).where(_a.id == account).values(values))

@@ -11,6 +11,8 @@ from sqlalchemy import update
 from message.content import MemoryContent
 from storage import tables
 from storage.blobs.maildir import Maildir
+from storage.check.findings import Finding
+from storage.check.repair import Repair
 from storage.check.verify import Verifier
 from storage.database import Database
 from storage.doorbell import Doorbell
@@ -29,7 +31,8 @@ class Box:
     def __init__(self, store: Store, database: Database, tmp_path: Path) -> None:
         self.store, self.database = store, database
         self.blobs = Maildir(tmp_path / "mail")
-        self.machine = TimeMachine(database, self.blobs, store, Doorbell(tmp_path / "more-bells"))
+        self.doorbell = Doorbell(tmp_path / "more-bells")
+        self.machine = TimeMachine(database, self.blobs, store, self.doorbell)
         self.account = store.open_account("marie.durand")
 
     def later(self) -> int:
@@ -70,6 +73,10 @@ class Box:
         plan = self.machine.plan(self.account, moment, name, rights=rights)
         self.machine.apply(plan)
         return plan
+
+    def verify(self, repair: Repair | None = None) -> list[Finding]:
+        before = time.time() + 10_000
+        return list(Verifier(self.database, self.blobs, orphans_before=before, repair=repair).run())
 
     def idle(self, moment: int) -> bool:
         """Nothing is left to do."""
@@ -222,3 +229,35 @@ def test_two_restores_bring_everything_once(box: Box) -> None:
     for plan in plans:
         box.machine.apply(plan)
     assert sorted(box.texts().values()) == ["deux", "un"]
+
+
+@pytest.mark.parametrize("then", ["nothing", "scrub", "same name", "same name, scrub", "repair"])
+def test_a_delete_cut_off_before_the_disk_loses_nothing(
+    box: Box, then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.store.create(box.account, "Projets")
+    box.add("un", "deux", "trois", to="Projets")
+    box.expunge(2, name="Projets")
+    moment = box.later()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Maildir, "rename_folder", killed)
+        with pytest.raises(KeyboardInterrupt):
+            box.store.delete(box.account, "Projets")
+    if "same name" in then:
+        box.store.create(box.account, "Projets")
+        box.add("neuf", to="Projets")
+    if "scrub" in then:
+        box.store.scrub(time.time() + 10**6, 100)
+    if then == "repair":
+        mend = Repair(box.database, box.blobs, box.doorbell)
+        assert all(one.repaired for one in box.verify(mend))
+        assert box.verify() == []
+    plan = box.restore(moment)
+    assert plan.refused == []
+    assert sorted(box.texts("Projets").values()) == sorted(["un", "trois", *["neuf"] * ("same name" in then)])
+    box.store.scrub(time.time() + 10**6, 100)
+    assert box.verify() == []

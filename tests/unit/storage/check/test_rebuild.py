@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from storage import tables
+from storage.attic import Attic
 from storage.check.rebuild import Rebuilder, Rebuilt
 from storage.model import FlagChange, System
+from storage.restore import TimeMachine
 from tests.unit.storage.check.conftest import House
 
 LONG = "Ann\u00e9e scolaire " + "\u00e9" * 100
@@ -62,7 +64,8 @@ def test_an_index_that_is_there_is_replaced_and_no_number_is_used_twice(house: H
     now = house.store.mailbox(house.marie, "INBOX")
     assert now.uidvalidity > box.uidvalidity
     assert now.highest_modseq > view.highest_modseq
-    assert house.store.view(house.marie, box.id).uids == [1, 2]
+    # Numbers go on, for what is kept of removed messages names them.
+    assert house.store.view(house.marie, box.id).uids == [4, 5]
     assert house.store.quota(house.marie).used_messages == 2
     # Once more, as after a run that was cut off.
     rebuild(house)
@@ -75,10 +78,10 @@ def test_what_comes_meanwhile_is_there_once(house: House) -> None:
     real = house.blobs.bodies
     came: list[int] = []
 
-    def bodies(place: object) -> object:
+    def bodies(place: object, *, retired: bool = False) -> object:
         if not came:
             came.append(house.append("pendant"))
-        return real(place)  # type: ignore[arg-type]
+        return real(place, retired=retired)  # type: ignore[arg-type]
 
     house.blobs.bodies = bodies  # type: ignore[method-assign,assignment]
     rebuild(house)
@@ -93,3 +96,71 @@ def test_folders_that_can_be_no_mailbox_are_told(house: House) -> None:
     (house.path(uid).parents[1] / ".a..b" / "cur").mkdir(parents=True)
     result = rebuild(house)
     assert result.passed_over == ["marie.durand: the folder .a..b has no name that a mailbox can have"]
+
+
+def expunged(house: House, *uids: int, mailbox: str = "INBOX") -> None:
+    box = house.store.mailbox(house.marie, mailbox).id
+    house.store.store_flags(house.marie, box, uids, FlagChange.ADD, int(System.DELETED), ())
+    house.store.expunge(house.marie, box, uids)
+
+
+def restored(house: House, moment: float) -> None:
+    machine = TimeMachine(house.database, house.blobs, house.store, house.doorbell)
+    plan = machine.plan(house.marie, int(moment))
+    machine.apply(plan)
+    assert plan.refused == []
+
+
+def subjects(house: House, mailbox: str = "INBOX") -> list[str]:
+    box = house.store.mailbox(house.marie, mailbox).id
+    return sorted(
+        house.octets(uid, mailbox).split(b"\r\n\r\n")[1].strip().decode()
+        for uid in house.store.view(house.marie, box).uids
+    )
+
+
+def test_what_was_removed_before_can_still_be_brought_back(house: House) -> None:
+    for n in range(4):
+        house.append(f"m{n}")
+    house.store.create(house.marie, "Projets")
+    house.append("projet", "Projets")
+    with house.database.write() as connection:
+        for column in (tables.message.c.saved_at, tables.mailbox_before.c.at):
+            connection.execute(update(column.table).values({column: 1_000}))
+    expunged(house, 2)
+    house.store.move(
+        house.marie, house.store.mailbox(house.marie, "INBOX").id, [3], house.store.mailbox(house.marie, "Archive").id
+    )
+    house.store.delete(house.marie, "Projets")
+    rebuild(house)
+    assert subjects(house) == ["m0", "m3"]
+    assert house.verify() == []
+    restored(house, 2_000)
+    assert subjects(house) == ["m0", "m1", "m2", "m3"]
+    assert subjects(house, "Projets") == ["projet"]
+    # What was moved goes back, and is there once.
+    assert subjects(house, "Archive") == []
+    assert house.verify() == []
+
+
+def test_removed_messages_of_a_lost_database_are_known_by_their_bodies(house: House) -> None:
+    for n in range(3):
+        house.append(f"m{n}", internal_date=1_000)
+    house.append("loin", "Archive", internal_date=1_000)
+    expunged(house, 1)
+    expunged(house, 1, mailbox="Archive")
+    Attic(house.database, house.blobs).shelve(2**40)
+    expunged(house, 2)
+    lose_the_database(house)
+    assert rebuild(house).removed == 3
+    house.marie = house.store.open_account("marie.durand")
+    assert subjects(house) == ["m2"]
+    assert house.verify() == []
+    with house.database.write() as connection:
+        connection.execute(update(tables.mailbox_before).values(at=1_000))
+        connection.execute(update(tables.message).values(saved_at=1_000))
+    restored(house, 2_000)
+    # The attic does not tell of which mailbox a body was.
+    assert subjects(house) == ["loin", "m0", "m1", "m2"]
+    assert house.verify() == []
+    assert rebuild(house).removed == 0

@@ -11,6 +11,7 @@ from sqlalchemy import delete, update
 
 from message.content import MemoryContent
 from storage import tables
+from storage.attic import Attic
 from storage.check.findings import Fault
 from storage.errors import Unavailable
 from storage.model import FlagChange, NewMessage, System
@@ -233,3 +234,49 @@ def test_messages_of_one_body_are_compared_each(house: House) -> None:
     # A hard link: both are hit.
     assert [one.mailbox for one in house.verify(repair=True)] == ["INBOX", "Archive"]
     assert house.verify() == []
+
+
+def removed(house: House, text: str = "un", *, shelved: bool) -> Path:
+    """Where the body of a message stands that was expunged."""
+    uid = house.append(text)
+    box = house.store.mailbox(house.marie, "INBOX").id
+    house.store.store_flags(house.marie, box, [uid], FlagChange.ADD, int(System.DELETED), ())
+    house.store.expunge(house.marie, box)
+    if shelved:
+        Attic(house.database, house.blobs).shelve(2**40)
+    [path] = house.root.rglob("kept/*/cur/*S=*" if shelved else "expunged/*S=*")
+    return path
+
+
+@pytest.mark.parametrize("shelved", [False, True])
+def test_a_removed_message_is_compared_too(house: House, shelved: bool) -> None:
+    path = removed(house, shelved=shelved)
+    assert house.verify() == []
+    flip(path)
+    said = mended(house, Fault.KEPT)
+    assert "INBOX UID 1" in said
+    assert "another SHA-256" in said
+    assert "its octets are in" in said
+
+
+def test_a_removed_message_is_taken_from_another_copy(house: House) -> None:
+    paul = house.store.open_account("paul")
+    house.append("un", account=paul)
+    path = removed(house, shelved=True)
+    octets = path.read_bytes()
+    for left in (octets[::-1], octets[:10], None):
+        path.unlink()
+        if left is not None:
+            path.write_bytes(left)
+        assert "taken from another copy" in mended(house, Fault.KEPT)
+        assert path.read_bytes() == octets
+
+
+def test_a_kept_body_of_no_message(house: House) -> None:
+    path = removed(house, shelved=True)
+    orphan = path.with_name("17.M1P1R1Q1.localhost,S=4:2,S")
+    orphan.write_bytes(b"abcd")
+    assert house.verify(later=-10_000) == []
+    mended(house, Fault.ORPHAN)
+    assert not orphan.exists()
+    assert path.exists()
