@@ -50,6 +50,7 @@ from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
 from storage.texts.trigrams import TrigramFiles
+from transfer.arrival import Importer
 
 
 class Rooms:
@@ -203,6 +204,16 @@ class Rooms:
     @cached_property
     def retention(self) -> Retention:
         return Retention(self.database, self.doorbell)
+
+    @cached_property
+    def importer(self) -> Importer:
+        return Importer(
+            self.database,
+            self.store,
+            self.directory,
+            self.settings.store,
+            with_anyone=self.settings.imap.share_with_anyone,
+        )
 
     @cached_property
     def quota_notices(self) -> QuotaNotices:

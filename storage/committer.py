@@ -73,6 +73,7 @@ class Request:
 
     entries: Sequence[Entry]
     along: Callable[[Connection], None] | None
+    noted: Callable[[Connection, list[int]], None] | None
     done: Future[list[tuple[int, int, int]]] = field(default_factory=Future)
 
 
@@ -103,13 +104,17 @@ class Committer:
         self._thread: threading.Thread | None = None
 
     def keep(
-        self, entries: Sequence[Entry], along: Callable[[Connection], None] | None = None
+        self,
+        entries: Sequence[Entry],
+        along: Callable[[Connection], None] | None = None,
+        noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[tuple[int, int, int]]:
         """Keep all entries or none; returns (account, mailbox, uid) of each.
 
+        ``along`` and ``noted``, which is told the UIDs, run in the same transaction, and again where it is tried again.
         The staged bodies are left to the caller to discard, whatever happens.
         """
-        request = Request(entries, along)
+        request = Request(entries, along, noted)
         with self._start:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -270,7 +275,10 @@ class Committer:
             if one.request.along is not None:
                 one.request.along(connection)
             contents: dict[tuple[int, str], int] = {}
-            results.append([_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows])
+            entered = [_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows]
+            if one.request.noted is not None:
+                one.request.noted(connection, [uid for _, _, uid in entered])
+            results.append(entered)
             for ledger, mailbox, row in gone:
                 messages.expunge(ledger, ledger.mailbox(mailbox), [row])
         rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
