@@ -26,7 +26,8 @@ from directory.model import Account
 from message.content import Content
 from message.envelope import Envelope, Notify, Recipient
 from message.summary import summarise
-from storage.api import AlongWith, MailStore, NewRow
+from storage.api import AlongWith, MailStore
+from storage.database import NewRow
 from storage.errors import OverQuota
 from storage.model import Filing, SpecialUse
 

@@ -35,7 +35,8 @@ from spamfilter.evidence import Namesake
 from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
-from storage.api import MailStore, NewRow
+from storage.api import MailStore
+from storage.database import NewRow
 from storage.errors import Unavailable
 
 log = structlog.get_logger()

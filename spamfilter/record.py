@@ -17,8 +17,7 @@ from spamfilter import tables
 from spamfilter.filter import add_composites, as_hits, capped, suggested
 from spamfilter.scores import GRADED, Scores
 from spamfilter.verdict import Action, Hit, Verdict
-from storage.api import NewRow
-from storage.database import Database
+from storage.database import Database, NewRow
 
 #: Records read at a time.
 BATCH = 500

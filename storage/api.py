@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, Insert
+from sqlalchemy import Connection
 
 from message.content import Content
 from message.summary import Summary
+from storage.database import NewRow
 from storage.model import (
     EVERY_FLAG,
     Changes,
@@ -40,13 +41,6 @@ from storage.model import (
 #: Rows that commit together with a delivery (queue, trace): called inside the transaction, must not block on
 #: anything else.
 AlongWith = Callable[[Connection], None]
-
-
-class NewRow(NamedTuple):
-    """A row that commits together with a delivery; those of one INSERT (the same object) are written at once."""
-
-    statement: Insert
-    values: Mapping[str, object]
 
 
 class MailboxView(Protocol):

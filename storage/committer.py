@@ -21,9 +21,8 @@ import structlog
 from sqlalchemy import Connection, Insert
 
 from message.summary import Summary
-from storage.api import NewRow
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
-from storage.database import Database
+from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
 from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
@@ -37,7 +36,7 @@ log = structlog.get_logger()
 BATCH = 256
 
 #: Seconds that a batch waits at most for those who are on their way.
-COMPANY = 0.01
+COMPANY = 0.02
 
 #: Targets whose places are remembered.
 KNOWN_TARGETS = 50_000

@@ -17,11 +17,10 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names
 from storage.annotations import Annotations
-from storage.api import NewRow
 from storage.attic import Attic, forget_recalled
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
-from storage.database import Database
+from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
 from storage.errors import (
     Damaged,

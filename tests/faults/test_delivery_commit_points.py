@@ -16,7 +16,8 @@ from directory.api import Targets
 from message.content import Content
 from message.envelope import Recipient
 from message.summary import Summary
-from storage.api import AlongWith, NewRow
+from storage.api import AlongWith
+from storage.database import NewRow
 from storage.errors import DiskFull, StoreError, Unavailable
 from storage.model import Filing
 from tests.fakes.post_office import MARIE, PAUL, PostOffice, envelope, letter
