@@ -45,22 +45,6 @@ def upgrade() -> None:
     )
     op.create_index("spam_campaign_voices_digest", "spam_campaign_voices", ["account", "digest"])
     op.create_table(
-        "spam_reputations",
-        sa.Column("sender", sa.String(length=340), nullable=False),
-        sa.Column("account", sa.String(length=255), nullable=False),
-        sa.Column("good", sa.Float(), nullable=False),
-        sa.Column("bad", sa.Float(), nullable=False),
-        sa.Column("at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("sender", "account", name=op.f("pk_spam_reputations")),
-    )
-    op.create_index("spam_reputations_at", "spam_reputations", ["at"])
-    op.create_table(
-        "spam_cursors",
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_spam_cursors")),
-    )
-    op.create_table(
         "recall",
         sa.Column("id", serial, autoincrement=True, nullable=False),
         sa.Column("asked", sa.Text(), nullable=False),
