@@ -48,7 +48,7 @@ bench: install
 
 lock:
 	uv pip compile --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal \
-		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra dev --extra pictures pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

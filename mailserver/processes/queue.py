@@ -14,7 +14,7 @@ from config.settings import Settings
 from mailserver import lifecycle, logs
 from mailserver.control import Control
 from mailserver.wiring import Rooms
-from spamfilter import campaigns, record
+from spamfilter import campaigns, outcomes, record, reputation
 from spamfilter.people import forget_written
 from storage.doorbell import QUEUE
 from storage.errors import StoreError
@@ -124,6 +124,8 @@ def _sweep(rooms: Rooms) -> None:
     swept += rooms.store.scrub(now, SCRUB)
     forget_written(rooms.database, now - rooms.settings.spam.correspondents_kept)
     record.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
+    outcomes.catch_up(rooms.database, now)
+    reputation.forget(rooms.database, now)
     campaigns.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
     forgotten = rooms.indexer.prune(PRUNE)
     if swept or forgotten:
