@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -29,6 +30,9 @@ SWEEP = 30.0
 INDEX = 1.0
 REST = 0.5
 
+#: Seconds until the names of files show what flags were changed.
+RENAME = 2.0
+
 #: Seconds between looks for mailboxes that are nearly full.
 TELL = 60.0
 
@@ -54,6 +58,7 @@ def run(settings: Settings) -> int:
     control = Control()
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
+    chores.append(threading.Thread(target=_chore, args=(stop, RENAME, rooms.store.rename_bodies), name="rename"))
     chores.append(threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop)), name="index"))
     chores.append(threading.Thread(target=_chore, args=(stop, TELL, lambda: _tell_full(rooms)), name="quota"))
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
@@ -71,6 +76,8 @@ def run(settings: Settings) -> int:
     end_watch()
     for thread in (runner, *chores):
         thread.join(20)
+    with contextlib.suppress(StoreError):
+        rooms.store.rename_bodies()
     rooms.close()
     return 0
 
