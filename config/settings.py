@@ -248,6 +248,9 @@ class Spam:
     )
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
     learn_per_account: int = setting(200, "Messages a day that one account may teach.", low=1)
+    campaign_reports: int = setting(
+        3, "People who must report mail of one making before more of it goes to Junk by their word alone.", low=1
+    )
     scores: Path | None = setting(None, "TOML file whose weights replace those shipped.")
     correspondents_kept: float = setting(
         730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0

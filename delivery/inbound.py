@@ -29,12 +29,14 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from message.summary import message_id
 from spamfilter import personal, record
 from spamfilter.evidence import Namesake
 from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
+from storage.database import NewRow
 from storage.errors import Unavailable
 
 log = structlog.get_logger()
@@ -143,14 +145,29 @@ class InboundPipeline:
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
-            # The record of the verdict commits along with the message.
-            rows = (record.row(envelope.id, verdict, envelope.received_at),) if verdict is not None else ()
             letter = Letter(
-                envelope, routes, local, remote, junk, contrary, reports=not junk, keywords=keywords, rows=rows
+                envelope,
+                routes,
+                local,
+                remote,
+                junk,
+                contrary,
+                reports=not junk,
+                keywords=keywords,
+                rows=self._recorded(envelope, headers, verdict, routes),
             )
             return Dispositions(self._filer.keep(letter))
         finally:
             local.close()
+
+    def _recorded(
+        self, envelope: Envelope, headers: HeaderBlock, verdict: Verdict | None, routes: Sequence[Route]
+    ) -> tuple[NewRow, ...]:
+        """The record of the verdict commits along with the message."""
+        if verdict is None:
+            return ()
+        accounts = sorted({account.key for one in routes for account in one.accounts})
+        return (record.row(envelope.id, verdict, envelope.received_at, message_id(headers), accounts),)
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""
@@ -181,7 +198,9 @@ class InboundPipeline:
         author = next((one.spec for one in authors if one.domain), "")
         accounts = sorted({account.key for one in routes for account in one.accounts})
         standing = self._stands(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
+        person = accounts[0] if len(accounts) == 1 else ""
+        case = Case.of(envelope, content, authentication, self._domains, names, namesakes, standing, person)
+        return self._judge.judge(case)
 
     def _stands(self, author: str, accounts: Sequence[str]) -> Standing:
         try:

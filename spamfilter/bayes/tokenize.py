@@ -16,7 +16,7 @@ from itertools import islice
 from spamfilter.bayes.header_tokens import host_tokens
 from spamfilter.links import Link, shown_host
 from spamfilter.views import Views
-from spamfilter.words import blocks, unaccented
+from spamfilter.words import blocks, lower, unaccented
 
 MAX_TOKENS = 800
 #: Characters of text that are read for words, and words of the subject.
@@ -104,7 +104,7 @@ def _words(text: str) -> Iterator[str]:
     """The distinct raw words of a text in order of appearance."""
     found: dict[str, None] = {}
     for block in blocks(text, TEXT_READ):
-        found.update(dict.fromkeys(_WORD.findall(block.lower())))
+        found.update(dict.fromkeys(_WORD.findall(lower(block))))
     yield from found
 
 

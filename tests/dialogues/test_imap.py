@@ -15,6 +15,8 @@ A X                        the server closes
 @account luc [shared]      one more account, with a role if given
 @group profs paul luc      a group of accounts
 @give marie INBOX paul lr  rights to a mailbox, as an administrator gives them
+@recall <1@x>              a message is taken out of all mailboxes, as recall 1, 2, ...
+@undo 1                    and given back
 """
 
 from __future__ import annotations
@@ -97,6 +99,10 @@ class Dialogue:
                 self._service.accounts.add_group(group, members)
             case "give", (login, mailbox, to, rights):
                 self._service.give(login, mailbox, to, rights)
+            case "recall", (message_id,):
+                self._service.recall(message_id)
+            case "undo", (number,):
+                self._service.recalls.undo(int(number), "operator")
             case _:
                 raise AssertionError(f"no such directive: {name}")
 
