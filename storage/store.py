@@ -301,6 +301,11 @@ class Store:
                 )
             yield from block
 
+    def digests(self, account: int, mailbox: int) -> dict[int, bytes]:
+        """SHA-256 of the octets of each message of a mailbox, by UID, as they were kept."""
+        with self._database.read() as connection:
+            return messages.digests(connection, account, mailbox)
+
     def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
         name = BodyName(row.blob, row.size, row.system)
         key = self._key(account)
@@ -360,16 +365,28 @@ class Store:
 
     # ---------------------------------------------------------------- writing
 
-    def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
+    def append(
+        self,
+        account: int,
+        mailbox: int,
+        messages: Sequence[NewMessage],
+        noted: Callable[[Connection, list[int]], None] | None = None,
+    ) -> list[int]:
+        """See ``storage.api.MailStore``. ``noted`` is told the UIDs within the transaction."""
         with self._committer.coming():
-            return self._append(account, mailbox, messages, None)
+            return self._append(account, mailbox, messages, None, noted)
 
     def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
         with self._committer.coming():
             return self._append(account, to, [message], (mailbox, uid))[0]
 
     def _append(
-        self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
+        self,
+        account: int,
+        mailbox: int,
+        messages: Sequence[NewMessage],
+        replaces: tuple[int, int] | None,
+        noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[int]:
         now = int(time.time())
         entries: list[Entry] = []
@@ -393,7 +410,7 @@ class Store:
                         replaces=replaces,
                     )
                 )
-            return [uid for _, _, uid in self._committer.keep(entries)]
+            return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
             for entry in entries:
                 self._blobs.discard(entry.staged)
