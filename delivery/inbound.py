@@ -198,7 +198,9 @@ class InboundPipeline:
         author = next((one.spec for one in authors if one.domain), "")
         accounts = sorted({account.key for one in routes for account in one.accounts})
         standing = self._stands(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
+        person = accounts[0] if len(accounts) == 1 else ""
+        case = Case.of(envelope, content, authentication, self._domains, names, namesakes, standing, person)
+        return self._judge.judge(case)
 
     def _stands(self, author: str, accounts: Sequence[str]) -> Standing:
         try:

@@ -52,6 +52,7 @@ from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
 from storage.texts.trigrams import TrigramFiles
+from transfer.arrival import Importer
 
 
 class Rooms:
@@ -210,6 +211,16 @@ class Rooms:
     def recalls(self) -> Recalls:
         machine = TimeMachine(self.database, self.bodies, self.store, self.doorbell)
         return Recalls(self.database, self.store, self.doorbell, machine)
+
+    @cached_property
+    def importer(self) -> Importer:
+        return Importer(
+            self.database,
+            self.store,
+            self.directory,
+            self.settings.store,
+            with_anyone=self.settings.imap.share_with_anyone,
+        )
 
     @cached_property
     def quota_notices(self) -> QuotaNotices:
