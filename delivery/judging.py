@@ -64,7 +64,7 @@ class Case:
 
     ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients,
     ``namesakes`` the people of the site who bear the author's; ``standing`` is how the author stands with the
-    recipients.
+    recipients; ``person`` is the key of the one account that it is for, "" when there are several.
     """
 
     envelope: Envelope
@@ -74,6 +74,7 @@ class Case:
     names: tuple[str, ...]
     namesakes: tuple[Namesake, ...] = ()
     standing: Standing = NO_STANDING
+    person: str = ""
 
     @classmethod
     def of(
@@ -85,9 +86,10 @@ class Case:
         names: tuple[str, ...],
         namesakes: tuple[Namesake, ...] = (),
         standing: Standing = NO_STANDING,
+        person: str = "",
     ) -> Case:
         mail = content.path if isinstance(content, FileContent) else bytes(content.buffer())
-        return cls(envelope, mail, authentication, local_domains, names, namesakes, standing)
+        return cls(envelope, mail, authentication, local_domains, names, namesakes, standing, person)
 
     def judged_by(self, spam_filter: Filter) -> Verdict:
         """Read the message and have it judged."""
@@ -108,6 +110,7 @@ class Case:
                 self.standing.known,
                 self.standing.wanted,
                 self.standing.unwanted,
+                self.person,
             )
             return spam_filter.judge(evidence)
         finally:
@@ -314,6 +317,6 @@ def _decoded(octets: bytes) -> Verdict | None:
     found = json.loads(octets)
     if found is None:
         return None
-    score, action, hits, *rest, guarded = found
+    score, action, hits, *rest = found
     verdict = Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
-    return replace(verdict, guarded=tuple(guarded))
+    return replace(verdict, guarded=tuple(verdict.guarded), origin=tuple(verdict.origin))

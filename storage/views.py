@@ -24,6 +24,10 @@ from storage.model import Changes, Mailbox, MessageRow, System, keywords_of
 _LATEST = 500
 
 
+#: Computed when first asked for, of all rows.
+_OF_ROWS = ("keywords", "first_unseen")
+
+
 class View:
     """Rows of a mailbox at one mod-sequence, by rising UID. What is computed of all rows is kept."""
 
@@ -74,6 +78,8 @@ class View:
         """The rows of those UIDs (rising) that are there."""
         if len(uids) < len(self._uids) // 8:
             return [row for uid in uids if (row := self.row(uid)) is not None]
+        if uids == self._uids:
+            return self._rows
         wanted = set(uids)
         return [row for row in self._rows if row.uid in wanted]
 
@@ -82,8 +88,11 @@ class View:
         return [row for row in (latest if modseq >= known_since else self._rows) if row.modseq > modseq]
 
     def at(self, mailbox: Mailbox) -> View:
-        """The same rows with other counters."""
-        return View(mailbox, self._uids, self._rows, self._latest)
+        """The same rows with other counters. What was computed of the rows goes on with them."""
+        view = View(mailbox, self._uids, self._rows, self._latest)
+        if mailbox.unseen == self.mailbox.unseen:
+            view.__dict__.update({name: self.__dict__[name] for name in _OF_ROWS if name in self.__dict__})
+        return view
 
     def after(self, mailbox: Mailbox, news: Changes) -> View:
         """The view with changes applied."""
@@ -170,6 +179,12 @@ class Views:
         with self._lock:
             if self._views.get(key) is known:
                 self._views[key] = view
+
+    def at(self, account: int, mailbox: int, modseq: int) -> View | None:
+        """The view at hand, if it is the one of that mod-sequence."""
+        with self._lock:
+            view = self._views.get((account, mailbox))
+        return view if view is not None and view.highest_modseq == modseq else None
 
     def forget(self, account: int, mailbox: int) -> None:
         """Let a view go (its mailbox was deleted)."""
