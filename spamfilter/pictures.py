@@ -99,6 +99,6 @@ def _grey(picture: Image) -> NDArray[np.uint8]:
 def _links(grey: NDArray[np.uint8]) -> list[str]:
     import zxingcpp
 
-    codes = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormat.QRCode)
+    codes = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     texts = (code.text.strip()[:LINK] for code in codes[:CODES])
     return [text for text in texts if text.lower().startswith(("http://", "https://", "www."))]

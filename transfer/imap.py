@@ -258,8 +258,8 @@ class ImapSource:
                 # Who may not see the list has none to give.
                 return {}
         own = {self._login.user, self._login.person, "owner"}
-        found = {_text(who): _text(rights) for who, rights in entries}
-        return {who: rights for who, rights in found.items() if who not in own}
+        found = {_text(who): _text(rights).strip('"') for who, rights in entries}
+        return {who: rights for who, rights in found.items() if rights and who not in own}
 
 
 def _said(error: Exception) -> str:
