@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, select
 from storage import tables
 from storage.blobs.api import BlobStore, BodyName, Place
 from storage.database import Database
-from storage.errors import NoSuchAccount, NoSuchMailbox
+from storage.errors import NoSuchAccount, NoSuchMailbox, Unavailable
 from storage.index import mailboxes
 
 _n, _m, _r = tables.names_due.c, tables.message.c, tables.removed.c
@@ -54,19 +54,27 @@ class Naming:
     def catch_up(self, account: int | None = None) -> int:
         """Rename what is due, of everybody or of one account; returns how many notes there were.
 
-        Raises Unavailable.
+        What the disk refuses stays due. Raises Unavailable, after all the rest was done.
         """
         query = select(tables.names_due).order_by(_n.id).limit(_BLOCK)
         if account is not None:
             query = query.where(_n.account_id == account)
         count, last = 0, 0
+        refused: Unavailable | None = None
         while notes := self._notes(query.where(_n.id > last)):
             last = notes[-1].id
-            done = [number for group in _by_mailbox(notes) for number in self._work_off(group)]
+            done: list[int] = []
+            for group in _by_mailbox(notes):
+                try:
+                    done += self._work_off(group)
+                except Unavailable as error:
+                    refused = error
             if done:
                 with self._database.write() as connection:
                     connection.execute(delete(tables.names_due).where(_n.id.in_(done)))
             count += len(done)
+        if refused is not None:
+            raise refused
         return count
 
     def _notes(self, query: Any) -> Sequence[Any]:
@@ -78,15 +86,15 @@ class Naming:
         done = [one.id for one in notes]
         account, mailbox = notes[0].account_id, notes[0].mailbox_id
         where = {"account": account, "mailbox": mailbox, "since": min(one.at for one in notes) - 1}
-        there: set[BodyName] = set()
-        gone: set[BodyName] = set()
+        there: list[BodyName] = []
+        gone: list[BodyName] = []
         try:
             with self._database.read() as connection:
                 place = self._place(connection, account, mailbox)
                 for low, high in _merged((one.low, one.high) for one in notes):
                     ranged = {**where, "low": low, "high": high}
-                    there.update(BodyName(*row) for row in connection.execute(_THERE, ranged))
-                    gone.update(BodyName(*row) for row in connection.execute(_GONE, ranged))
+                    there.extend(BodyName(*row) for row in connection.execute(_THERE, ranged))
+                    gone.extend(BodyName(*row) for row in connection.execute(_GONE, ranged))
             for name in there:
                 self._blobs.reflag(place, name)
             for name in gone:
