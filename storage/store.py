@@ -65,6 +65,7 @@ from storage.naming import Naming
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.unchanged import Unchanged
 from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
@@ -94,6 +95,7 @@ class Store:
         self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
+        self._named: Unchanged[tuple[int, str], Mailbox] = Unchanged(database, settings.views)
         self._facts = Facts(database)
         self._attic = Attic(database, blobs)
         self._naming = Naming(database, blobs)
@@ -154,6 +156,9 @@ class Store:
             return mailboxes.every(connection, account)
 
     def mailbox(self, account: int, name: str) -> Mailbox:
+        return self._named.get((account, name), lambda: self._by_name(account, name))
+
+    def _by_name(self, account: int, name: str) -> Mailbox:
         name = INBOX if name.upper() == INBOX else name
         with self._database.read() as connection:
             found = mailboxes.by_name(connection, account, name)
