@@ -176,6 +176,9 @@ class Store:
     keep_trash: float = setting(
         30 * DAY, "How long messages stay in Trash; 0 means until they are deleted.", kind="duration", low=0
     )
+    keep_held: float = setting(
+        30 * DAY, "How long messages stay in the quarantine; 0 means until they are released.", kind="duration", low=0
+    )
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
     )
@@ -233,6 +236,12 @@ class Spam:
     enabled: bool = setting(True, "Judge mail from outside.")
     junk_from: float = setting(6.0, "Points from which on mail goes to Junk.", low=0)
     reject_from: float = setting(25.0, "Points from which on mail is refused at DATA; 0 means never.", low=0)
+    hold_from: float = setting(
+        15.0, "Points from which on mail is held back in the quarantine instead of Junk; 0 means never.", low=0
+    )
+    hold_impersonation_from: float = setting(
+        10.0, "The same for mail that pretends to be somebody else's; 0 means never.", low=0
+    )
     budget: float = setting(
         2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60
     )
@@ -249,13 +258,13 @@ class Spam:
     )
     records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
     programs: str = setting(
-        "junk", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "reject")
+        "hold", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "hold", "reject")
     )
     encrypted_archives: str = setting(
-        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "reject")
+        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "hold", "reject")
     )
-    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "reject"))
-    viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "reject"))
+    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "hold", "reject"))
+    viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "hold", "reject"))
     clamd: str = setting("", "Socket or HOST:PORT of ClamAV's daemon; empty means none.")
     clamd_timeout: float = setting(20.0, "Longest wait for clamd.", kind="duration", low=0.1, high=300)
     clamd_away: str = setting(

@@ -17,6 +17,7 @@ from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
 from delivery.judging import Judge
 from delivery.learning import Learning
+from delivery.quarantine import Quarantine
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
 from delivery.quota_notices import QuotaNotices
@@ -38,13 +39,14 @@ from spamfilter.people import standing
 from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
-from spamfilter.scores import shipped
+from spamfilter.scores import Scores, shipped
 from spamfilter.train import Trainer
 from spamfilter.words import name_keys
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
+from storage.held import HeldMail
 from storage.migrate import upgrade
 from storage.retention import Retention
 from storage.store import Store
@@ -95,6 +97,10 @@ class Rooms:
         return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
+    def held(self) -> HeldMail:
+        return HeldMail(self.database, self.store)
+
+    @cached_property
     def texts(self) -> TrigramFiles:
         return TrigramFiles(self.data / "text")
 
@@ -143,6 +149,14 @@ class Rooms:
         return Judge(partial(judging.spam_filter, self.settings), self.settings.spam)
 
     # ---------------------------------------------------------------- delivery
+
+    @cached_property
+    def scores(self) -> Scores:
+        return shipped(RULES, self.settings.spam.scores)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.database, self.held, self.settings.site.hostname, lambda: self.scores)
 
     @cached_property
     def queue(self) -> QueueStore:

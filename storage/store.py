@@ -94,6 +94,7 @@ class Store:
         self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
+        self._held: dict[int, int] = {}
         self._scrubbed = (0, 0)
         self._folders: dict[tuple[int, int], str] = {}
 
@@ -157,7 +158,24 @@ class Store:
 
     def numbered(self, account: int, mailbox: int) -> Mailbox:
         with self._database.read() as connection:
-            return mailboxes.by_number(connection, account, mailbox)
+            box = mailboxes.by_number(connection, account, mailbox)
+        if box.name == names.HELD:
+            raise NoSuchMailbox("no mailbox that anybody sees")
+        return box
+
+    def held_mail(self, account: int) -> Mailbox:
+        number = self._held.get(account)
+        if number is None:
+            with self._database.read() as connection:
+                number = mailboxes.held(connection, account)
+            if number is None:
+                with self._writing(account) as connection:
+                    number = mailboxes.held(connection, account)
+                    if number is None:
+                        number = mailboxes.create(connection, account, names.HELD, None)
+            self._held[account] = number
+        with self._database.read() as connection:
+            return mailboxes.by_number(connection, account, number)
 
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
@@ -511,7 +529,7 @@ class Store:
                 rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
-                if not move or giving is not taking:
+                if not move or giving is not taking or not here.charged:
                     taking.check_room(sum(row.size for row in rows), len(rows))
                 if giving is taking:
                     contents = {row.content: row.content for row in rows}

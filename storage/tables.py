@@ -231,6 +231,17 @@ event = Table(
     Column("blob", String(128), nullable=False),
 )
 
+#: What became of messages that were held back, for those who ask again: see ``storage.held``.
+held_outcome = Table(
+    "held_outcome",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("outcome", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 #: How far a reader of the events has come.
 event_cursor = Table(
     "event_cursor",

@@ -107,6 +107,11 @@ def _expire(rooms: Rooms) -> None:
         expired = rooms.retention.expire(use, time.time() - age) if age else 0
         if expired:
             log.info("store.expired", use=use.value, messages=expired)
+    if limits.keep_held:
+        expired = rooms.retention.expire_held(time.time() - limits.keep_held)
+        if expired:
+            log.info("quarantine.expired", messages=expired)
+    rooms.held.forget_outcomes(time.time() - limits.keep_held - limits.keep_history)
 
 
 def _sweep(rooms: Rooms) -> None:
