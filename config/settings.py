@@ -146,6 +146,28 @@ class Imap:
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """HTTPS: the pages behind the links of our mails."""
+
+    listen: tuple[str, ...] = setting(("0.0.0.0", "::"), "Addresses to listen on.")
+    port: int = setting(0, "Port for HTTPS, 443 as a rule; 0 switches the web server off.", low=0, high=65535)
+    url: str = setting("", "How people reach it, as https://courriel.example; empty means site.hostname and the port.")
+    threads: int = setting(8, "Threads for blocking work.", low=2, high=256)
+    connections: int = setting(200, "Connections at a time.", low=1)
+    connections_per_address: int = setting(20, "Connections from one address (IPv6: /64) at a time.", low=1)
+    connection_time: float = setting(60.0, "Longest connection.", kind="duration", low=5)
+    request_time: float = setting(10.0, "Longest request.", kind="duration", low=1)
+    requests_per_minute: int = setting(60, "Requests of one address (IPv6: /64) in a minute.", low=1)
+    exempt: tuple[str, ...] = setting((), "Networks spared per-address limits.", kind="network")
+
+    def base(self, hostname: str) -> str:
+        """The URL of the site without a slash at its end, ``""`` when there is none."""
+        if self.url or not self.port:
+            return self.url.rstrip("/")
+        return f"https://{hostname}" if self.port == 443 else f"https://{hostname}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Mailboxes, messages, quota."""
 
@@ -257,6 +279,8 @@ class Spam:
         730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0
     )
     records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
+    digest: bool = setting(True, "Tell people once a day by mail what was held back for them.")
+    digest_hour: int = setting(7, "Hour of the day from which it is told.", low=0, high=23)
     programs: str = setting(
         "hold", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "hold", "reject")
     )
@@ -314,6 +338,7 @@ class Settings:
     tls: Tls = field(default_factory=Tls)
     smtp: Smtp = field(default_factory=Smtp)
     imap: Imap = field(default_factory=Imap)
+    web: Web = field(default_factory=Web)
     store: Store = field(default_factory=Store)
     auth: Auth = field(default_factory=Auth)
     mailauth: MailAuth = field(default_factory=MailAuth)

@@ -18,7 +18,7 @@ from spamfilter.stored import stored_id
 from spamfilter.verdict import Hit, Verdict
 from storage.database import Database
 from storage.errors import NoSuchMessage
-from storage.held import Held, HeldMail
+from storage.held import Held, HeldMail, Outcome
 
 log = structlog.get_logger()
 
@@ -63,16 +63,16 @@ class Quarantine:
         self._held.release(number, uid)
         log.info("quarantine.released", account=account, uid=uid)
 
-    def allow(self, account: str, number: int, uid: int) -> str:
-        """Always want mail of a message's author from now on, and release it; returns the author's address.
+    def allow(self, account: str, author: str) -> str:
+        """Always want an author's mail from now on; returns the address as it is kept. Raises NoSender."""
+        form = sender_form(author)
+        wish(self._database, account, form, True)
+        log.info("quarantine.allowed", account=account, sender=form)
+        return form
 
-        Raises NoSuchMessage, OverQuota, and NoSender for a message without one.
-        """
-        author = sender_form(self.one(number, uid).address)
-        wish(self._database, account, author, True)
-        log.info("quarantine.allowed", account=account, sender=author)
-        self.release(account, number, uid)
-        return author
+    def outcome(self, number: int, uidvalidity: int, uid: int) -> Outcome | None:
+        """What became of a message; None while it waits."""
+        return self._held.outcome(number, uidvalidity, uid)
 
     def delete(self, account: str, number: int, uid: int) -> None:
         """Take a message away. Raises NoSuchMessage."""

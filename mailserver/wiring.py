@@ -10,13 +10,18 @@ import pwd
 from functools import cached_property, partial
 from pathlib import Path
 
+from sqlalchemy import text
+
 from config.settings import Settings
 from delivery.antivirus import Clamd
+from delivery.digest import Digests
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
 from delivery.judging import Judge
 from delivery.learning import Learning
+from delivery.link_desk import LinkDesk
+from delivery.links import Links, link_key
 from delivery.quarantine import Quarantine
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
@@ -149,6 +154,28 @@ class Rooms:
         return Judge(partial(judging.spam_filter, self.settings), self.settings.spam)
 
     # ---------------------------------------------------------------- delivery
+
+    @cached_property
+    def links(self) -> Links | None:
+        base = self.settings.web.base(self.settings.site.hostname)
+        return Links(self.link_key, base) if base else None
+
+    @cached_property
+    def link_key(self) -> bytes:
+        return link_key(self.data / "links.key")
+
+    @cached_property
+    def link_desk(self) -> LinkDesk:
+        return LinkDesk(Links(self.link_key, ""), self.quarantine, self.directory, self.store)
+
+    def check_health(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        with self.database.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    @cached_property
+    def digests(self) -> Digests:
+        return Digests(self.held, self.quarantine, self.store, self.directory, self.links, self.settings)
 
     @cached_property
     def scores(self) -> Scores:

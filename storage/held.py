@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, case, delete, exists, insert, select
 
 from message.content import Content
 from storage import tables
@@ -20,13 +20,8 @@ from storage.model import FlagChange, System
 from storage.names import HELD, INBOX
 from storage.store import Store
 
-_a, _b, _c, _m, _o = (
-    tables.account.c,
-    tables.mailbox.c,
-    tables.content.c,
-    tables.message.c,
-    tables.held_outcome.c,
-)
+_a, _b, _c, _m = tables.account.c, tables.mailbox.c, tables.content.c, tables.message.c
+_o, _t = tables.held_outcome.c, tables.held_told.c
 
 
 class Outcome(Enum):
@@ -69,14 +64,32 @@ class HeldMail:
         with self._database.read() as connection:
             return [Held(*row) for row in connection.execute(query)]
 
-    def waiting(self) -> dict[int, tuple[str, int]]:
-        """Accounts for whom something waits: key and the highest UID, by number."""
+    def waiting(self) -> dict[int, str]:
+        """Keys of the accounts for whom something waits, by number."""
         query = (
-            select(_a.id, _a.key, func.max(_m.uid))
+            select(_a.id, _a.key)
             .join(tables.mailbox, _b.account_id == _a.id)
-            .join(tables.message, (_m.account_id == _b.account_id) & (_m.mailbox_id == _b.id))
-            .where(_b.name == HELD)
-            .group_by(_a.id, _a.key)
+            .where(_b.name == HELD, _b.messages > 0)
+            .order_by(_a.id)
+        )
+        with self._database.read() as connection:
+            return {row.id: row.key for row in connection.execute(query)}
+
+    def untold(self, before: float) -> dict[int, tuple[str, int]]:
+        """Accounts that were not told of something held before ``before`` (seconds since the epoch).
+
+        By number: key, and the UID up to which they were told.
+        """
+        told = case((_t.uidvalidity == _b.uidvalidity, _t.uid), else_=0)
+        new = exists().where(
+            _m.account_id == _b.account_id, _m.mailbox_id == _b.id, _m.uid > told, _m.saved_at < int(before)
+        )
+        query = (
+            select(_a.id, _a.key, told)
+            .join(tables.mailbox, _b.account_id == _a.id)
+            .outerjoin(tables.held_told, _t.account_id == _a.id)
+            .where(_b.name == HELD, _b.messages > 0, new)
+            .order_by(_a.id)
         )
         with self._database.read() as connection:
             return {number: (key, uid) for number, key, uid in connection.execute(query)}
@@ -126,3 +139,9 @@ class HeldMail:
         with self._database.write() as connection:
             # A message leaves once: nobody else writes this row.
             connection.execute(insert(tables.held_outcome).values(**row, at=int(time.time())))
+
+
+def tell(connection: Connection, account: int, uidvalidity: int, uid: int) -> None:
+    """Remember that somebody was told of all that is held up to ``uid``, in the transaction that tells it."""
+    connection.execute(delete(tables.held_told).where(_t.account_id == account))
+    connection.execute(insert(tables.held_told).values(account_id=account, uidvalidity=uidvalidity, uid=uid))

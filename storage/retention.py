@@ -17,7 +17,7 @@ _a, _b, _m = tables.account.c, tables.mailbox.c, tables.message.c
 
 
 class Retention:
-    """Expiry of Junk, Trash and held mail, and legal holds; what expires stays in the attic like all that is expunged."""
+    """Expiry of Junk, Trash and held mail, and legal holds. What expires stays in the attic like the rest."""
 
     def __init__(self, database: Database, doorbell: Doorbell) -> None:
         self._database = database

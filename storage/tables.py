@@ -242,6 +242,15 @@ held_outcome = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+#: Up to which held message (by the UIDVALIDITY of their mailbox) somebody was told of them.
+held_told = Table(
+    "held_told",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+)
+
 #: How far a reader of the events has come.
 event_cursor = Table(
     "event_cursor",

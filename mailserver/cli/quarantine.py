@@ -30,7 +30,7 @@ def quarantine_list(
         if who is not None:
             accounts = {_number(rooms, who): who}
         else:
-            accounts = {number: key for number, (key, _) in rooms.held.waiting().items()}
+            accounts = rooms.held.waiting()
         for number, name in accounts.items():
             for one in rooms.quarantine.waiting(number):
                 print(f"{name} {_line(one)}")
@@ -78,7 +78,9 @@ def quarantine_allow(who: Who, message: Number, config: ConfigOption = None, ass
 
     with open_rooms(config, assignments) as rooms:
         try:
-            author = rooms.quarantine.allow(*_account(rooms, who), message)
+            key, number = _account(rooms, who)
+            author = rooms.quarantine.allow(key, rooms.quarantine.one(number, message).address)
+            rooms.quarantine.release(key, number, message)
         except NoSender as error:
             raise Failure(f"the message has no author to allow ({error}): release it instead") from error
         print(f"released, {author} is always allowed")
@@ -90,6 +92,15 @@ def quarantine_delete(who: Who, message: Number, config: ConfigOption = None, as
     with open_rooms(config, assignments) as rooms:
         rooms.quarantine.delete(*_account(rooms, who), message)
         print("deleted")
+
+
+@app.command("digest")
+def quarantine_digest(config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Tell people now what was held back for them since they were told last, instead of at the digest hour."""
+    import time
+
+    with open_rooms(config, assignments) as rooms:
+        print(f"{rooms.digests.catch_up(time.time(), at_once=True)} told")
 
 
 def _account(rooms: Rooms, who: str) -> tuple[str, int]:

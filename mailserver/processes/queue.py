@@ -35,6 +35,9 @@ TELL = 60.0
 #: Seconds between looks for what stood long enough in Junk and Trash.
 EXPIRE = 3600.0
 
+#: Seconds between looks for people who are to be told what was held back.
+DIGEST = 300.0
+
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
 
@@ -59,6 +62,8 @@ def run(settings: Settings) -> int:
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
+    if settings.spam.digest:
+        chores.append(threading.Thread(target=_chore, args=(stop, DIGEST, lambda: _digest(rooms)), name="digest"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
     for thread in (runner, *chores):
         thread.start()
@@ -98,6 +103,13 @@ def _tell_full(rooms: Rooms) -> None:
     told = rooms.quota_notices.catch_up(time.time())
     if told:
         log.info("quota.told", accounts=told)
+
+
+def _digest(rooms: Rooms) -> None:
+    """Tell people what was held back for them."""
+    told = rooms.digests.catch_up(time.time())
+    if told:
+        log.info("quarantine.told", accounts=told)
 
 
 def _expire(rooms: Rooms) -> None:

@@ -1,4 +1,4 @@
-"""Mail that is held back (storage/held.py), on each database: hidden, free of charge, checked and backed up like any."""
+"""Mail that is held back (storage/held.py), on each database: hidden, free, checked and backed up like any."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_is_held_is_seen_by_nobody_and_not_charged(house: House) -> None:
     (one,) = house.held.messages(house.marie)
     assert (one.uid, one.author, one.subject) == (uid, "Eve <eve@far.example>", "Été")
     assert house.held.messages(house.marie, uid) == []
-    assert house.held.waiting() == {house.marie: ("marie", uid)}
+    assert house.held.waiting() == {house.marie: "marie"}
     content = house.held.content(house.marie, uid)
     assert bytes(content.buffer()) == LETTER
     content.close()

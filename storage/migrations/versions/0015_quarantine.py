@@ -1,4 +1,4 @@
-"""What became of held mail."""
+"""Held mail: what became of it, and who was told of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "uidvalidity", "uid", name=op.f("pk_held_outcome")),
+    )
+    op.create_table(
+        "held_told",
+        sa.Column("account_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_held_told")),
     )
 
 
