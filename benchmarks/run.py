@@ -7,6 +7,7 @@ The measuring client and the peers' set-ups are a program of their own: MAILSERV
     make bench BENCH_ARGS="--tests imap,login --peers dovecot-maildir,dovecot-sdbox --big 1000,10000,100000"
     make bench BENCH_ARGS="--tests mixed --peers dovecot-maildir --set imap.workers=2 --mixed-conns 50"
     make bench BENCH_ARGS="--crowd 5000 --peers dovecot-maildir --rounds 1"
+    make bench BENCH_ARGS="--roles --sizes 20 --conns 1,10,50"      CPU time by role of our processes (roles.py)
     make bench BENCH_ARGS="--operations all --peers dovecot-maildir,dovecot-sdbox"     (operations.py)
 
 Network look-ups are off on both sides. Sign-in in clear is allowed from this machine because the client measures the
@@ -42,6 +43,9 @@ def main() -> int:
     parser.add_argument(
         "--operations", default="", help="single IMAP operations, with commas, or all; nothing else then"
     )
+    parser.add_argument(
+        "--roles", action="store_true", help="CPU time a message by role of our processes (roles.py); nothing else then"
+    )
     parser.add_argument("--set", action="append", default=[], help="settings of the demo")
     options, rest = parser.parse_known_args()
     bench = Path(os.environ.get("MAILSERVER_BENCH", ""))
@@ -65,6 +69,9 @@ def main() -> int:
             "pid": facts["pid"],
         }
         raw = options.json or str(folder / "run.jsonl")
+        if options.roles:
+            measure_roles(bench, server, rest)
+            return 0
         if options.operations:
             operate(options, bench, server, raw)
             return 0
@@ -83,6 +90,17 @@ def main() -> int:
         demo.send_signal(signal.SIGTERM)
         demo.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_roles(bench: Path, server: dict[str, Any], rest: list[str]) -> None:
+    """Mail in, on the demo alone: what each role of ours spends on a message."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", default="20")
+    parser.add_argument("--conns", default="1,10,50")
+    options, rest = parser.parse_known_args(rest)
+    roles = importlib.import_module("roles")
+    roles.measure(bench, server, options.sizes.split(","), options.conns.split(","), rest)
 
 
 def operate(options: argparse.Namespace, bench: Path, server: dict[str, Any], raw: str) -> None:

@@ -126,6 +126,11 @@ class Imap:
     literal: int = setting(64 * KiB, "Largest literal in arguments other than messages.", kind="size", low=4096)
     depth_before_login: int = setting(2, "Depth of parentheses before sign-in.", low=1)
     depth: int = setting(32, "Depth of parentheses after sign-in.", low=4, high=200)
+    message_limit: int = setting(
+        1_000_000,
+        "Messages that one command works on, the newest first; shown as MESSAGELIMIT. 0 means no limit.",
+        low=0,
+    )
     search_keys: int = setting(1000, "Keys in one SEARCH.", low=10)
     search_time: float = setting(10.0, "Longest SEARCH; past it NO [LIMIT] is answered.", kind="duration", low=1)
     set_members: int = setting(10_000, "Members of one message set as written.", low=100)
@@ -274,6 +279,9 @@ class Spam:
     )
     learn_from_moves: bool = setting(True, "Learn from messages moved into and out of Junk.")
     learn_per_account: int = setting(200, "Messages a day that one account may teach.", low=1)
+    campaign_reports: int = setting(
+        3, "People who must report mail of one making before more of it goes to Junk by their word alone.", low=1
+    )
     scores: Path | None = setting(None, "TOML file whose weights replace those shipped.")
     correspondents_kept: float = setting(
         730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0

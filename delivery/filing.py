@@ -27,6 +27,7 @@ from message.content import Content
 from message.envelope import Envelope, Notify, Recipient
 from message.summary import summarise
 from storage.api import AlongWith, MailStore
+from storage.database import NewRow
 from storage.errors import OverQuota
 from storage.model import Filing, SpecialUse
 from storage.names import HELD, INBOX
@@ -56,7 +57,8 @@ class Letter:
 
     ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder, with
     ``held`` in the quarantine, but for accounts (by key) in ``contrary`` it is the other way round. With ``reports``
-    the sender may be told by mail (RFC 3461); never set it for spam. ``keywords`` mark the local copies.
+    the sender may be told by mail (RFC 3461); never set it for spam. ``keywords`` mark the local copies,
+    ``rows`` are kept along with them.
     """
 
     envelope: Envelope
@@ -68,6 +70,7 @@ class Letter:
     contrary: frozenset[str] = frozenset()
     reports: bool = True
     keywords: tuple[str, ...] = ()
+    rows: tuple[NewRow, ...] = ()
 
 
 #: Makes the rows that commit along with a letter, from the dispositions that the commit will make true.
@@ -121,7 +124,9 @@ class Filer:
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
             along = self._along(staged, also(plan.dispositions) if also is not None else None)
             try:
-                kept = self._store.deliver(plan.filings, letter.local, summary, letter.envelope.received_at, along)
+                kept = self._store.deliver(
+                    plan.filings, letter.local, summary, letter.envelope.received_at, along, letter.rows
+                )
             except OverQuota as error:
                 # The one error after which it is certain that no row names the staged bodies. After any other the
                 # commit may have happened, and the sweep finds out.

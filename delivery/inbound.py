@@ -15,7 +15,7 @@ from config.settings import Settings
 from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
-from delivery.filing import Also, Filer, Letter, Route, refuse, route
+from delivery.filing import Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
@@ -30,12 +30,14 @@ from message.address import parse_addresses
 from message.content import Buffer, Content, PrefixedContent
 from message.envelope import Envelope
 from message.headers import HeaderBlock, parse_headers
+from message.summary import message_id
 from spamfilter import personal, record
 from spamfilter.evidence import Namesake
 from spamfilter.people import NO_STANDING, Standing
 from spamfilter.report import verdict_headers
 from spamfilter.verdict import Verdict
 from storage.api import MailStore
+from storage.database import NewRow
 from storage.errors import Unavailable
 
 log = structlog.get_logger()
@@ -97,6 +99,7 @@ class InboundPipeline:
         self._hostname = settings.site.hostname
         self._language = settings.site.language
         self._domains = frozenset(domain.lower() for domain in settings.site.domains)
+        self._store = store
         self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
@@ -116,6 +119,17 @@ class InboundPipeline:
         if all(one.refusal is not None for one in routes):
             return Dispositions(tuple(one.refusal for one in routes if one.refusal is not None))
         authentication = self._evaluator.evaluate(envelope, buffer, headers) if self._evaluator is not None else None
+        with self._store.coming():
+            return self._judged(envelope, content, headers, authentication, routes)
+
+    def _judged(
+        self,
+        envelope: Envelope,
+        content: Content,
+        headers: HeaderBlock,
+        authentication: AuthenticationResults | None,
+        routes: tuple[Route, ...],
+    ) -> Dispositions:
         verdict = self._verdict(envelope, content, headers, authentication, routes)
         scan = self._antivirus.scan(content) if self._antivirus is not None else None
         findings = (
@@ -136,16 +150,30 @@ class InboundPipeline:
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
-            letter = Letter(envelope, routes, local, remote, junk, held, contrary, not junk, keywords)
-            return Dispositions(self._filer.keep(letter, self._recorded(envelope, verdict)))
+            letter = Letter(
+                envelope,
+                routes,
+                local,
+                remote,
+                junk,
+                held,
+                contrary,
+                reports=not junk,
+                keywords=keywords,
+                rows=self._recorded(envelope, headers, verdict, routes),
+            )
+            return Dispositions(self._filer.keep(letter))
         finally:
             local.close()
 
-    def _recorded(self, envelope: Envelope, verdict: Verdict | None) -> Also | None:
+    def _recorded(
+        self, envelope: Envelope, headers: HeaderBlock, verdict: Verdict | None, routes: Sequence[Route]
+    ) -> tuple[NewRow, ...]:
         """The record of the verdict commits along with the message."""
         if verdict is None:
-            return None
-        return lambda _: lambda connection: record.save(connection, envelope.id, verdict, envelope.received_at)
+            return ()
+        accounts = sorted({account.key for one in routes for account in one.accounts})
+        return (record.row(envelope.id, verdict, envelope.received_at, message_id(headers), accounts),)
 
     def _routes(self, envelope: Envelope, headers: HeaderBlock) -> tuple[Route, ...]:
         """Where each recipient leads; one whose mailbox has had this message already is refused as a loop."""
@@ -176,7 +204,9 @@ class InboundPipeline:
         author = next((one.spec for one in authors if one.domain), "")
         accounts = sorted({account.key for one in routes for account in one.accounts})
         standing = self._stands(author, accounts) if author and len(accounts) <= MANY else NO_STANDING
-        return self._judge.judge(Case.of(envelope, content, authentication, self._domains, names, namesakes, standing))
+        person = accounts[0] if len(accounts) == 1 else ""
+        case = Case.of(envelope, content, authentication, self._domains, names, namesakes, standing, person)
+        return self._judge.judge(case)
 
     def _stands(self, author: str, accounts: Sequence[str]) -> Standing:
         try:

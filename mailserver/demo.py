@@ -58,7 +58,7 @@ class Demo:
             self._data / "tls", academie.ORGANISATION, ["localhost", HOST, "::1", f"mail.{academie.DOMAIN}"]
         )
         config = self._write_config(certificate, key)
-        settings = load(config, assignments=self._overrides)
+        settings = load(config, environ=os.environ, assignments=self._overrides)
         if self._ready is not None:
             self._ready.unlink(missing_ok=True)
         lifecycle.own_tree(self._data, settings.site.user)

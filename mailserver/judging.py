@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from config.settings import Settings
 from mailserver import logs
+from spamfilter.campaigns import SiteCampaigns
 from spamfilter.filter import SpamFilter
 from spamfilter.model import SiteModel
 from spamfilter.prior import shipped_prior
+from spamfilter.reputation import SiteReputations
 from storage.database import Database
 
 
@@ -22,4 +24,5 @@ def spam_filter(settings: Settings) -> SpamFilter:
 
 def filter_of(database: Database, settings: Settings) -> SpamFilter:
     """The filter over what this database was taught; raises like ``spam_filter``."""
-    return SpamFilter(settings.spam, SiteModel(database, settings.site.data, shipped_prior()))
+    model = SiteModel(database, settings.site.data, shipped_prior())
+    return SpamFilter(settings.spam, model, reported=SiteCampaigns(database), reputations=SiteReputations(database))

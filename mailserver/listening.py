@@ -7,8 +7,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from config.settings import Settings
 from mailserver import lifecycle
+
+log = structlog.get_logger()
 
 VARIABLE = "MAILSERVER_SOCKETS"
 
@@ -43,6 +47,9 @@ def bind_all(settings: Settings, only: str = "") -> dict[str, Listening]:
         for role, name, addresses, port in wanted:
             if port and only in ("", role):
                 for index, address in enumerate(addresses):
+                    if address == "::" and not has_ipv6() and len(addresses) > 1:
+                        log.warning("listening.no_ipv6", port=port, reason="this machine has no IPv6")
+                        continue
                     bound[f"{name}.{index}"] = Listening(role, name, bind(address, port))
     except CannotBind:
         for one in bound.values():
@@ -51,10 +58,22 @@ def bind_all(settings: Settings, only: str = "") -> dict[str, Listening]:
     return bound
 
 
+def has_ipv6() -> bool:
+    """False where the kernel was started without IPv6, as in many containers."""
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
+    except OSError:
+        return False
+    return True
+
+
 def bind(address: str, port: int) -> socket.socket:
     """A listening TCP socket. Raises CannotBind."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise CannotBind(f"can't listen on {address} port {port}: {error.strerror}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

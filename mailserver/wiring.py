@@ -53,10 +53,13 @@ from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
 from storage.held import HeldMail
 from storage.migrate import upgrade
+from storage.recall import Recalls
+from storage.restore import TimeMachine
 from storage.retention import Retention
 from storage.store import Store
 from storage.texts.indexer import Indexer
 from storage.texts.trigrams import TrigramFiles
+from transfer.arrival import Importer
 
 
 class Rooms:
@@ -244,6 +247,21 @@ class Rooms:
     @cached_property
     def retention(self) -> Retention:
         return Retention(self.database, self.doorbell)
+
+    @cached_property
+    def recalls(self) -> Recalls:
+        machine = TimeMachine(self.database, self.bodies, self.store, self.doorbell)
+        return Recalls(self.database, self.store, self.doorbell, machine)
+
+    @cached_property
+    def importer(self) -> Importer:
+        return Importer(
+            self.database,
+            self.store,
+            self.directory,
+            self.settings.store,
+            with_anyone=self.settings.imap.share_with_anyone,
+        )
 
     @cached_property
     def quota_notices(self) -> QuotaNotices:

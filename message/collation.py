@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
-_FOREIGN = re.compile("[^\x00-\x7f]+")
-_REMEMBERED = 100_000
-_mapped: dict[str, str] = {}
-_bared: dict[str, str] = {}
+_FOREIGN = re.compile("([^\x00-\x7f]+)")
+#: Runs that are remembered, and characters of the longest of them.
+_REMEMBERED = 50_000
+_RUN = 8
 
 #: Letters and marks that Unicode does not take apart, but people type without.
 _PLAIN = {"Œ": "OE", "Æ": "AE", "ß": "SS", "Ø": "O", "Đ": "D", "Ł": "L", "’": "'", "‘": "'"}
@@ -26,18 +27,14 @@ def casemap(text: str) -> bytes:
     """
     if text.isascii():
         return text.upper().encode()
-    mapped = _FOREIGN.sub(lambda run: "".join([_mapped.get(one) or _map(one) for one in run[0]]), text)
-    return mapped.encode("utf-8", "replace").upper()
+    return _each_run(text, _mapped).encode("utf-8", "replace").upper()
 
 
 def bare(folded: bytes) -> bytes:
     """A folded text without accents and ligatures. What is a substring before is one after."""
     if folded.isascii():
         return folded
-    text = folded.decode("utf-8", "replace")
-    return _FOREIGN.sub(
-        lambda run: "".join([_bare(one) if (known := _bared.get(one)) is None else known for one in run[0]]), text
-    ).encode()
+    return _each_run(folded.decode("utf-8", "replace"), _bared).encode()
 
 
 def loose_words(text: str) -> list[bytes]:
@@ -45,17 +42,36 @@ def loose_words(text: str) -> list[bytes]:
     return bare(casemap(text)).split()
 
 
+def _each_run(text: str, mapped: _Runs) -> str:
+    """The text with every run of letters that are not ASCII mapped."""
+    pieces = _FOREIGN.split(text)
+    pieces[1::2] = map(mapped.__getitem__, pieces[1::2])
+    return "".join(pieces)
+
+
+class _Runs(dict[str, str]):
+    """What runs of characters become, remembered: texts have the same few, often one accented letter, again and
+    again."""
+
+    def __init__(self, one: Callable[[str], str]) -> None:
+        self._one = one
+
+    def __missing__(self, run: str) -> str:
+        mapped = "".join(map(self._one, run))
+        if len(self) < _REMEMBERED and len(run) <= _RUN:
+            self[run] = mapped
+        return mapped
+
+
 def _map(one: str) -> str:
-    """The mapping of one character, remembered; there are about as many as letters in use."""
+    """The mapping of one character."""
     title = one.title()
-    mapped = unicodedata.normalize("NFKD", title if len(title) == 1 else one)
-    if len(_mapped) < _REMEMBERED:
-        _mapped[one] = mapped
-    return mapped
+    return unicodedata.normalize("NFKD", title if len(title) == 1 else one)
 
 
 def _bare(one: str) -> str:
-    bared = _PLAIN.get(one, "" if unicodedata.combining(one) else one)
-    if len(_bared) < _REMEMBERED:
-        _bared[one] = bared
-    return bared
+    return _PLAIN.get(one, "" if unicodedata.combining(one) else one)
+
+
+_mapped = _Runs(_map)
+_bared = _Runs(_bare)

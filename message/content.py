@@ -89,8 +89,7 @@ class FileContent:
                 if self._size >= self.MAP_FROM:
                     self._buffer = mmap.mmap(fd, self._size, access=mmap.ACCESS_READ)
                 else:
-                    with os.fdopen(fd, "rb", closefd=False) as file:
-                        self._buffer = file.read()
+                    self._buffer = b"".join(iter(lambda: os.read(fd, self.MAP_FROM), b""))
             finally:
                 os.close(fd)
         return self._buffer
@@ -149,6 +148,9 @@ class PrefixedContent:
         return memory
 
     def blocks(self) -> Iterator[bytes]:
+        if isinstance(self._buffer, bytes):
+            yield from MemoryContent(self._buffer).blocks()
+            return
         yield from MemoryContent(self._head).blocks()
         skip = self._skip
         for block in self._rest.blocks():

@@ -58,6 +58,10 @@ class HeaderBlock:
         found = self._by_name.get(name.lower())
         return self.value(found[0]) if found else None
 
+    def count(self, name: bytes) -> int:
+        """How many fields of that name there are (compared without case)."""
+        return len(self._by_name.get(name.lower(), ()))
+
     def all(self, name: bytes) -> list[bytes]:
         """The raw values of all fields of that name in message order, as ``first`` gives them."""
         return [self.value(entry) for entry in self._by_name.get(name.lower(), ())]

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from message.words import printable
 
@@ -59,6 +62,9 @@ _ATTRIBUTES = 100
 _LINKS = 10_000
 _URL_LENGTH = 8192
 _ANCHOR_LENGTH = 2000
+# Longest attributes that are remembered.
+_KNOWN_LENGTH = 200
+_NO_ATTRIBUTES: Mapping[str, str] = {}
 
 # All but single spaces, which most are and which may stay.
 _SPACES = re.compile(r" [ \t\r\f\v\xa0]++|[\t\r\f\v\xa0][ \t\r\f\v\xa0]*+")
@@ -93,8 +99,7 @@ def read_html(source: str, limit: int = 1 << 20) -> Html:
     return _Reader(source[:limit]).read()
 
 
-@dataclass(slots=True)
-class _Element:
+class _Element(NamedTuple):
     """An open element: its name, whether its text is out of sight, whether its font has no size."""
 
     name: str
@@ -107,11 +112,11 @@ class _Reader:
     source: str
     out: list[str] = field(default_factory=list)
     open: list[_Element] = field(default_factory=lambda: [_Element("", False, False)])
-    names: Counter[str] = field(default_factory=Counter)
+    names: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     links: list[tuple[str, str]] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
-    elements: Counter[str] = field(default_factory=Counter)
+    elements: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     forms: int = 0
     passwords: int = 0
     refreshes: int = 0
@@ -122,11 +127,10 @@ class _Reader:
     def read(self) -> Html:
         tokens = _TOKEN.finditer(self.source)
         while match := next(tokens, None):
-            kind = match.lastgroup
-            if kind == "text" or kind == "stray":
+            text, closing, name, attributes, stray = match.groups()
+            if text is not None or stray is not None:
                 self._text(match[0])
-            elif kind == "attributes":
-                closing, name, attributes = match.group("end", "name", "attributes")
+            elif name is not None:
                 name = name.lower()
                 if closing:
                     self._end(name)
@@ -134,7 +138,10 @@ class _Reader:
                     self._start(name, attributes)
                     if name in _SKIPPED:
                         tokens = _TOKEN.finditer(self.source, _after(name, self.source, match.end()))
-                self._space(name)
+                if name in _BLOCKS:
+                    self.out.append("\n")
+                elif name in _CELLS:
+                    self.out.append(" ")
         self._end_link()
         text = _tidy("".join(self.out))
         seen = self.elements
@@ -159,14 +166,8 @@ class _Reader:
         else:
             self.out.append(text.replace("\n", " "))
 
-    def _space(self, name: str) -> None:
-        if name in _BLOCKS:
-            self.out.append("\n")
-        elif name in _CELLS:
-            self.out.append(" ")
-
     def _start(self, name: str, written: str) -> None:
-        attributes = _attributes(written) if "=" in written or "hidden" in written.lower() else {}
+        attributes = _attributes(written) if "=" in written or "hidden" in written.lower() else _NO_ATTRIBUTES
         if name == "a" or name == "area":
             self._start_link(attributes.get("href"))
         elif name == "img" and len(self.images) < _LINKS:
@@ -184,14 +185,14 @@ class _Reader:
         outer = self.open[-1]
         hidden, no_size = outer.hidden or name == "template" or "hidden" in attributes, outer.no_size
         if style := attributes.get("style"):
-            style = style.lower()
-            hidden = hidden or _HIDING.search(style) is not None
-            if sizes := _FONT_SIZE.findall(style):
-                no_size = not sizes[-1].strip("0.")
+            hides, sizes = _style(style)
+            hidden = hidden or hides
+            if sizes is not None:
+                no_size = not sizes
         self.open.append(_Element(name, hidden, no_size))
         self.names[name] += 1
 
-    def _count(self, name: str, attributes: dict[str, str]) -> None:
+    def _count(self, name: str, attributes: Mapping[str, str]) -> None:
         self.elements[name] += 1
         if name == "input":
             self.passwords += attributes.get("type", "").strip().lower() == "password"
@@ -201,7 +202,7 @@ class _Reader:
     def _end(self, name: str) -> None:
         if name == "a":
             self._end_link()
-        if self.names[name]:
+        if self.names.get(name):
             while True:
                 element = self.open.pop()
                 self.names[element.name] -= 1
@@ -227,7 +228,11 @@ def _after(name: str, source: str, position: int) -> int:
     return found.start() if found else len(source)
 
 
-def _attributes(written: str) -> dict[str, str]:
+def _attributes(written: str) -> Mapping[str, str]:
+    return _known_attributes(written) if len(written) <= _KNOWN_LENGTH else _read_attributes(written)
+
+
+def _read_attributes(written: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(written):
         name, value = match.groups()
@@ -237,6 +242,24 @@ def _attributes(written: str) -> dict[str, str]:
         if len(found) == _ATTRIBUTES:
             break
     return found
+
+
+# Within a mail, and from mail to mail of one program, the same attributes come again and again.
+_known_attributes = lru_cache(maxsize=1024)(_read_attributes)
+
+
+def _style(style: str) -> tuple[bool, bool | None]:
+    """Whether a style hides its element, and whether its font has a size; None when it does not say."""
+    return _known_style(style) if len(style) <= _KNOWN_LENGTH else _read_style(style)
+
+
+def _read_style(style: str) -> tuple[bool, bool | None]:
+    style = style.lower()
+    sizes = _FONT_SIZE.findall(style)
+    return _HIDING.search(style) is not None, bool(sizes[-1].strip("0.")) if sizes else None
+
+
+_known_style = lru_cache(maxsize=1024)(_read_style)
 
 
 def _unescape(text: str) -> str:

@@ -110,7 +110,7 @@ def summarise(buffer: Buffer, headers: HeaderBlock | None = None, root: Part | N
         to=_addresses(headers, b"to"),
         cc=_addresses(headers, b"cc"),
         bcc=_addresses(headers, b"bcc"),
-        message_id=_message_id(headers),
+        message_id=message_id(headers),
         references=_references(headers),
         sent_at=sent_at,
         sent_day=sent_day,
@@ -140,7 +140,8 @@ def _shown(entry: Entry) -> str:
     return f"{name} <{spec}>" if name else f"<{spec}>"
 
 
-def _message_id(headers: HeaderBlock) -> str:
+def message_id(headers: HeaderBlock) -> str:
+    """The Message-ID in its angle brackets, what else stands in the field, or "" (RFC 5322 section 3.6.4)."""
     value = headers.first(b"message-id") or b""
     found = _MESSAGE_ID.search(value)
     return printable((found[0] if found else value).decode("utf-8", "replace"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 from spamfilter.lexicon import ACADEMIES, OFFICIAL_SITES, SHARED_SUFFIXES
@@ -18,6 +18,15 @@ _ACADEMY = re.compile(r"(?:^|\.)(ac-[a-z]{2,20}(?:-[a-z]{2,10})?)[.-]")
 def within(host: str, domain: str) -> bool:
     """True when ``host`` is ``domain`` or below it."""
     return host == domain or host.endswith("." + domain)
+
+
+def within_any(host: str, domains: Container[str]) -> bool:
+    """True when ``host`` is one of ``domains`` or below one: in a step a label, however many domains there are."""
+    while host not in domains:
+        _, dot, host = host.partition(".")
+        if not dot:
+            return False
+    return True
 
 
 def site(host: str) -> str:
@@ -38,6 +47,8 @@ def is_address(host: str) -> bool:
         return True
     if host.isascii() and host.isdigit() and len(host) <= 10:
         return True
+    if not host[-1:].isdigit():
+        return False
     try:
         ipaddress.IPv4Address(host)
     except ValueError:
@@ -64,7 +75,7 @@ def _unicode_label(label: str) -> str:
 
 def official(host: str) -> bool:
     """True for the sites of academies, ministries and the services that staff and families deal with."""
-    return _GENUINE_GOVERNMENT.search(host) is not None or any(within(host, domain) for domain in OFFICIAL_SITES)
+    return _GENUINE_GOVERNMENT.search(host) is not None or within_any(host, OFFICIAL_SITES)
 
 
 def lookalike(host: str, local_domains: Iterable[str]) -> str | None:
@@ -76,7 +87,7 @@ def lookalike(host: str, local_domains: Iterable[str]) -> str | None:
 @lru_cache(maxsize=4096)
 def _lookalike(host: str, local_domains: frozenset[str]) -> str | None:
     protected = local_domains | OFFICIAL_SITES
-    if not host or any(within(host, domain) for domain in protected):
+    if not host or within_any(host, protected):
         return None
     if _GENUINE_GOVERNMENT.search(host):
         return None

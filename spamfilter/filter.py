@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
 from config.settings import Spam
+from spamfilter.campaigns import NOTHING_REPORTED, Making, Reported, Voices
 from spamfilter.evidence import Evidence
 from spamfilter.learned import Learners, Opinion
 from spamfilter.live import LiveScores
 from spamfilter.model import Model
 from spamfilter.registry import Rule
+from spamfilter.reputation import UNKNOWN, Reputations, opinions, origin
 from spamfilter.rules import RULES
 from spamfilter.scores import (
     ALL_AGREE,
     BAYES_HAM,
     BAYES_SPAM,
     BAYES_UNSURE,
-    CLASSIFIER,
+    CAMPAIGN_CONFIRMED,
+    CAMPAIGN_REPORTED,
+    FILE_CONFIRMED,
+    FILE_REPORTED,
+    GRADED,
     LINEAR_HAM,
     LINEAR_SPAM,
     Scores,
@@ -46,12 +52,17 @@ class SpamFilter:
         settings: Spam,
         model: Model,
         *,
+        reported: Reported = NOTHING_REPORTED,
+        reputations: Reputations = UNKNOWN,
         rules: Mapping[str, Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``model`` is what the learners know. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
+        """``model`` is what the learners know, ``reported`` what people reported, ``reputations`` what came from
+        senders before. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
         self._settings = settings
         self._learners = Learners(model, settings.minimum_trained)
+        self._reported = reported
+        self._reputations = reputations
         self._rules = dict(rules)
         self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
@@ -64,12 +75,16 @@ class SpamFilter:
         try:
             details = self._details(views, deadline)
             opinion = self._learners.opinion(views, details)
+            making, senders = Making.of(views), origin(views)
             self._check(deadline)
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
             return not_scanned(self._settings, "time budget used up")
+        details |= dict.fromkeys(said(self._reported.voices(making), self._settings.campaign_reports), "")
         scores = self._live.current()
         weights = {symbol: scores.symbols[symbol].weight for symbol in details}
+        known = self._reputations.of(senders, evidence.person) if senders else {}
+        weights |= {symbol: scores.symbols[symbol].weight * share for symbol, share in opinions(known)}
         certain = add_learners(opinion, weights, details, scores)
         add_composites(weights, scores)
         hits = as_hits(capped(weights, scores), details, scores)
@@ -82,6 +97,9 @@ class SpamFilter:
             junk_from=self._settings.junk_from,
             reject_from=self._settings.reject_from,
             guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
+            sketch=making.sketch.hex(),
+            files=making.joined_files.hex(),
+            origin=senders,
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:
@@ -104,6 +122,14 @@ class SpamFilter:
             raise OverBudget
 
 
+def said(voices: Voices, enough: int) -> Iterator[str]:
+    """The symbols of what people said of such mail, ``enough`` of whom are heard in full."""
+    if voices.text:
+        yield CAMPAIGN_CONFIRMED if voices.text >= enough else CAMPAIGN_REPORTED
+    if voices.file:
+        yield FILE_CONFIRMED if voices.file >= enough else FILE_REPORTED
+
+
 def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores) -> bool:
     """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure."""
     if opinion.score:
@@ -112,7 +138,7 @@ def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str,
         details[symbol] = opinion.words[:DETAIL_LENGTH]
     if opinion.probability is None:
         return False
-    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in CLASSIFIER)):
+    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in GRADED)):
         weights[ALL_AGREE] = scores.symbols[ALL_AGREE].weight
     symbol, points = bayes_points(opinion.strength, scores)
     weights[symbol] = points

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, null, select, union_all, update
 
 from spamfilter import tables
 from storage.database import Database
@@ -24,13 +24,16 @@ class NoSender(ValueError):
     """Neither an address nor a domain with its @; the text says what was expected."""
 
 
-# Asked for every message: built once.
+#: Accounts asked about in one statement, which is built once because every message asks: no list of varying length.
+_AT_ONCE = 4
+_ACCOUNTS: list[BindParameter[str]] = [bindparam(f"account_{n}") for n in range(_AT_ONCE)]
 _w, _c = tables.wishes.c, tables.correspondents.c
-_WISHES = select(_w.account, _w.sender, _w.wanted).where(
-    _w.account.in_(bindparam("accounts", expanding=True)), _w.sender.in_(bindparam("senders", expanding=True))
-)
-_WRITTEN = select(_c.account).where(
-    _c.account.in_(bindparam("accounts", expanding=True)), _c.address == bindparam("author")
+#: What was said of an author: wishes, and (without a wish) who has written there.
+_SAID = union_all(
+    select(_w.account, _w.sender, _w.wanted).where(
+        _w.account.in_([bindparam("site"), *_ACCOUNTS]), _w.sender.in_([bindparam("author"), bindparam("domain")])
+    ),
+    select(_c.account, _c.address, null()).where(_c.account.in_(_ACCOUNTS), _c.address == bindparam("author")),
 )
 
 
@@ -60,13 +63,22 @@ def standing(database: Database, author: str, accounts: Sequence[str]) -> Standi
     """How ``author`` (an address) stands with these accounts. A person's own wish goes before the site's."""
     author = author.lower()
     forms = (author, "@" + author.rpartition("@")[2])
+    said: dict[tuple[str, str], bool] = {}
+    written: set[str] = set()
     with database.read() as connection:
-        wishes = connection.execute(_WISHES, {"accounts": [SITE, *accounts], "senders": forms}).all()
-        written = connection.scalars(_WRITTEN, {"accounts": accounts, "author": author}).all()
-    said = {(row.account, row.sender): row.wanted for row in wishes}
+        for start in range(0, len(accounts), _AT_ONCE):
+            asked = accounts[start : start + _AT_ONCE]
+            names = {f"account_{n}": asked[min(n, len(asked) - 1)] for n in range(_AT_ONCE)}
+            for account, sender, wanted in connection.execute(
+                _SAID, {"site": SITE, "author": forms[0], "domain": forms[1], **names}
+            ):
+                if wanted is None:
+                    written.add(account)
+                else:
+                    said[account, sender] = wanted
     each = [_wish(said, account, forms) for account in accounts]
     return Standing(
-        known=bool(accounts) and set(accounts) <= set(written),
+        known=bool(accounts) and set(accounts) <= written,
         wanted=bool(each) and all(wish is True for wish in each),
         unwanted=bool(each) and all(wish is False for wish in each),
     )

@@ -6,27 +6,24 @@ It has symbols, points and what rules saw; the words for people come from the da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from config.settings import Spam
 from spamfilter import tables
 from spamfilter.filter import add_composites, as_hits, capped, suggested
-from spamfilter.scores import CLASSIFIER, Scores
+from spamfilter.scores import GRADED, Scores
 from spamfilter.verdict import Action, Hit, Verdict
-from storage.database import Database
+from storage.database import Database, NewRow
 
 #: Records read at a time.
 BATCH = 500
 
 # Written for every message: built once.
-_FIRST = insert(tables.verdicts)
-_AGAIN = (
-    update(tables.verdicts)
-    .where(tables.verdicts.c.id == bindparam("of"))
-    .values(judged_at=bindparam("at"), record=bindparam("text"))
-)
+_INSERT = insert(tables.verdicts)
 
 
 def encoded(verdict: Verdict) -> str:
@@ -41,6 +38,7 @@ def encoded(verdict: Verdict) -> str:
             "scanned": verdict.scanned,
             "note": verdict.note,
             "guarded": verdict.guarded,
+            "origin": verdict.origin,
             "hits": [(hit.symbol, hit.weight, hit.detail) for hit in verdict.hits],
         },
         separators=(",", ":"),
@@ -65,14 +63,53 @@ def decoded(record: str, scores: Scores) -> Verdict:
         scanned=found["scanned"],
         note=found["note"],
         guarded=tuple(found["guarded"]),
+        origin=tuple(found.get("origin", ())),
     )
 
 
-def save(connection: Connection, envelope_id: str, verdict: Verdict, judged_at: float) -> None:
-    """Keep the record of a message, in the transaction that files it."""
-    record = encoded(verdict)
-    if connection.execute(_AGAIN, {"of": envelope_id, "at": judged_at, "text": record}).rowcount == 0:
-        connection.execute(_FIRST, {"id": envelope_id, "judged_at": judged_at, "record": record})
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a record says for the sender's reputation."""
+
+    action: Action
+    score: float
+    origin: tuple[str, ...]
+
+
+def outcome(record: str) -> Outcome:
+    """What a record says for reputation; one that was not scanned says nothing of anybody."""
+    found = json.loads(record)
+    origin = tuple(found.get("origin", ())) if found["scanned"] else ()
+    return Outcome(Action(found["action"]), found["score"], origin)
+
+
+def origin_of(connection: Connection, envelope_id: str) -> tuple[str, ...]:
+    """What the reputation hangs on of the message with that id; nothing when there is no record (any more)."""
+    text = connection.scalar(select(tables.verdicts.c.record).where(tables.verdicts.c.id == envelope_id))
+    return outcome(text).origin if text is not None else ()
+
+
+def row(
+    envelope_id: str, verdict: Verdict, judged_at: float, message_id: str = "", accounts: Iterable[str] = ()
+) -> NewRow:
+    """The record of a message for these accounts (by key), to be kept in the transaction that files it."""
+    values = {
+        "id": envelope_id,
+        "judged_at": judged_at,
+        "record": encoded(verdict),
+        "sketch": bytes.fromhex(verdict.sketch) or None,
+        "files": bytes.fromhex(verdict.files) or None,
+        "message_key": message_key(message_id),
+        "accounts": "\n".join(accounts),
+    }
+    return NewRow(_INSERT, values)
+
+
+def message_key(message_id: str) -> int | None:
+    """A number to find a Message-ID by, None for an empty one."""
+    if not message_id:
+        return None
+    return int.from_bytes(blake2b(message_id.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 
 def find(database: Database, envelope_id: str, scores: Scores) -> Verdict | None:
@@ -119,7 +156,7 @@ def judged_again(verdict: Verdict, scores: Scores, settings: Spam) -> Verdict:
     found = {hit.symbol: hit for hit in verdict.hits if hit.symbol in scores.symbols}
     made = {composite.symbol for composite in scores.composites}
     weights = {
-        symbol: hit.weight if symbol in CLASSIFIER else scores.symbols[symbol].weight
+        symbol: hit.weight if symbol in GRADED else scores.symbols[symbol].weight
         for symbol, hit in found.items()
         if symbol not in made
     }

@@ -69,10 +69,10 @@ _ISO_AT = 0x8001
 _TAR_AT = 257
 _TEXT_START = re.compile(rb"\A(?:\xef\xbb\xbf|\s|<!--[^>]{0,500}-->)*")
 _PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<form", b"<iframe", b"<meta", b"<base")
+# Of lower case. Alternatives begin with plain letters: the search then skips all places where none stands.
 _PROGRAM_TEXT = re.compile(
     rb"#!\s?/|@echo off|powershell(?:\.exe)?\s+-|wscript\.shell|new activexobject|createobject\s{0,4}\("
-    rb"|invoke-expression|\bstart-process\b|<job\b|<script language=\"?vbs|cmd(?:\.exe)? /c ",
-    re.IGNORECASE,
+    rb"|invoke-expression|s(?<=\bs)tart-process\b|<job\b|<script language=\"?vbs|cmd(?:\.exe)? /c "
 )
 
 

@@ -65,7 +65,62 @@ verdicts = Table(
     Column("id", String(64), primary_key=True),
     Column("judged_at", Float, nullable=False),
     Column("record", Text, nullable=False),
+    # What tells mail of one making, as in ``spamfilter.sketch``; NULL for none.
+    Column("sketch", LargeBinary),
+    Column("files", LargeBinary),
+    # Of its Message-ID, as ``spamfilter.record.message_key`` has it; and the keys of the accounts that it is for.
+    Column("message_key", BigInteger),
+    Column("accounts", Text),
     Index("spam_verdicts_judged_at", "judged_at"),
+    Index("spam_verdicts_message_key", "message_key"),
+)
+
+#: Mail that somebody reported, as ``spamfilter.campaigns`` knows it again. ``voices`` is how many people say that it is
+#: spam, less those who say that it is not; ``revision`` rises with every change of any campaign.
+campaigns = Table(
+    "spam_campaigns",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("files", LargeBinary, nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("author", String(320), nullable=False),
+    Column("reported_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("voices", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("spam_campaigns_last_at", "last_at"),
+)
+
+#: Who said what of a campaign: one voice a person. ``digest`` is of the message, as in ``spam_learnt``.
+campaign_voices = Table(
+    "spam_campaign_voices",
+    metadata,
+    Column("campaign", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", String(255), primary_key=True),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("spam", Boolean, nullable=False),
+    Index("spam_campaign_voices_digest", "account", "digest"),
+)
+
+#: What came from a sender (``spamfilter.reputation``), at ``at``; ``account`` is "" for the site.
+reputations = Table(
+    "spam_reputations",
+    metadata,
+    Column("sender", String(340), primary_key=True),
+    Column("account", String(255), primary_key=True),
+    Column("good", Float, nullable=False),
+    Column("bad", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("spam_reputations_at", "at"),
+)
+
+#: How far a reader of the verdicts has come.
+cursors = Table(
+    "spam_cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("at", Float, nullable=False),
 )
 
 #: To whom somebody here has written: those who answer are no strangers. Addresses in lower case.

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Row, delete, func, select
 
 from config.settings import Spam
 from message.content import Buffer
-from spamfilter import linear, taught
+from spamfilter import linear, record, reputation, taught
+from spamfilter.campaigns import OPERATOR, Ballot, Making
 from spamfilter.features import VERSION, Features, features
 from spamfilter.prior import Prior, nothing_known
 from spamfilter.rules import RULES
-from spamfilter.stored import stored_message
+from spamfilter.stored import stored_id, stored_message
 from spamfilter.tables import learnt
 from spamfilter.views import Views
 from storage.database import Database
@@ -32,10 +33,13 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One message to learn: its digest, itself decoded, and the symbols of the rules that hit."""
+    """One message to learn: its digest, itself decoded, what tells its making, the envelope's id when it
+    came here, and the symbols of the rules that hit."""
 
     digest: bytes
     views: Views
+    making: Making
+    id: str | None
     symbols: frozenset[str]
 
     def features(self, symbols: Iterable[str]) -> Features:
@@ -78,7 +82,8 @@ class Trainer:
         lessons = [self._lesson(buffer) for buffer in buffers]
         with self._database.write() as connection:
             taught.take_turn(connection)
-            return [self._learn(connection, lesson, spam, account) for lesson in lessons]
+            ballot = self._ballot(connection)
+            return [self._learn(connection, ballot, lesson, spam, account) for lesson in lessons]
 
     def forget(self, buffer: Buffer, *, account: str | None = None) -> bool:
         """Take back what ``account`` taught of this message. False when it taught nothing. Raises ``StoreError``."""
@@ -88,8 +93,11 @@ class Trainer:
             known = _taught(connection, lesson, account)
             if known is None:
                 return False
-            _take_back(connection, lesson, known)
+            _take_back(connection, self._ballot(connection), lesson, known, self._clock())
             return True
+
+    def _ballot(self, connection: Connection) -> Ballot:
+        return Ballot(connection, self._settings.campaign_reports, self._clock())
 
     def _lesson(self, buffer: Buffer) -> Lesson:
         stored = stored_message(buffer, self._hostname)
@@ -97,16 +105,16 @@ class Trainer:
         # What was seen when the mail came says more than what its file shows now: client, authentication, names.
         symbols = stored.symbols & RULES.keys() if stored.symbols is not None else _symbols(views)
         digest = blake2b(buffer, digest_size=16).digest()
-        return Lesson(digest, views, symbols)
+        return Lesson(digest, views, Making.of(views), stored_id(buffer, self._hostname), symbols)
 
-    def _learn(self, connection: Connection, lesson: Lesson, spam: bool, account: str | None) -> bool:
+    def _learn(self, connection: Connection, ballot: Ballot, lesson: Lesson, spam: bool, account: str | None) -> bool:
         known = _taught(connection, lesson, account)
         if known is not None and known.spam == spam:
             return False
         if known is None and account and self._taught_enough(connection, account):
             return False
         if known is not None:
-            _take_back(connection, lesson, known)
+            _take_back(connection, ballot, lesson, known, self._clock())
         found = lesson.features(lesson.symbols)
         step = self._step(connection, found, spam)
         taught.add(connection, found.counted.tolist(), linear.changes(found, step), ham=int(not spam), spam=int(spam))
@@ -121,6 +129,8 @@ class Trainer:
                 symbols=" ".join(sorted(lesson.symbols)),
             )
         )
+        ballot.cast(lesson.views, lesson.making, lesson.digest, account or OPERATOR, spam=spam)
+        _count_sender(connection, lesson, account or "", spam, 1, self._clock())
         return True
 
     def _step(self, connection: Connection, found: Features, spam: bool) -> int:
@@ -158,7 +168,18 @@ def _taught(connection: Connection, lesson: Lesson, account: str | None) -> Row[
     return connection.execute(query).one_or_none()
 
 
-def _take_back(connection: Connection, lesson: Lesson, known: Row[*tuple[Any, ...]]) -> None:
+def _count_sender(connection: Connection, lesson: Lesson, account: str, spam: bool, sign: int, now: float) -> None:
+    """What is said of a message is said of its sender, when this server has seen who that was."""
+    senders = record.origin_of(connection, lesson.id) if lesson.id else ()
+    if senders:
+        reputation.count(connection, reputation.said(senders, account, spam, sign), now)
+
+
+def _take_back(
+    connection: Connection, ballot: Ballot, lesson: Lesson, known: Row[*tuple[Any, ...]], now: float
+) -> None:
+    ballot.take_back(known.digest, known.account)
+    _count_sender(connection, lesson, known.account, known.spam, -1, now)
     # Another version gave other features: those stay counted rather than others being taken away.
     tokens: list[int] = []
     changes: dict[int, int] = {}

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
+from typing import Any, TypeVar
 
 from mailauth.results import AuthenticationResults
 from message.address import Address, parse_addresses
 from message.parts import Part, walk
 from message.text import Html, decoded, part_text, read_html
 from spamfilter.archives import Contents, contents
-from spamfilter.domains import site
+from spamfilter.domains import site, within_any
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
+from spamfilter.pictures import links_in
 from spamfilter.signatures import ARCHIVES, Kind, kind_of
-from spamfilter.words import BLOCK, folded, readable, splits_words, word_starts
+from spamfilter.words import BLOCK, folded, readable, splits_words
 
 MAX_PARTS = 200
 MAX_ATTACHMENTS = 30
@@ -31,6 +33,8 @@ ATTACHMENT_START = 64 * 1024
 ARCHIVE_LIMIT = 8 << 20
 #: What anything holds that is no archive.
 NOTHING = Contents()
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,20 @@ class Views:
         self.evidence = evidence
         self.headers = evidence.headers
         self._limit = text_limit
+        self._answers: dict[Callable[[Views], Any], Any] = {}
+
+    def once(self, question: Callable[[Views], _Answer]) -> _Answer:
+        """The answer of a function of the message, worked out once: for what a few rules share."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        answer: _Answer = self._answers[question]
+        return answer
 
     # Header fields
 
-    @cached_property
-    def field_names(self) -> frozenset[bytes]:
-        """Names of all header fields in lower case."""
-        return frozenset(field.name.lower() for field in self.headers.fields)
-
     def has(self, name: bytes) -> bool:
-        """True when the field is there; ``name`` in lower case."""
-        return name in self.field_names
+        """True when the field is there."""
+        return self.headers.count(name) > 0
 
     @cached_property
     def raw_subject(self) -> str:
@@ -124,6 +131,11 @@ class Views:
         return readable(self.author.name[:1000]).strip() if self.author else ""
 
     @cached_property
+    def folded_author_name(self) -> str:
+        """The beginning of that name, for looking up names."""
+        return folded(self.author_name[:200])
+
+    @cached_property
     def author_domain(self) -> str:
         """The domain of the first author, "" when there is none."""
         return self.author.domain[:253] if self.author else ""
@@ -147,7 +159,7 @@ class Views:
 
     def is_ours(self, domain: str) -> bool:
         """True for our mail domains and those below them."""
-        return any(domain == ours or domain.endswith("." + ours) for ours in self.evidence.local_domains)
+        return within_any(domain, self.evidence.local_domains)
 
     def is_authors(self, host: str) -> bool:
         """True when ``host`` belongs to the site of the author."""
@@ -213,15 +225,14 @@ class Views:
         """The text that most people see: HTML when there is any, else plain."""
         return self.html_text if self.html_text.strip() else self.plain
 
+    def words_up_to(self, most: int) -> int:
+        """The number of words of the body, counted up to ``most``."""
+        return min(len(self.body.split(None, most)), most)
+
     @cached_property
     def folded(self) -> str:
         """Subject and the first 16 KiB of text, for looking up phrases."""
         return self.folded_subject + folded(self.body[:BLOCK])
-
-    @cached_property
-    def word_starts(self) -> frozenset[str]:
-        """The beginnings of the words of ``folded``."""
-        return word_starts(self.folded)
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
@@ -233,6 +244,13 @@ class Views:
             for href, shown in part.links:
                 yield read_link(href, " ".join(readable(shown[:500]).split()))
         yield from in_text(self.plain, 4 * BLOCK)
+        for found in self.codes:
+            yield read_link(found, "")
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """The web addresses in QR codes of pictures."""
+        return links_in(self.attachments)
 
     @cached_property
     def web_links(self) -> tuple[Link, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 #: Longest input of one regular expression (a bound on backtracking as well as on time).
 BLOCK = 16 * 1024
@@ -49,23 +49,70 @@ def _normalised(form: str, text: str) -> str:
     return "".join(unicodedata.normalize(form, text[i : i + _PIECE]) for i in range(0, len(text), _PIECE))  # type: ignore[arg-type]
 
 
+def _is_latin(text: str) -> bool:
+    """True for text of ISO 8859-1: asked in a hundredth of the time that a search through the text takes."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def readable(text: str) -> str:
     """The text in Unicode form NFKC without invisible characters."""
     if text.isascii():
         return text
     if not unicodedata.is_normalized("NFKC", text):
         text = _normalised("NFKC", text)
+    if _is_latin(text) and "\xad" not in text:
+        return text
     return _INVISIBLE.sub("", text)
 
 
 def unaccented(text: str) -> str:
     """Lower case without accents and ligatures, curly apostrophes straightened: "L’Été" -> "l'ete"."""
-    text = text.lower()
     if text.isascii():
-        return text
+        return text.lower()
+    text = _UNACCENTED(text) or _unaccented(text)
     for ligature, letters in _LIGATURES:
         text = text.replace(ligature, letters)
-    return _MARKS.sub("", _normalised("NFD", text))
+    return text
+
+
+def _unaccented(text: str) -> str:
+    return _MARKS.sub("", _normalised("NFD", text.lower()))
+
+
+def lower(text: str) -> str:
+    """``text.lower()``, much quicker for long texts with accents."""
+    return text.lower() if text.isascii() else _LOWER(text) or text.lower()
+
+
+class Exchange:
+    """Exchanges letters one by one, in a tenth of the usual time: by tables of the octets that stand for them.
+
+    Nearly all mail here is in letters of a charset of single octets. Called with a text, it gives the new one, or None
+    for a text with other letters.
+    """
+
+    _CHARSETS = ("latin-1", "cp1252")
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        """``change`` gives the letter that takes the place of another."""
+        letters = ((charset, (bytes([i]).decode(charset, "replace") for i in range(256))) for charset in self._CHARSETS)
+        self._tables = {charset: "".join(map(change, each)).encode(charset, "replace") for charset, each in letters}
+
+    def __call__(self, text: str) -> str | None:
+        for charset, table in self._tables.items():
+            try:
+                return text.encode(charset).translate(table).decode(charset)
+            except UnicodeEncodeError:
+                continue
+        return None
+
+
+_LOWER, _UNACCENTED = Exchange(str.lower), Exchange(_unaccented)
+_WORDS = Exchange(lambda letter: letter if re.match(r"\w", letter) else " ")
 
 
 def folded(text: str) -> str:
@@ -117,8 +164,8 @@ def splits_words(text: str) -> bool:
 
 def word_starts(text: str) -> frozenset[str]:
     """The first four letters (or fewer) of all words: a quick look at what can't be in the text."""
-    distinct = " ".join(set(text.split()))
-    return frozenset(start for block in blocks(distinct, len(distinct)) for start in _WORD_START.findall(block))
+    words = _WORDS(text)
+    return frozenset(_WORD_START.findall(text) if words is None else (word[:4] for word in set(words.split())))
 
 
 def styled_letters(text: str) -> bool:
@@ -129,7 +176,7 @@ def styled_letters(text: str) -> bool:
 
 def mixed_scripts(text: str) -> str:
     """The first word that mixes Latin with Cyrillic or Greek letters, or ``""``."""
-    if text.isascii():
+    if _is_latin(text):
         return ""
     for block in blocks(text, 4 * BLOCK):
         if match := _MIXED_SCRIPTS.search(block):

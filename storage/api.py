@@ -7,12 +7,14 @@ changes something has returned is durable: files and directories are fsynced and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from message.content import Content
 from message.summary import Summary
+from storage.database import NewRow
 from storage.model import (
     EVERY_FLAG,
     Changes,
@@ -337,6 +339,10 @@ class MailStore(Protocol):
         ...
 
     # delivery
+    def coming(self) -> AbstractContextManager[None]:
+        """Within it the calling thread is on its way to ``deliver`` something: commits wait a little for it."""
+        ...
+
     def deliver(
         self,
         filings: Sequence[Filing],
@@ -344,11 +350,13 @@ class MailStore(Protocol):
         summary: Summary | None,
         received_at: float,
         along: AlongWith | None = None,
+        rows: Sequence[NewRow] = (),
     ) -> list[tuple[int, int, int]]:
         """Keep one message for many accounts, written once, in a commit shared with concurrent deliveries.
 
-        Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction; with no
-        filings only it runs (``content`` may then be None). Raises OverQuota for the first account that is over its
+        Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction, and
+        ``rows`` are written in it, together with those of other deliveries; with no filings this is all that is done
+        (``content`` may then be None). Raises OverQuota for the first account that is over its
         quota (nothing is kept for anybody: the caller leaves it out and calls again), DiskFull, Unavailable.
         """
         ...

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, select, update
+from sqlalchemy import Connection, Select, delete, exists, select, tuple_, update
 
 from storage import names, tables
 from storage.blobs.api import BlobStore, BodyName, Place
@@ -134,13 +135,30 @@ class Attic:
 
 
 def gone_since(connection: Connection, account: int, moment: int) -> list[Gone]:
-    """Messages that were there at ``moment`` (seconds since the epoch) and went away since, by mailbox and UID."""
+    """Messages that were there at ``moment`` (seconds since the epoch) and went away since, by mailbox and UID.
+
+    Those that were recalled are not among them: they come back when the recall is undone.
+    """
+    d, j = tables.recalled.c, tables.recall.c
+    recalled = exists().where(
+        *(d.account_id == _r.account_id, d.mailbox_id == _r.mailbox_id, d.uid == _r.uid),
+        *(j.id == d.recall_id, j.undone_at.is_(None)),
+    )
     query = (
         select(*_GONE)
-        .where(_r.account_id == account, _r.uid.is_not(None), _r.saved_at <= moment, _r.removed_at > moment)
+        .where(_r.account_id == account, _r.uid.is_not(None), _r.saved_at <= moment, _r.removed_at > moment, ~recalled)
         .order_by(_r.mailbox_id, _r.uid)
     )
     return [Gone(*row) for row in connection.execute(query)]
+
+
+def gone_of(connection: Connection, account: int, places: Sequence[tuple[int, int]]) -> list[Gone]:
+    """Messages that went away from these mailboxes and UIDs and can still come back, by mailbox and UID."""
+    found: list[Gone] = []
+    for at in range(0, len(places), messages.BLOCK):
+        wanted = tuple_(_r.mailbox_id, _r.uid).in_(places[at : at + messages.BLOCK])
+        found += [Gone(*row) for row in connection.execute(select(*_GONE).where(_r.account_id == account, wanted))]
+    return sorted(found, key=lambda one: (one.mailbox, one.uid))
 
 
 def take_gone(connection: Connection, numbers: list[int]) -> set[int]:
@@ -148,6 +166,14 @@ def take_gone(connection: Connection, numbers: list[int]) -> set[int]:
     still = set(connection.scalars(select(_r.id).where(_r.id.in_(numbers)).with_for_update()))
     connection.execute(delete(tables.removed).where(_r.id.in_(list(still))))
     return still
+
+
+def forget_recalled(connection: Connection, before: int) -> None:
+    """Forget which copies recalls took that began before ``before``: they are gone for good, but on held accounts."""
+    d, j = tables.recalled.c, tables.recall.c
+    old = select(j.id).where(j.started_at < before)
+    held = select(tables.account.c.id).where(tables.account.c.held.is_(True))
+    connection.execute(delete(tables.recalled).where(d.recall_id.in_(old), d.account_id.not_in(held)))
 
 
 def _name(row: Any) -> BodyName:

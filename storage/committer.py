@@ -2,6 +2,8 @@
 
 The caller has written and fsynced its body (in parallel with others). A single thread takes all that wait, gives each
 body its places, syncs each directory once, and commits the rows of all in one transaction. Only then the callers go on.
+A commit costs about the same for one and for twenty: those of whom it is known that they are on their way are waited
+for, but not for long (as commit_delay and commit_siblings of PostgreSQL). Who is alone never waits.
 One that can't be kept (over quota, mailbox gone) fails alone; a failure of the whole is told to each of the batch.
 """
 
@@ -10,16 +12,17 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert
 
 from message.summary import Summary
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
-from storage.database import Database
+from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
 from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
@@ -32,9 +35,8 @@ log = structlog.get_logger()
 #: Requests in one transaction at most, so that nobody waits long for others.
 BATCH = 256
 
-#: Seconds that a batch waits for company after one that had some: where several deliver at the same time, the next are
-#: on their way, and a commit costs the same for all of them (as commit_delay and commit_siblings of PostgreSQL).
-COMPANY = 0.003
+#: Seconds that a batch waits at most for those who are on their way.
+COMPANY = 0.02
 
 #: Targets whose places are remembered.
 KNOWN_TARGETS = 50_000
@@ -69,10 +71,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Request:
-    """Entries that are kept all or none, with the rows that commit along with them."""
+    """Entries that are kept all or none, with what commits along with them: a call, and rows of their own."""
 
     entries: Sequence[Entry]
     along: Callable[[Connection], None] | None
+    rows: Sequence[NewRow]
+    noted: Callable[[Connection, list[int]], None] | None
     done: Future[list[tuple[int, int, int]]] = field(default_factory=Future)
 
 
@@ -82,6 +86,28 @@ class _Placed:
 
     request: Request
     rows: list[tuple[Entry, int, Place, BodyName]] = field(default_factory=list)
+
+
+class _Coming(AbstractContextManager[None]):
+    """Counts the threads that are within it; those that enter it again within it are counted once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+        self._depth = threading.local()
+
+    def __enter__(self) -> None:
+        depth = getattr(self._depth, "value", 0)
+        self._depth.value = depth + 1
+        if not depth:
+            with self._lock:
+                self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth.value -= 1
+        if not self._depth.value:
+            with self._lock:
+                self.count -= 1
 
 
 class _Moved(Exception):
@@ -99,23 +125,34 @@ class Committer:
         # Where targets led last time; a wrong answer is found in the transaction, and asked for again.
         self._known: dict[Target, tuple[int, Place]] = {}
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._coming = _Coming()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    def coming(self) -> AbstractContextManager[None]:
+        """Within it the calling thread is on its way to ``keep``: others wait a little for it."""
+        return self._coming
+
     def keep(
-        self, entries: Sequence[Entry], along: Callable[[Connection], None] | None = None
+        self,
+        entries: Sequence[Entry],
+        along: Callable[[Connection], None] | None = None,
+        rows: Sequence[NewRow] = (),
+        noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[tuple[int, int, int]]:
         """Keep all entries or none; returns (account, mailbox, uid) of each.
 
+        ``along`` and ``noted``, which is told the UIDs, run in the same transaction, and again where it is tried again.
         The staged bodies are left to the caller to discard, whatever happens.
         """
-        request = Request(entries, along)
+        request = Request(entries, along, rows, noted)
         with self._start:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 self._thread.start()
-        self._waiting.put(request)
-        return request.done.result()
+        with self._coming:
+            self._waiting.put(request)
+            return request.done.result()
 
     def close(self) -> None:
         """Finish what waits and end the thread."""
@@ -128,21 +165,19 @@ class Committer:
     # ---------------------------------------------------------------- the thread
 
     def _run(self) -> None:
-        several = False
         while True:
             batch: list[Request] = []
             request = self._waiting.get()
-            if several:
-                time.sleep(COMPANY)
+            end = time.monotonic() + COMPANY
             while request is not None:
                 batch.append(request)
                 if len(batch) >= BATCH:
                     break
+                alone = self._coming.count <= len(batch)
                 try:
-                    request = self._waiting.get_nowait()
+                    request = self._waiting.get(timeout=0 if alone else max(0.0, end - time.monotonic()))
                 except queue.Empty:
                     break
-            several = len(batch) > 1
             if batch:
                 self._settle(batch)
             if request is None:
@@ -261,6 +296,7 @@ class Committer:
         # In rising order, so that two processes can't wait for each other's row locks.
         ledgers = {account: Ledger(connection, account, self._limits) for account in accounts}
         results: list[list[tuple[int, int, int]] | StoreError] = []
+        rows: dict[Insert, list[Mapping[str, object]]] = {}
         for one in placed:
             try:
                 gone = self._check(connection, one, ledgers)
@@ -269,10 +305,17 @@ class Committer:
                 continue
             if one.request.along is not None:
                 one.request.along(connection)
+            for statement, values in one.request.rows:
+                rows.setdefault(statement, []).append(values)
             contents: dict[tuple[int, str], int] = {}
-            results.append([_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows])
+            entered = [_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows]
+            if one.request.noted is not None:
+                one.request.noted(connection, [uid for _, _, uid in entered])
+            results.append(entered)
             for ledger, mailbox, row in gone:
                 messages.expunge(ledger, ledger.mailbox(mailbox), [row])
+        for statement, each in rows.items():
+            connection.execute(statement, each)
         rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
         return results, rings
 

@@ -14,12 +14,12 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -36,6 +36,14 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+class NewRow(NamedTuple):
+    """A row that commits together with a delivery; those of one INSERT (the same object) are written at once."""
+
+    statement: Insert
+    values: Mapping[str, object]
+
 
 #: Seconds a writer waits for another process that holds the database without the lock file (a shell, a backup).
 BUSY_TIMEOUT = 20.0

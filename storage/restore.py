@@ -139,7 +139,8 @@ class TimeMachine:
                 plan.refused.append(f"{folder.past.name}: {error}")
                 continue
             for start in range(0, len(folder.back), BLOCK):
-                self._bring_back(plan, folder, target, folder.back[start : start + BLOCK])
+                block = folder.back[start : start + BLOCK]
+                self._bring_back(plan.account, folder.past.name, target, block, plan.refused)
             for (system, keywords), uids in folder.flags.items():
                 self._store.store_flags(
                     plan.account, target.id, uids, FlagChange.REPLACE, system, messages.split_keywords(keywords)
@@ -171,8 +172,20 @@ class TimeMachine:
                 plan.refused.append(f"{box.name} keeps its name: another mailbox is named {past.name} today")
         return self._store.numbered(account, past.id)
 
-    def _bring_back(self, plan: Plan, folder: FolderPlan, target: Mailbox, block: Sequence[Return]) -> None:
-        account = plan.account
+    def bring_back(self, account: int, target: Mailbox, gone: Sequence[Gone]) -> tuple[int, list[str]]:
+        """Put messages that went away into ``target``; returns how many came, and what could not be done, in words.
+
+        Raises StoreError.
+        """
+        before, refused = self._count, list[str]()
+        for start in range(0, len(gone), BLOCK):
+            block = [Return(one, one.system & ~_DELETED, one.keywords, None) for one in gone[start : start + BLOCK]]
+            self._bring_back(account, target.name, target, block, refused)
+        return self._count - before, refused
+
+    def _bring_back(
+        self, account: int, past: str, target: Mailbox, block: Sequence[Return], refused: list[str]
+    ) -> None:
         with self._database.read() as connection:
             key = mailboxes.account_key(connection, account)
             folders = {number: one[1] for number, one in mailboxes.folders(connection, account).items()}
@@ -184,7 +197,7 @@ class TimeMachine:
                 try:
                     self._attic.copy(key, folders.get(one.gone.mailbox), one.gone, place, name)
                 except Damaged as error:
-                    plan.refused.append(f"{folder.past.name}: {error}")
+                    refused.append(f"{past}: {error}")
                 else:
                     linked[one.gone.id] = name
             self._blobs.sync([place])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 from sqlalchemy import Connection
@@ -16,10 +17,10 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names
 from storage.annotations import Annotations
-from storage.attic import Attic
+from storage.attic import Attic, forget_recalled
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
-from storage.database import Database
+from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
 from storage.errors import (
     Damaged,
@@ -318,6 +319,11 @@ class Store:
                 )
             yield from block
 
+    def digests(self, account: int, mailbox: int) -> dict[int, bytes]:
+        """SHA-256 of the octets of each message of a mailbox, by UID, as they were kept."""
+        with self._database.read() as connection:
+            return messages.digests(connection, account, mailbox)
+
     def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
         name = BodyName(row.blob, row.size, row.system)
         key = self._key(account)
@@ -377,14 +383,28 @@ class Store:
 
     # ---------------------------------------------------------------- writing
 
-    def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
-        return self._append(account, mailbox, messages, None)
+    def append(
+        self,
+        account: int,
+        mailbox: int,
+        messages: Sequence[NewMessage],
+        noted: Callable[[Connection, list[int]], None] | None = None,
+    ) -> list[int]:
+        """See ``storage.api.MailStore``. ``noted`` is told the UIDs within the transaction."""
+        with self._committer.coming():
+            return self._append(account, mailbox, messages, None, noted)
 
     def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
-        return self._append(account, to, [message], (mailbox, uid))[0]
+        with self._committer.coming():
+            return self._append(account, to, [message], (mailbox, uid))[0]
 
     def _append(
-        self, account: int, mailbox: int, messages: Sequence[NewMessage], replaces: tuple[int, int] | None
+        self,
+        account: int,
+        mailbox: int,
+        messages: Sequence[NewMessage],
+        replaces: tuple[int, int] | None,
+        noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[int]:
         now = int(time.time())
         entries: list[Entry] = []
@@ -408,7 +428,7 @@ class Store:
                         replaces=replaces,
                     )
                 )
-            return [uid for _, _, uid in self._committer.keep(entries)]
+            return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
             for entry in entries:
                 self._blobs.discard(entry.staged)
@@ -582,6 +602,9 @@ class Store:
 
     # ---------------------------------------------------------------- delivery
 
+    def coming(self) -> AbstractContextManager[None]:
+        return self._committer.coming()
+
     def deliver(
         self,
         filings: Sequence[Filing],
@@ -589,6 +612,7 @@ class Store:
         summary: Summary | None,
         received_at: float,
         along: Callable[..., None] | None = None,
+        rows: Sequence[NewRow] = (),
     ) -> list[tuple[int, int, int]]:
         staged: Staged | None = None
         try:
@@ -612,6 +636,7 @@ class Store:
                     if staged is not None and summary is not None
                 ],
                 along,
+                rows,
             )
         finally:
             if staged is not None:
@@ -650,6 +675,7 @@ class Store:
         with self._database.write() as connection:
             events.prune(connection, int(now - self._settings.keep_events))
             history.prune(connection, long_ago)
+            forget_recalled(connection, long_ago)
         return count
 
     def scrub(self, now: float, mailboxes_at_a_time: int) -> int:

@@ -185,6 +185,33 @@ removed = Table(
     Index("ix_removed_account", "account_id", "content_id"),
 )
 
+#: The journal of messages that were taken back out of all mailboxes: who asked for what, when and why.
+recall = Table(
+    "recall",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("asked", Text, nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    # NULL while it goes on.
+    Column("finished_at", BigInteger),
+    Column("undone_at", BigInteger),
+    Column("undone_by", String(255), nullable=False, server_default=""),
+)
+
+#: The copies that a recall took: each has a ``removed`` row as long as it can come back.
+recalled = Table(
+    "recalled",
+    metadata,
+    Column("recall_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("mailbox_id", Integer, primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    # What a restore must leave where it is.
+    Index("ix_recalled_account", "account_id", "mailbox_id", "uid"),
+)
+
 #: Flags that messages had before they were changed.
 flags_before = Table(
     "flags_before",

@@ -24,6 +24,10 @@ from storage.model import Changes, Mailbox, MessageRow, System, keywords_of
 _LATEST = 500
 
 
+#: Computed when first asked for, of all rows.
+_OF_ROWS = ("keywords", "first_unseen")
+
+
 class View:
     """Rows of a mailbox at one mod-sequence, by rising UID. What is computed of all rows is kept."""
 
@@ -82,8 +86,11 @@ class View:
         return [row for row in (latest if modseq >= known_since else self._rows) if row.modseq > modseq]
 
     def at(self, mailbox: Mailbox) -> View:
-        """The same rows with other counters."""
-        return View(mailbox, self._uids, self._rows, self._latest)
+        """The same rows with other counters. What was computed of the rows goes on with them."""
+        view = View(mailbox, self._uids, self._rows, self._latest)
+        if mailbox.unseen == self.mailbox.unseen:
+            view.__dict__.update({name: self.__dict__[name] for name in _OF_ROWS if name in self.__dict__})
+        return view
 
     def after(self, mailbox: Mailbox, news: Changes) -> View:
         """The view with changes applied."""

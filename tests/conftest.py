@@ -17,6 +17,7 @@ import delivery.queue.tables
 import directory.tables
 import spamfilter.tables
 import storage.tables
+import transfer.tables
 from config.settings import Store as StoreSettings
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace as changed
 
 from imap.commands.catenate import catenated, put
+from imap.commands.portion import exceeded
 from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
@@ -30,6 +31,8 @@ _HEADER = 256 * 1024
 def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
     """All messages or none. The connection gives back what they were spooled in."""
     place = target(context, command.mailbox)
+    if 0 < context.settings.message_limit < len(command.messages):
+        raise Refused("There are more messages than one command keeps", exceeded(context))
     with ExitStack() as spools:
         messages = [_new(context, one, spools) for one in command.messages]
         messages = [_within(settable(place.rights), one) for one in messages]

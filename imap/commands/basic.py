@@ -52,6 +52,8 @@ def capability_names(context: Context) -> tuple[bytes, ...]:
     """What is offered in the present state (RFC 3501 section 6.1.1)."""
     if context.state is not State.NOT_AUTHENTICATED:
         names = [*_ALWAYS, *_SIGNED_IN, b"APPENDLIMIT=%d" % context.settings.append_limit]
+        if context.settings.message_limit:
+            names.append(b"MESSAGELIMIT=%d" % context.settings.message_limit)
         if context.is_operator:
             names.append(b"QUOTASET")
         return tuple(names)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from imap.commands.append import target
+from imap.commands.portion import portion
 from imap.commands.settled import settled
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.rights import Rights, settable
-from imap.session.selected import SelectedMailbox
+from imap.session.selected import Places, SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import Kind, Status, ok
@@ -18,7 +19,12 @@ from storage.model import CopyResult
 def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
     """All or nothing; of UIDs that don't exist nothing is said. A number whose message is gone refuses the whole."""
     box = context.box()
-    uids = _present(box, command)
+    places = box.places(command.numbers, uid=command.uid)
+    portion(context, box, places)
+    if context.left_out is not None:
+        code, context.left_out = context.left_out, None
+        raise Refused("There are more messages than one command copies: take a part of them", code)
+    uids = _present(box, command, places)
     to = target(context, command.mailbox)
     if uids:
         context.look_again()
@@ -35,7 +41,7 @@ def copy(context: Context, tag: bytes, command: c.Copy) -> CommandSteps:
 def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
     """COPYUID comes in an untagged OK before the removals (RFC 6851 section 4.3)."""
     box = context.writable(Rights.DELETE_MESSAGES | Rights.EXPUNGE)
-    uids = _present(box, command)
+    uids = _present(box, command, portion(context, box, box.places(command.numbers, uid=command.uid)))
     to = target(context, command.mailbox)
     if uids:
         context.look_again(numbers=True)
@@ -51,9 +57,8 @@ def move(context: Context, tag: bytes, command: c.Move) -> CommandSteps:
             yield settled(context, tag, "Moved")
 
 
-def _present(box: SelectedMailbox, command: c.Copy | c.Move) -> list[int]:
+def _present(box: SelectedMailbox, command: c.Copy | c.Move, places: Places) -> list[int]:
     """The UIDs meant. A message number whose message is gone refuses the whole (RFC 2180 section 4.4.1)."""
-    places = box.places(command.numbers, uid=command.uid)
     uids = [row.uid for _, row in box.rows(places)]
     if not command.uid and len(uids) < sum(end - start for start, end in places):
         raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
@@ -71,7 +76,7 @@ def expunge(context: Context, tag: bytes, command: c.Expunge) -> CommandSteps:
     box = context.writable(Rights.EXPUNGE)
     uids: list[int] | None = None
     if command.uids is not None:
-        uids = [row.uid for _, row in box.rows(box.places(command.uids, uid=True))]
+        uids = [row.uid for _, row in box.rows(portion(context, box, box.places(command.uids, uid=True)))]
     gone = context.store.expunge(box.account, box.id, uids)
     context.look_again(numbers=True)
     if gone:

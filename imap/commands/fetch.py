@@ -13,6 +13,7 @@ from itertools import islice
 
 import structlog
 
+from imap.commands.portion import portion, portion_of_rows
 from imap.commands.search import page
 from imap.commands.sections import Body, UnknownEncoding, is_whole, label, listed_fields, partial_of, served_by_fields
 from imap.errors import Refused
@@ -105,12 +106,14 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         assert command.changed_since is not None
         yield from context.vanished(command.changed_since, command.numbers.resolve(box.view.mailbox.uidnext - 1))
     plan = planned(context, command)
+    if command.partial is None:
+        places = portion(context, box, places)
     rows = box.rows(places)
     if command.changed_since is not None:
         since = command.changed_since
         rows = (numbered for numbered in rows if numbered[1].modseq > since)
     if command.partial is not None:
-        rows = iter(page(list(rows), command.partial))
+        rows = iter(portion_of_rows(context, page(list(rows), command.partial), box.uids))
     if context.uid_only:
         rows = ((row.uid, row) for _, row in rows)
     contents = _Contents(context, box, plan)

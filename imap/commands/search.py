@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from imap.commands.portion import portion_of_uids
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
@@ -144,6 +145,9 @@ def _found(context: Context, box: SelectedMailbox, command: c.Search, order: Seq
         if saves:
             box.save(())
         raise
+    if not order and (command.returns is None or "ALL" in command.returns):
+        # Only a list of messages is long: counts and ends are given of all.
+        found.uids = portion_of_uids(context, found.uids)
     found.numbered = box.numbered(found.uids)
     if len(found.numbered) < len(found.uids):
         found.uids = [uid for _, uid in found.numbered]

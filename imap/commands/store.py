@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from imap.commands.portion import portion
 from imap.errors import Refused
 from imap.session.context import Context
 from imap.session.places import no_right
@@ -30,7 +31,7 @@ def store(context: Context, tag: bytes, command: c.Store) -> CommandSteps:
         raise no_right()
     if command.unchanged_since is not None:
         context.enabled.add("CONDSTORE")
-    places = box.places(command.numbers, uid=command.uid)
+    places = portion(context, box, box.places(command.numbers, uid=command.uid))
     before = {row.uid: row for _, row in box.rows(places)}
     result = context.store.store_flags(
         box.account,

@@ -78,6 +78,7 @@ class Context:
 
     ``attention`` is what is told of the selected mailbox, None as long as the client did not use NOTIFY. ``pushes`` is
     true when news are told at any time, unasked. ``arrived`` are the UIDs of new messages that the last news told of.
+    ``left_out`` is the response code of a command that worked on a part only (``imap/commands/portion.py``).
     """
 
     services: Services
@@ -101,6 +102,7 @@ class Context:
     attention: Attention | None = None
     pushes: bool = False
     arrived: tuple[int, ...] = ()
+    left_out: bytes | None = None
     _renumbered: bool = False
 
     @property

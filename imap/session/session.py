@@ -45,6 +45,7 @@ class Session:
         """The answer to a request, up to and including its tagged response."""
         command, tag = request.command, request.tag
         row = TABLE[type(command)]
+        self.context.left_out = None
         if self.context.state not in row.states:
             self.bad += 1
             yield encode(Status(Kind.BAD, f"Not allowed when {self.context.state.value}", b"CLIENTBUG", tag))
@@ -68,12 +69,22 @@ class Session:
         if tells_modseq and self.context.condstore and self.context.selected is not None:
             yield encode(ok("CONDSTORE is on", b"HIGHESTMODSEQ %d" % self.context.selected.settled))
         status = answer.status.answer() if isinstance(answer.status, WhenTold) else answer.status
+        if self.context.left_out is not None:
+            status = yield from self._partial(status, self.context.left_out)
         self.bad += status.kind is Kind.BAD
         if status.kind is Kind.OK and self.context.account is not None:
             self.bad = 0
         yield encode(status, self.context.utf8)
         if answer.then is not None:
             yield answer.then
+
+    def _partial(self, status: Status, code: bytes) -> Generator[bytes, None, Status]:
+        """The answer to a command that worked on a part only; where it has a code already, it is told before."""
+        text = "Done for a part: there are more messages than one command works on"
+        if status.kind is Kind.OK and status.code is None:
+            return Status(status.kind, text, code, status.tag)
+        yield encode(Status(Kind.NO, text, code), self.context.utf8)
+        return status
 
     def _answer(self, row: Row, tag: bytes, command: Command) -> Generator[bytes | Wish, bytes | None, Answer]:
         """Yield a command's own steps; return its tagged answer."""

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, backup, quarantine, queue, restore, running, spam, store
+from mailserver.cli import accounts, backup, importing, quarantine, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(spam.app, name="spam")
 app.add_typer(store.app, name="store")
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app)
+app.add_typer(importing.app, name="import")
 app.add_typer(queue.app, name="queue")
 app.add_typer(quarantine.app, name="quarantine")
 
@@ -37,6 +38,7 @@ def main() -> None:
     from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
+    from transfer.source import SourceError
 
     try:
         app()
@@ -45,6 +47,6 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError, SourceError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)

@@ -69,8 +69,12 @@ def check_config(
 
         print(pages.example() if example else pages.page(), end="")
         return
-    load_settings(config, assignments)
+    from spamfilter.pictures import missing
+
+    settings = load_settings(config, assignments)
     print("The configuration is good.")
+    if settings.spam.enabled and (packages := missing()):
+        print(f"Pictures are not searched for QR codes: install {' and '.join(packages)} (mailserver[pictures]).")
 
 
 @app.command()

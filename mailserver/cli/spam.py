@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailserver.cli.common import ConfigOption, Failure, SetOption, open_rooms, progress
+from mailserver.cli.common import ConfigOption, Failure, SetOption, moment, open_rooms, progress
+from mailserver.cli.recall import spam_recall
 
 if TYPE_CHECKING:
     from spamfilter.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The spam filter.")
+app.command("recall")(spam_recall)
 
 
 @app.command("train")
@@ -150,6 +152,38 @@ def spam_wishes(
             raise Failure(str(error)) from error
         for sender, wanted in wishes(rooms.database, account):
             print(f"{'allow' if wanted else 'block'} {sender}")
+
+
+@app.command("campaigns")
+def spam_campaigns(
+    last: Annotated[int, typer.Option(help="How many, those reported last.", min=1, max=2048)] = 20,
+    since: Annotated[float, typer.Option(help="Days of mail that are counted.")] = 7.0,
+    drop: Annotated[int | None, typer.Option(metavar="NUMBER", help="Forget a campaign that is none.")] = None,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """List mail of one making that people reported: when it came, to how many boxes, how many say that it is spam."""
+    import time
+
+    from spamfilter.campaigns import forget
+    from spamfilter.sightings import sightings
+
+    with open_rooms(config, assignments) as rooms:
+        if drop is not None:
+            if not forget(rooms.database, drop):
+                raise Failure(f"there is no campaign {drop}")
+            print(f"campaign {drop} is forgotten")
+            return
+        with progress("Records") as tell:
+            found = sightings(rooms.database, last, time.time() - 86400 * since, tell)
+        for one in found:
+            print(
+                f"{one.number}: {one.voices} say spam; {one.messages} messages to {len(one.boxes)} boxes"
+                + (f", {moment(one.first)} to {moment(one.last)}" if one.first and one.last else "")
+                + f"; {one.subject!r} from {one.author or 'nobody'}"
+            )
+        if not found:
+            print("Nobody has reported anything.")
 
 
 @app.command("stats")

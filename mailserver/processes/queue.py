@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from config.settings import Settings
 from mailserver import lifecycle, logs
 from mailserver.control import Control
 from mailserver.wiring import Rooms
-from spamfilter import record
+from spamfilter import campaigns, outcomes, record, reputation
 from spamfilter.people import forget_written
 from storage.doorbell import QUEUE
 from storage.errors import StoreError
@@ -25,9 +26,12 @@ log = structlog.get_logger()
 LEARN = 2.0
 SWEEP = 30.0
 
-#: Seconds between looks for messages that the text index doesn't have, and the longest rest after a block of them.
+#: Seconds between looks for messages that the text index doesn't have, and the longest rest after a block of them. To
+#: open an account's index costs more than to add a message: less than ``SEVERAL`` wait for every ``ALL``-th look.
 INDEX = 1.0
 REST = 0.5
+SEVERAL = 20
+ALL = 15
 
 #: Seconds between looks for mailboxes that are nearly full.
 TELL = 60.0
@@ -57,7 +61,10 @@ def run(settings: Settings) -> int:
     control = Control()
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
-    chores.append(threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop)), name="index"))
+    looks = itertools.count(1)
+    chores.append(
+        threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop, next(looks))), name="index")
+    )
     chores.append(threading.Thread(target=_chore, args=(stop, TELL, lambda: _tell_full(rooms)), name="quota"))
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
@@ -91,9 +98,10 @@ def _chore(stop: threading.Event, interval: float, work: Callable[[], object]) -
             log.exception("chore.failed", chore=threading.current_thread().name)
 
 
-def _index(rooms: Rooms, stop: threading.Event) -> None:
+def _index(rooms: Rooms, stop: threading.Event, look: int) -> None:
     """Let searches find what came; after each block rest as long as it took, for the other threads' sake."""
-    added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)))
+    least = SEVERAL if look % ALL else 1
+    added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)), least)
     if added:
         log.info("texts.added", messages=added)
 
@@ -133,6 +141,9 @@ def _sweep(rooms: Rooms) -> None:
     swept += rooms.store.scrub(now, SCRUB)
     forget_written(rooms.database, now - rooms.settings.spam.correspondents_kept)
     record.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
+    outcomes.catch_up(rooms.database, now)
+    reputation.forget(rooms.database, now)
+    campaigns.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
     forgotten = rooms.indexer.prune(PRUNE)
     if swept or forgotten:
         log.info("store.swept", bodies=swept, texts=forgotten)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within
+from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within_any
 from spamfilter.lexicon import BRANDS, FREEMAIL, OFFICES, RISKY_TLDS, TENANTS
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
 from spamfilter.words import folded, mixed_scripts, readable, splits_words, styled_letters
 
-
-def _name(views: Views) -> str:
-    return folded(views.author_name[:200])
+_BRAND_NAMES = tuple((f" {brand} ", sites) for brand, sites in BRANDS.items())
+_OFFICE_NAMES = tuple((f" {office} ", office) for office in OFFICES)
 
 
 @rule("FROM_NAME_HAS_ADDRESS")
@@ -74,7 +73,7 @@ def from_is_to(views: Views) -> Finding:
 @rule("FROM_IS_RECIPIENT_NAME")
 def from_is_recipient_name(views: Views) -> Finding:
     """The display name is the recipient's own, the address is not ours."""
-    name = sorted(_name(views).split())
+    name = sorted(views.folded_author_name.split())
     if len(name) < 2 or views.is_ours(views.author_domain):
         return None
     return any(name == sorted(folded(ours).split()) for ours in views.evidence.names)
@@ -82,17 +81,15 @@ def from_is_recipient_name(views: Views) -> Finding:
 
 @rule("BRAND_IMPERSONATION")
 def brand_impersonation(views: Views) -> Finding:
-    name = _name(views)
-    for brand, sites in BRANDS.items():
-        if f" {brand} " in name and not any(within(views.author_domain, own) for own in sites):
+    for brand, sites in _BRAND_NAMES:
+        if brand in views.folded_author_name and not within_any(views.author_domain, sites):
             return f"{views.author_name[:40]} <{views.author_domain[:60]}>"
     return None
 
 
 @rule("OFFICE_FREEMAIL")
 def office_freemail(views: Views) -> Finding:
-    name = _name(views)
-    return views.author_domain in FREEMAIL and any(f" {office} " in name for office in OFFICES)
+    return views.author_domain in FREEMAIL and bool(_office_name(views))
 
 
 @rule("LOOKALIKE_DOMAIN")
@@ -198,7 +195,7 @@ def from_punycode(views: Views) -> Finding:
 @rule("FROM_TENANT")
 def from_tenant(views: Views) -> Finding:
     """A domain that a cloud service gives to everybody who opens a test account."""
-    return next((views.author_domain[-60:] for suffix in TENANTS if within(views.author_domain, suffix)), None)
+    return within_any(views.author_domain, TENANTS) and views.author_domain[-60:]
 
 
 @rule("FROM_NO_HOST")
@@ -214,14 +211,18 @@ def from_name_office(views: Views) -> Finding:
     domain = views.author_domain
     if not domain or domain in FREEMAIL or views.is_ours(domain) or official(domain):
         return None
-    name = _name(views)
-    return next((office for office in OFFICES if f" {office} " in name), None)
+    return _office_name(views)
+
+
+def _office_name(views: Views) -> str | None:
+    name = views.folded_author_name
+    return next((office for padded, office in _OFFICE_NAMES if padded in name), None)
 
 
 @rule("REPLY_TO_SAME_NAME")
 def reply_to_same_name(views: Views) -> Finding:
     """Answers go to the same name at another site: only the address behind it was exchanged."""
-    name = _name(views).strip()
+    name = views.folded_author_name.strip()
     return name != "" and next(
         (a.spec[:80] for a in views.answers_to if folded(a.name[:200]).strip() == name and a.domain
          and not views.is_authors(a.domain)),

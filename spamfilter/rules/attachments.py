@@ -180,9 +180,8 @@ def archived_program(views: Views) -> Finding:
 @rule("ENCRYPTED_ARCHIVE")
 def encrypted_archive(views: Views) -> Finding:
     """Encrypted, with the password in the text: nobody but the reader can look into it."""
-    if not any(phrase in views.folded for phrase in _PASSWORD_NEAR):
-        return None
-    return next((_label(a) for a in views.attachments if a.contents.encrypted or a.contents.opaque), None)
+    closed = next((_label(a) for a in views.attachments if a.contents.encrypted or a.contents.opaque), None)
+    return closed if closed and any(phrase in views.folded for phrase in _PASSWORD_NEAR) else None
 
 
 @rule("LOCKED_ARCHIVE")

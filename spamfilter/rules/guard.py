@@ -8,6 +8,7 @@ make a message a guarded one, with a banner that names the real person.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mailauth.results import Outcome
 from spamfilter.domains import lookalike, official, unicode_form
@@ -17,8 +18,9 @@ from spamfilter.registry import Finding, rule
 from spamfilter.rules.authentication import dkim_author_pass, own_domain_unauthenticated
 from spamfilter.rules.urls import link_lookalike
 from spamfilter.views import Views
-from spamfilter.words import folded, skeleton
+from spamfilter.words import skeleton
 
+_TITLES = tuple((f" {title} ", title) for title in OFFICIALS)
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 
 
@@ -69,8 +71,8 @@ def official_name(views: Views) -> Finding:
     domain = views.author_domain
     if not domain or official(domain) or not _outside(views):
         return None
-    name = folded(views.author_name[:200])
-    return next((title for title in OFFICIALS if f" {title} " in name), None)
+    name = views.folded_author_name
+    return next((title for padded, title in _TITLES if padded in name), None)
 
 
 @rule("SITE_IN_LOCAL_PART")
@@ -79,9 +81,14 @@ def site_in_local_part(views: Views) -> Finding:
     if views.author is None or not _outside(views) or official(views.author_domain):
         return None
     local = skeleton(views.author.local[:64].replace("_", "-").replace(".", "-"))
-    ours = {domain.partition(".")[0] for domain in views.evidence.local_domains}
-    names = (name for name in sorted(ours | ACADEMIES) if len(name) >= 6)
-    return next((name for name in names if skeleton(name) in local), None)
+    return next((name for name, seen in _names_of_sites(views.evidence.local_domains) if seen in local), None)
+
+
+@lru_cache(maxsize=16)
+def _names_of_sites(local_domains: frozenset[str]) -> list[tuple[str, str]]:
+    """First labels of our domains and the academies', and how they look at a glance."""
+    ours = {domain.partition(".")[0] for domain in local_domains}
+    return [(name, skeleton(name)) for name in sorted(ours | ACADEMIES) if len(name) >= 6]
 
 
 @rule("COLLEAGUE_ANSWERS_ELSEWHERE")
@@ -143,7 +150,7 @@ def known_correspondent(views: Views) -> Finding:
     return views.evidence.known and (results is None or results.dmarc.outcome is not Outcome.FAIL)
 
 
-def _vouched_for(views: Views) -> bool:
+def vouched_for(views: Views) -> bool:
     """True when DMARC passes; without it, when the author's site has signed."""
     results = views.authentication
     return results is not None and (results.dmarc.outcome is Outcome.PASS or bool(dkim_author_pass(views)))
@@ -151,19 +158,19 @@ def _vouched_for(views: Views) -> bool:
 
 @rule("OURS_AUTHENTICATED")
 def ours_authenticated(views: Views) -> Finding:
-    return views.is_ours(views.author_domain) and _vouched_for(views)
+    return views.is_ours(views.author_domain) and vouched_for(views)
 
 
 @rule("OFFICIAL_AUTHENTICATED")
 def official_authenticated(views: Views) -> Finding:
     """An academy, a ministry or a public service writes, and it is they."""
-    return official(views.author_domain) and not views.is_ours(views.author_domain) and _vouched_for(views)
+    return official(views.author_domain) and not views.is_ours(views.author_domain) and vouched_for(views)
 
 
 @rule("SENDER_WANTED")
 def sender_wanted(views: Views) -> Finding:
     """On the recipients' own list of those they always want; what is forged isn't meant."""
-    return views.evidence.wanted and (views.authentication is None or _vouched_for(views))
+    return views.evidence.wanted and (views.authentication is None or vouched_for(views))
 
 
 @rule("SENDER_UNWANTED")

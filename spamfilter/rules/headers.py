@@ -16,7 +16,7 @@ _ONCE_ONLY = (b"from", b"subject", b"date", b"message-id", b"to", b"reply-to", b
 _REPLY_PREFIXES = ("re:", "re :", "aw:", "sv:", "antw:", "tr:", "fw:", "fwd:")
 
 
-def _sent_at(views: Views) -> float | None:
+def sent_at(views: Views) -> float | None:
     """The Date field in seconds since the epoch; None when it is absent or can't be read."""
     value = views.headers.first(b"date")
     if value is None:
@@ -34,19 +34,19 @@ def missing_date(views: Views) -> Finding:
 
 @rule("DATE_INVALID")
 def date_invalid(views: Views) -> Finding:
-    return views.has(b"date") and _sent_at(views) is None
+    return views.has(b"date") and views.once(sent_at) is None
 
 
 @rule("DATE_FUTURE")
 def date_future(views: Views) -> Finding:
-    sent_at = _sent_at(views)
-    return sent_at is not None and sent_at > views.evidence.envelope.received_at + DAY
+    at = views.once(sent_at)
+    return at is not None and at > views.evidence.envelope.received_at + DAY
 
 
 @rule("DATE_PAST")
 def date_past(views: Views) -> Finding:
-    sent_at = _sent_at(views)
-    return sent_at is not None and sent_at < views.evidence.envelope.received_at - 30 * DAY
+    at = views.once(sent_at)
+    return at is not None and at < views.evidence.envelope.received_at - 30 * DAY
 
 
 @rule("MISSING_MESSAGE_ID")
@@ -71,7 +71,7 @@ def missing_from(views: Views) -> Finding:
 @rule("SEVERAL_FROM")
 def several_from(views: Views) -> Finding:
     """More than one field, or authors of different sites; an unquoted comma in a name is neither."""
-    return len(views.headers.all(b"from")) > 1 or len({site(a.domain) for a in views.authors if a.domain}) > 1
+    return views.headers.count(b"from") > 1 or len({site(a.domain) for a in views.authors if a.domain}) > 1
 
 
 @rule("MISSING_TO")
@@ -86,7 +86,7 @@ def undisclosed_recipients(views: Views) -> Finding:
 
 @rule("DOUBLED_FIELDS")
 def doubled_fields(views: Views) -> Finding:
-    doubled = [name.decode() for name in _ONCE_ONLY if len(views.headers.all(name)) > 1]
+    doubled = [name.decode() for name in _ONCE_ONLY if views.headers.count(name) > 1]
     return ", ".join(doubled)
 
 
@@ -234,7 +234,7 @@ def no_received(views: Views) -> Finding:
 
 @rule("MANY_HOPS")
 def many_hops(views: Views) -> Finding:
-    return len(views.headers.all(b"received")) >= 25
+    return views.headers.count(b"received") >= 25
 
 
 @rule("HEADER_CONTROLS")
@@ -249,7 +249,8 @@ def charset_foreign(views: Views) -> Finding:
     """Written in a character set of languages that few people here read."""
     names = [(part.param("charset") or "")[:40].lower().encode("ascii", "replace") for part in views.parts[:10]]
     names.append((views.headers.first(b"subject") or b"")[:200].lower())
-    return any(charset in name for name in names for charset in _FOREIGN_CHARSETS)
+    written = b"\n".join(names)
+    return any(charset in written for charset in _FOREIGN_CHARSETS)
 
 
 @rule("RECIPIENT_NOT_SHOWN")

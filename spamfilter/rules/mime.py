@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
+from math import ceil
 
 from message.parts import walk
 from message.text import codec
 from spamfilter.links import read_link
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
+from spamfilter.words import lower
 
 #: Hidden characters that are still taken for a preview line with its padding.
 PREVIEW_LENGTH = 600
@@ -33,12 +36,12 @@ def html_hidden_text(views: Views) -> Finding:
 @rule("IMAGE_ONLY")
 def image_only(views: Views) -> Finding:
     images = sum(len(part.images) for part in views.html)
-    return images > 0 and bool(views.links) and len(views.body.split()) < 15
+    return images > 0 and bool(views.links) and views.words_up_to(15) < 15
 
 
 @rule("LINK_ONLY")
 def link_only(views: Views) -> Finding:
-    return 0 < len(views.web_links) <= 2 and len(views.body.split()) < 8 and not any(p.images for p in views.html)
+    return 0 < len(views.web_links) <= 2 and views.words_up_to(8) < 8 and not any(p.images for p in views.html)
 
 
 @rule("NO_TEXT")
@@ -52,18 +55,19 @@ def alternatives_differ(views: Views) -> Finding:
     if not views.html or not views.plain:
         return None
     plain, html = _words(views.plain), _words(views.html_text)
-    if len(_long(plain & html)) >= 0.1 * min(len(plain), len(html)):
+    enough = ceil(0.1 * min(len(plain), len(html)))
+    if sum(1 for _ in islice(_long(plain & html), enough)) == enough:
         return False  # already of all words, so of the long ones too: nearly all mail ends here
-    plain, html = _long(plain), _long(html)
+    plain, html = set(_long(plain)), set(_long(html))
     return min(len(plain), len(html)) >= 20 and len(plain & html) < 0.1 * min(len(plain), len(html))
 
 
 def _words(text: str) -> set[str]:
-    return set(text[:4096].lower().split())
+    return set(lower(text[:4096]).split())
 
 
-def _long(words: set[str]) -> set[str]:
-    return {word for word in words if len(word) > 4 and word.isalpha()}
+def _long(words: set[str]) -> Iterator[str]:
+    return (word for word in words if len(word) > 4 and word.isalpha())
 
 
 @rule("SPLIT_WORDS")

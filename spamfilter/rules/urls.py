@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within
+from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within_any
 from spamfilter.lexicon import (
     BRANDS,
     CREDENTIAL_WORDS,
@@ -19,11 +19,13 @@ from spamfilter.lexicon import (
     RISKY_TLDS,
     SHORTENERS,
 )
-from spamfilter.links import Link, shown_host
+from spamfilter.links import Link, read_link, shown_host
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import mixed_scripts, unaccented
+from spamfilter.words import BLOCK, mixed_scripts, unaccented
 
+#: Blocks of which the smallest code is made, less those that are white.
+_BLOCKS = 120
 _REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http")
 
 
@@ -72,7 +74,7 @@ def link_shortener(views: Views) -> Finding:
 
 @rule("LINK_FREE_HOSTING")
 def link_free_hosting(views: Views) -> Finding:
-    return _host(views, lambda host: any(within(host, suffix) for suffix in FREE_HOSTING))
+    return _host(views, lambda host: within_any(host, FREE_HOSTING))
 
 
 @rule("LINK_RISKY_TLD")
@@ -186,7 +188,7 @@ def link_brand_in_host(views: Views) -> Finding:
     """The name of a bank, carrier or service in a host that is not theirs."""
     for host in views.link_hosts:
         name = next((brand for brand in _PLAIN_BRANDS if brand in host), None)
-        if name and not any(within(host, own) for own in _PLAIN_BRANDS[name]):
+        if name and not within_any(host, _PLAIN_BRANDS[name]):
             return host[:60]
     return None
 
@@ -225,21 +227,21 @@ def link_open_redirect(views: Views) -> Finding:
 
 @rule("LINK_MESSENGER")
 def link_messenger(views: Views) -> Finding:
-    return _host(views, lambda host: any(within(host, name) for name in MESSENGERS))
+    return _host(views, lambda host: within_any(host, MESSENGERS))
 
 
 @rule("LINK_FORM_SERVICE")
 def link_form_service(views: Views) -> Finding:
     for link in views.web_links:
         google = link.host == "docs.google.com" and link.path.startswith("/forms/")
-        if google or any(within(link.host, name) for name in FORM_SERVICES):
+        if google or within_any(link.host, FORM_SERVICES):
             return link.host[:60]
     return None
 
 
 @rule("LINK_FILE_SHARE")
 def link_file_share(views: Views) -> Finding:
-    return _host(views, lambda host: any(within(host, name) for name in FILE_SHARES))
+    return _host(views, lambda host: within_any(host, FILE_SHARES))
 
 
 @rule("LINK_HYPHENS")
@@ -270,3 +272,16 @@ def link_clear_login(views: Views) -> Finding:
 @rule("LINK_MANY_SITES")
 def link_many_sites(views: Views) -> Finding:
     return len({site(host) for host in views.link_hosts}) >= 25
+
+
+@rule("QR_LINK")
+def qr_link(views: Views) -> Finding:
+    """A QR code leads to a site that is neither ours nor official."""
+    hosts = (read_link(code, "").host for code in views.codes)
+    return next((host[:60] for host in hosts if host and not views.is_ours(host) and not official(host)), None)
+
+
+@rule("QR_DRAWN")
+def qr_drawn(views: Views) -> Finding:
+    """A QR code made of letters: no picture, so that those who look at pictures don't see it."""
+    return sum(views.body[: 4 * BLOCK].count(block) for block in "\u2588\u2580\u2584") >= _BLOCKS

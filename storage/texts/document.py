@@ -32,9 +32,8 @@ def document(buffer: Buffer, parts: bytes | None) -> Document:
 def header_text(buffer: Buffer) -> bytes:
     """All header fields, folded."""
     block = parse_headers(buffer)
-    return BETWEEN.join(
-        casemap(f"{one.name.decode('latin-1')}: {decode_words(block.value(one))}") for one in block.fields
-    )
+    lines = [f"{one.name.decode('latin-1')}: {decode_words(block.value(one))}" for one in block.fields]
+    return casemap(BETWEEN.decode().join(lines))
 
 
 def body_text(buffer: Buffer, parts: bytes | None) -> bytes:

@@ -38,7 +38,12 @@ Rest = Callable[[int, float], bool]
 _a, _c = tables.account.c, tables.content.c
 _BEHIND = (
     select(_a.id, _a.texts_through, _a.next_content)
-    .where(_a.next_content > _a.texts_through + 1, _a.id > bindparam("after"))
+    .where(
+        # The first condition is the one that the table's index has.
+        _a.next_content > _a.texts_through + 1,
+        _a.next_content > _a.texts_through + bindparam("least"),
+        _a.id > bindparam("after"),
+    )
     .order_by(_a.id)
     .limit(_ACCOUNTS)
 )
@@ -65,15 +70,16 @@ class Indexer:
         self._open_body = open_body
         self._pruned = 0
 
-    def catch_up(self, rest: Rest = lambda added, seconds: False) -> int:
-        """Add what came since; returns how many messages. In each round every account has its turn.
+    def catch_up(self, rest: Rest = lambda added, seconds: False, least: int = 1) -> int:
+        """Add what came since to accounts that have ``least`` messages to be added; returns how many messages. In each
+        round every account has its turn.
 
         Raises Unavailable, DiskFull; what was added before stays.
         """
         count = 0
         after = 0
         while True:
-            behind = self._behind(after)
+            behind = self._behind(after, least)
             if not behind:
                 if not after:
                     return count
@@ -91,9 +97,9 @@ class Indexer:
                 self._save(through)
             after = behind[-1].account
 
-    def _behind(self, after: int) -> list[_Behind]:
+    def _behind(self, after: int, least: int) -> list[_Behind]:
         with self._database.read() as connection:
-            return [_Behind(*row) for row in connection.execute(_BEHIND, {"after": after})]
+            return [_Behind(*row) for row in connection.execute(_BEHIND, {"after": after, "least": least})]
 
     def _save(self, through: dict[int, int]) -> None:
         if through:

@@ -37,6 +37,9 @@ _ASKED = 24
 _BLOCK = 100
 _OPEN = 16
 
+#: Of zlib: its usual 6 makes a text 3 % smaller and takes a third longer.
+_EFFORT = 3
+
 _BUSY = 20.0
 _VERSION = 1
 _SCHEMA = """
@@ -107,7 +110,7 @@ class TrigramFiles:
                 if not new.rowcount:
                     # Another process was faster, or this one was killed before it said so.
                     continue
-                packed = (number, zlib.compress(kept.header), zlib.compress(kept.body))
+                packed = (number, zlib.compress(kept.header, _EFFORT), zlib.compress(kept.body, _EFFORT))
                 connection.execute("INSERT INTO text VALUES (?, ?, ?)", packed)
                 connection.execute("INSERT INTO gram (rowid, text) VALUES (?, ?)", (number, _indexed(kept)))
             connection.execute("UPDATE state SET through = max(through, ?)", (through,))

@@ -103,7 +103,7 @@ def advertised_by_imap() -> set[str]:
                 is_operator=True,
             )
             names.update(name.decode() for name in capability_names(context))
-    return {re.sub(r"^(APPENDLIMIT)=\d+$", r"\1", name) for name in names}
+    return {re.sub(r"^(APPENDLIMIT|MESSAGELIMIT)=\d+$", r"\1", name) for name in names}
 
 
 def advertised_by_smtp() -> set[str]:

@@ -10,10 +10,13 @@ A X                        the server closes
 @deliver INBOX             a mail comes in
 @mail INBOX Subject: A; From: b@x | text
                            a mail with these header fields and this text is put into the mailbox
+@with message_limit 3        a setting (a whole number), before anything else
 @login                     connection A signs in as marie (B: @login B; as somebody else: @login B paul)
 @account luc [shared]      one more account, with a role if given
 @group profs paul luc      a group of accounts
 @give marie INBOX paul lr  rights to a mailbox, as an administrator gives them
+@recall <1@x>              a message is taken out of all mailboxes, as recall 1, 2, ...
+@undo 1                    and given back
 """
 
 from __future__ import annotations
@@ -81,6 +84,8 @@ class Dialogue:
 
     def _directive(self, name: str, *arguments: str) -> None:
         match name, arguments:
+            case "with", _:
+                pass  # it was there when the service started
             case "fill", (mailbox, count):
                 self._service.fill(mailbox, int(count))
             case "deliver", (mailbox,):
@@ -94,6 +99,10 @@ class Dialogue:
                 self._service.accounts.add_group(group, members)
             case "give", (login, mailbox, to, rights):
                 self._service.give(login, mailbox, to, rights)
+            case "recall", (message_id,):
+                self._service.recall(message_id)
+            case "undo", (number,):
+                self._service.recalls.undo(int(number), "operator")
             case _:
                 raise AssertionError(f"no such directive: {name}")
 
@@ -111,7 +120,8 @@ def _pattern(text: str) -> re.Pattern[bytes]:
 
 @pytest.mark.parametrize("path", DIALOGUES, ids=lambda path: path.stem)
 def test_dialogue(path: Path, tmp_path: Path) -> None:
-    with service(tmp_path) as running:
+    settings = {name: int(value) for name, value in re.findall(r"^@with (\w+) (\d+)$", path.read_text(), re.MULTILINE)}
+    with service(tmp_path, **settings) as running:
         dialogue = Dialogue(running)
         try:
             for number, line in enumerate(path.read_text().splitlines(), 1):

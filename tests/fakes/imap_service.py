@@ -31,6 +31,8 @@ from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.errors import NoSuchMailbox
 from storage.model import Filing, NewMessage, System
+from storage.recall import Recalls, Wanted
+from storage.restore import TimeMachine
 from storage.store import Store as MailStore
 
 reactor: Any = _reactor
@@ -67,7 +69,10 @@ class Service:
         self.doorbell = Doorbell(folder / "bells")
         limits: Store = changes.pop("limits", Store())
         patience = changes.pop("handshake_timeout", Tls().handshake_timeout)
-        self.store = MailStore(self.database, Maildir(folder / "mail"), limits, self.doorbell)
+        bodies = Maildir(folder / "mail")
+        self.store = MailStore(self.database, bodies, limits, self.doorbell)
+        machine = TimeMachine(self.database, bodies, self.store, self.doorbell)
+        self.recalls = Recalls(self.database, self.store, self.doorbell, machine)
         passwords = Passwords(QUICK)
         directory = SqlDirectory(self.database, Site(domains=("example.org",)), passwords)
         self.door = Authenticator(directory, Attempts(self.database, QUICK), QUICK)
@@ -107,6 +112,13 @@ class Service:
         address = f"{login}@example.org"
         self.accounts.add(NewAccount(login, login.title(), Role(role), (address,), password=PASSWORD))
         return self.store.open_account(self.accounts.show(login).key)
+
+    def recall(self, message_id: str) -> None:
+        """Take a message out of all mailboxes."""
+        number = self.recalls.begin(message_id, "operator", "a test")
+        for key in self.recalls.accounts():
+            self.recalls.take(number, key, Wanted(lambda name, date: name == message_id))
+        self.recalls.finish(number)
 
     def give(self, login: str, mailbox: str, to: str, rights: str) -> None:
         """Give an account rights to somebody's mailbox, past all protocol."""

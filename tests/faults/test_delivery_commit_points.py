@@ -17,6 +17,7 @@ from message.content import Content
 from message.envelope import Recipient
 from message.summary import Summary
 from storage.api import AlongWith
+from storage.database import NewRow
 from storage.errors import DiskFull, StoreError, Unavailable
 from storage.model import Filing
 from tests.fakes.post_office import MARIE, PAUL, PostOffice, envelope, letter
@@ -98,8 +99,9 @@ def test_the_answer_to_the_commit_is_lost(office: Office, monkeypatch: pytest.Mo
         summary: Summary | None,
         received_at: float,
         along: AlongWith | None = None,
+        rows: Sequence[NewRow] = (),
     ) -> None:
-        real(filings, content, summary, received_at, along)
+        real(filings, content, summary, received_at, along, rows)
         raise error
 
     with monkeypatch.context() as patch:

@@ -106,6 +106,7 @@ class Stack:
             capture_output=True,
             text=True,
             timeout=120,
+            env={**os.environ, **self.environment},
         )
 
     # ---------------------------------------------------------------- people

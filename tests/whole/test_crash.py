@@ -6,18 +6,39 @@ import imaplib
 import os
 import random
 import re
+import shutil
 import smtplib
 import threading
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+
+from tests.fakes.postgres import PostgresServer
+from tests.whole.conftest import QUIET, Stack, new_stack
 
 #: 50 with ``make torture``.
 ROUNDS = int(os.environ.get("MAILSERVER_KILL_ROUNDS", "8"))
 SENDERS = 6
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(120 * ROUNDS)]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def doomed(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack on each database, not started. The database server of PostgreSQL is not killed with it."""
+    server = PostgresServer(options=()) if request.param == "postgresql" else None
+    stack = new_stack(*QUIET)
+    if server is not None:
+        stack.environment["MAILSERVER_STORE__DATABASE"] = server.database(empty=True)
+    try:
+        yield stack
+    finally:
+        if stack.process is not None and stack.process.poll() is None:
+            stack.kill()
+        shutil.rmtree(stack.folder, ignore_errors=True)
+        if server is not None:
+            server.close()
 
 
 class Sender(threading.Thread):
@@ -48,7 +69,7 @@ class Sender(threading.Thread):
 class Mover(threading.Thread):
     """Puts numbered messages into Drafts and moves them to Archive, until its connection breaks."""
 
-    def __init__(self, stack: Any, name: str) -> None:
+    def __init__(self, stack: Stack, name: str) -> None:
         super().__init__(daemon=True)
         self.stack, self.tag = stack, name
         self.answered: list[str] = []
@@ -73,8 +94,8 @@ class Mover(threading.Thread):
             return
 
 
-def test_nothing_answered_is_lost_and_nothing_is_doubled(own_stack: Any) -> None:
-    stack = own_stack
+def test_nothing_answered_is_lost_and_nothing_is_doubled(doomed: Stack) -> None:
+    stack = doomed
     chance = random.Random(5)
     answered: list[str] = []
     cut: list[str] = []

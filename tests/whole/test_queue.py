@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import email
 import socket
@@ -9,9 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from tests.whole.conftest import Stack
 
 pytestmark = [pytest.mark.whole]
 
@@ -99,8 +112,17 @@ def far() -> Iterator[FarServer]:
 
 
 @pytest.fixture(scope="module")
-def options(far: FarServer) -> tuple[str, ...]:
-    return ("--smarthost", f"127.0.0.1:{far.port}", "--set", 'queue.retry=["1 s"]', "--set", "queue.poll=0.2")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    path = tmp_path_factory.mktemp("dkim") / "dkim.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def options(far: FarServer, signing_key: Path) -> tuple[str, ...]:
+    wishes = ['queue.retry=["1 s"]', "queue.poll=0.2", f"mailauth.dkim_key={signing_key}"]
+    return ("--smarthost", f"127.0.0.1:{far.port}", *(word for wish in wishes for word in ("--set", wish)))
 
 
 def text_to(*recipients: str, subject: str) -> bytes:
@@ -119,6 +141,27 @@ def test_mail_goes_to_the_smarthost_and_local_copies_stay(stack: Any, far: FarSe
     assert b"127.0.0.1" not in body.split(b"\r\n\r\n")[0]
     assert any(b"Subject: dehors" in one for one in stack.messages("ops"))
     assert stack.command("queue", "list").stdout.strip().endswith("0 in the queue.")
+
+
+def test_what_leaves_is_signed_for_the_author(stack: Stack, far: FarServer, signing_key: Path) -> None:
+    me = stack.user("marc.garnier")["address"]
+    with stack.submission("marc.garnier") as client:
+        client.sendmail(me, ["signed@example.net"], text_to("signed@example.net", subject="signed"))
+    far.wait(2)
+    body = next(body for _, recipients, body in far.taken if recipients == ["signed@example.net"])
+    public = load_pem_private_key(signing_key.read_bytes(), None).public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    asked: list[bytes] = []
+
+    def txt(name: bytes, timeout: int = 5) -> bytes:
+        asked.append(name)
+        return b"v=DKIM1; k=rsa; p=" + base64.b64encode(der)
+
+    assert dkim.verify(body, dnsfunc=txt)
+    assert asked == [b"mail._domainkey.ac-demo.test."]
+    assert not dkim.verify(body.replace(b"Bonjour", b"Bonsoir"), dnsfunc=txt)
+    local = [one for one in stack.messages("marc.garnier") if b"DKIM-Signature:" in one]
+    assert local == []
 
 
 def test_a_refusal_comes_back_as_a_report_people_can_read(stack: Any, far: FarServer) -> None:

@@ -147,6 +147,37 @@ def test_spam_is_taught_told_and_forgotten(run, folder: Path) -> None:
     assert "there is no" in told
 
 
+def test_spam_campaigns_are_listed_and_dropped(run, folder: Path) -> None:
+    assert run("spam", "campaigns") == (0, "Nobody has reported anything.\n")
+    spam = folder / "spam.eml"
+    words = " ".join(f"mot{chr(97 + n // 20)}{chr(97 + n % 20)}" for n in range(60))
+    spam.write_text(f"From: a@b.top\nSubject: gagnez\n\n{words}\n")
+    assert run("spam", "train", "--spam", str(spam))[0] == 0
+    told = run("spam", "campaigns")[1]
+    assert told == "1: 3 say spam; 0 messages to 0 boxes; 'gagnez' from a@b.top\n"
+    assert run("spam", "campaigns", "--drop", "7")[0] == 1
+    assert run("spam", "campaigns", "--drop", "1") == (0, "campaign 1 is forgotten\n")
+    assert run("spam", "campaigns") == (0, "Nobody has reported anything.\n")
+
+
+def test_spam_recall_takes_a_message_back_and_gives_it_back(run, folder: Path) -> None:
+    add(run, "marie")
+    assert run("spam", "recall") == (0, "")
+    assert run("spam", "recall", "<1@x>", "--dry-run")[0] == 1
+    status, told = run("spam", "recall", "<1@x>", "--everywhere")
+    assert (status, "--reason" in told) == (1, True)
+    assert run("spam", "recall", "<1@x>", "--undo", "1")[0] == 1
+    status, told = run("spam", "recall", "--undo", "1")
+    assert (status, "there is no recall 1" in told) == (1, True)
+    why = ("--everywhere", "--reason", "hameçonnage", "--by", "assistance")
+    assert run("spam", "recall", "<1@x>", *why) == (0, "No mailbox has it (any more).\n")
+    status, told = run("spam", "recall")
+    assert told.startswith("1: 2")
+    assert told.endswith("assistance: <1@x> --everywhere (hameçonnage); 0 copies; done\n")
+    assert run("spam", "recall", "--undo", "1") == (0, "0 copies are back.\n")
+    assert " by " in run("spam", "recall")[1].partition("undone")[2]
+
+
 def test_spam_dry_run_names_what_would_change(run, folder: Path) -> None:
     mail = folder / "mail.eml"
     mail.write_text("From: a@b.fr\nSubject: conseil\n\nLe conseil commence lundi.\n")

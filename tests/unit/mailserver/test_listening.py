@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import socket
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_nothing_stays_bound_when_a_port_is_taken(tmp_path: Path) -> None:
         with pytest.raises(listening.CannotBind, match=f"port {port}.*in use"):
             listening.bind_all(settings(tmp_path, mx_port, port))
     socket.create_server(("127.0.0.1", mx_port)).close()
+
+
+def test_a_machine_without_ipv6_listens_on_ipv4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = socket.socket
+
+    def only_ipv4(family: int = socket.AF_INET, *rest: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return made(family, *rest)
+
+    both = settings(tmp_path, free_port(), 0)
+    both = dataclasses.replace(both, smtp=dataclasses.replace(both.smtp, listen=("127.0.0.1", "::")))
+    monkeypatch.setattr(socket, "socket", only_ipv4)
+    bound = listening.bind_all(both, "smtp")
+    assert list(bound) == ["mx.0"]
+    bound["mx.0"].socket.close()
+    with pytest.raises(listening.CannotBind, match=r"::1 port .*not supported"):
+        listening.bind("::1", 25)
 
 
 def test_sockets_are_handed_down_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,7 @@ def verdict(evidence: Callable[..., Any]) -> Verdict:
 
 def test_a_record_tells_the_same_verdict(database: Database, verdict: Verdict) -> None:
     with database.write() as connection:
-        record.save(connection, "m1", verdict, 1000.0)
-        record.save(connection, "m1", verdict, 1001.0)
+        connection.execute(*record.row("m1", verdict, 1001.0))
     scores = shipped(RULES)
     assert record.find(database, "m1", scores) == verdict
     assert record.find(database, "m2", scores) is None
@@ -52,7 +51,7 @@ def test_many_records_come_in_order(database: Database, verdict: Verdict, monkey
     monkeypatch.setattr(record, "BATCH", 3)
     with database.write() as connection:
         for number in range(10):
-            record.save(connection, f"m{number}", verdict, 1000.0 + number // 4)
+            connection.execute(*record.row(f"m{number}", verdict, 1000.0 + number // 4))
     assert [n for n, _ in record.since(database, 0.0, shipped(RULES))] == [f"m{n}" for n in range(10)]
 
 

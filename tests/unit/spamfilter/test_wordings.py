@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from spamfilter.rules.body import NEAR, WORDINGS, Wording, read_wordings
-from spamfilter.words import folded, unaccented, word_starts
+from spamfilter.rules.body import NEAR, WORDINGS, Wording, Wordings, read_wordings
+from spamfilter.words import folded, unaccented
 
 NEAR_WORDING = Wording(["heritage"], ["million"])
 
 
 def found(wording: Wording, text: str) -> str | None:
-    text = folded(text)
-    return wording.found_in(text, word_starts(text))
+    return Wordings({"SOME": wording}).found_in(folded(text)).get("SOME")
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,12 @@ def test_many_changes_are_looked_for_among_all_rows() -> None:
         view = changed(view, row(uid, uid + 1))
     assert [one.uid for one in view.changed_since(990)] == list(range(990, 1001))
     assert len(view.changed_since(1)) == 1000
+
+
+def test_what_was_computed_of_the_rows_goes_on_with_them() -> None:
+    view = View(replace(BOX, unseen=2), [1, 2], [row(1, 1), row(2, 2)])
+    assert (view.first_unseen, view.keywords) == (0, frozenset())
+    later = view.at(replace(view.mailbox, first_recent=4))
+    assert {"first_unseen", "keywords"} <= vars(later).keys()
+    assert (later.first_unseen, later.mailbox.first_recent) == (0, 4)
+    assert "first_unseen" not in vars(view.at(replace(view.mailbox, unseen=0)))

@@ -181,3 +181,12 @@ def test_a_store_of_the_release_before_is_indexed(tmp_path: Path) -> None:
         row = connection.execute(text("SELECT texts_through, next_content FROM store_account")).one()
     assert tuple(row) == (0, 5)
     database.close()
+
+
+def test_accounts_with_a_few_new_messages_wait_for_more(mail: Mail) -> None:
+    other = mail.store.open_account("luc")
+    mail.put("un", "deux", "trois")
+    mail.put("quatre", account=other)
+    assert mail.indexer.catch_up(least=3) == 3
+    assert mail.indexer.catch_up(least=2) == 0
+    assert mail.indexer.catch_up() == 1
