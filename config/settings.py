@@ -289,6 +289,9 @@ class Spam:
     records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
     digest: bool = setting(True, "Tell people once a day by mail what was held back for them.")
     digest_hour: int = setting(7, "Hour of the day from which it is told.", low=0, high=23)
+    report_phishing: str = setting("", "Address of ours to which people send suspicious mail, attached; empty: none.")
+    report_ham: str = setting("", "The same for mail that was wrongly taken for spam.")
+    hotline: str = setting("", "Address that is told of reports, once an hour at most; empty: none.")
     programs: str = setting(
         "hold", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "hold", "reject")
     )

@@ -39,15 +39,13 @@ from spamfilter.verdict import Verdict
 from storage.api import MailStore
 from storage.database import NewRow
 from storage.errors import Unavailable
+from storage.model import PHISHING
 
 log = structlog.get_logger()
 
 
 #: Recipients up to which it is asked whether all of them know the author.
 MANY = 50
-
-#: The keyword of a message that pretends to be somebody else's (registered by the IANA).
-PHISHING = "$Phishing"
 
 
 class Evaluator(Protocol):

@@ -26,6 +26,8 @@ from delivery.quarantine import Quarantine
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
 from delivery.quota_notices import QuotaNotices
+from delivery.reports.desk import ReportDesk
+from delivery.reports.hotline import Hotline
 from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
@@ -243,6 +245,15 @@ class Rooms:
     @cached_property
     def learning(self) -> Learning:
         return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    @cached_property
+    def report_desk(self) -> ReportDesk:
+        return ReportDesk(self.database, self.store, self.directory, self.trainer, self.settings)
+
+    @cached_property
+    def hotline(self) -> Hotline:
+        filer = Filer(self.store, self.queue, self.reports, self.settings.site, self.ring_queue)
+        return Hotline(self.database, filer, self.directory, self.settings)
 
     @cached_property
     def retention(self) -> Retention:

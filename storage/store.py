@@ -40,6 +40,7 @@ from storage.model import (
     DELIMITER,
     EVERY_FLAG,
     HAS_ATTACHMENT,
+    PHISHING,
     Changes,
     Columns,
     ContentRow,
@@ -467,6 +468,9 @@ class Store:
                     after += alike
                     continue
                 modseq = modseq or ledger.next_modseq()
+                if _marked(PHISHING, new_keywords) and not _marked(PHISHING, was.keywords):
+                    for row in alike:
+                        ledger.add_event(events.REPORTED, state, state, row.uid, row.content, row.blob)
                 after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
                 if new_system != was.system:
                     renamed += [
@@ -770,6 +774,11 @@ def _make(connection: Connection, account: int, name: str, use: SpecialUse | Non
     if above:
         acl.inherit(connection, account, numbers[above], numbers[name])
     return numbers[name]
+
+
+def _marked(keyword: str, keywords: Iterable[str]) -> bool:
+    """Whether a keyword is among others, in any case (RFC 9051 section 2.3.2)."""
+    return keyword.casefold() in map(str.casefold, keywords)
 
 
 def _enter_copy(

@@ -42,6 +42,9 @@ EXPIRE = 3600.0
 #: Seconds between looks for people who are to be told what was held back.
 DIGEST = 300.0
 
+#: Seconds between looks for what people report.
+REPORT = 5.0
+
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
 
@@ -69,6 +72,7 @@ def run(settings: Settings) -> int:
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
+    chores.append(threading.Thread(target=_chore, args=(stop, REPORT, lambda: _report(rooms)), name="report"))
     if settings.spam.digest:
         chores.append(threading.Thread(target=_chore, args=(stop, DIGEST, lambda: _digest(rooms)), name="digest"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
@@ -111,6 +115,13 @@ def _tell_full(rooms: Rooms) -> None:
     told = rooms.quota_notices.catch_up(time.time())
     if told:
         log.info("quota.told", accounts=told)
+
+
+def _report(rooms: Rooms) -> None:
+    """Deal with what people report, and tell the hotline."""
+    now = time.time()
+    rooms.report_desk.catch_up(now)
+    rooms.hotline.catch_up(now)
 
 
 def _digest(rooms: Rooms) -> None:
