@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, backup, gdpr, importing, queue, restore, running, spam, store
+from mailserver.cli import accounts, backup, gdpr, importing, quarantine, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def main() -> None:
