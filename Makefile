@@ -4,7 +4,7 @@
 PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage
+ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage transfer web
 DATA ?= demo-data
 PORT_BASE ?= 2500
 
@@ -48,7 +48,7 @@ bench: install
 
 lock:
 	uv pip compile --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal \
-		--python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra dev --extra pictures pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import json
 import multiprocessing
 import pickle
 import queue
+import select
 import signal
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from multiprocessing.connection import Connection
-from typing import Protocol
+from operator import attrgetter
+from typing import Any, Protocol
 
 import structlog
 
 from config.settings import Spam
 from delivery.fields import ALL_FIELDS
-from mailauth.results import AuthenticationResults
+from mailauth.results import AuthenticationResults, DkimResult, DmarcResult, SpfResult
 from message.content import Content, FileContent, MemoryContent
-from message.envelope import Envelope
+from message.envelope import ClientInfo, Envelope, Recipient
 from message.headers import parse_headers
 from message.parts import scan
 from spamfilter.evidence import Evidence, Namesake
@@ -61,7 +64,7 @@ class Case:
 
     ``mail`` are the octets, or the path of the file that holds them. ``names`` are display names of the recipients,
     ``namesakes`` the people of the site who bear the author's; ``standing`` is how the author stands with the
-    recipients.
+    recipients; ``person`` is the key of the one account that it is for, "" when there are several.
     """
 
     envelope: Envelope
@@ -71,6 +74,7 @@ class Case:
     names: tuple[str, ...]
     namesakes: tuple[Namesake, ...] = ()
     standing: Standing = NO_STANDING
+    person: str = ""
 
     @classmethod
     def of(
@@ -82,9 +86,10 @@ class Case:
         names: tuple[str, ...],
         namesakes: tuple[Namesake, ...] = (),
         standing: Standing = NO_STANDING,
+        person: str = "",
     ) -> Case:
         mail = content.path if isinstance(content, FileContent) else bytes(content.buffer())
-        return cls(envelope, mail, authentication, local_domains, names, namesakes, standing)
+        return cls(envelope, mail, authentication, local_domains, names, namesakes, standing, person)
 
     def judged_by(self, spam_filter: Filter) -> Verdict:
         """Read the message and have it judged."""
@@ -105,6 +110,7 @@ class Case:
                 self.standing.known,
                 self.standing.wanted,
                 self.standing.unwanted,
+                self.person,
             )
             return spam_filter.judge(evidence)
         finally:
@@ -219,6 +225,8 @@ class _Seat:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([getattr(make, "func", make).__module__])
         self._connection, theirs = context.Pipe()
+        self._answered = select.poll()
+        self._answered.register(self._connection.fileno(), select.POLLIN)
         self._process = context.Process(target=sit, args=(theirs, make), name="judge", daemon=True)
         try:
             self._process.start()
@@ -230,11 +238,11 @@ class _Seat:
 
     def ask(self, case: Case, seconds: float) -> Verdict | None:
         """The verdict; None when the filter failed. Raises TimeoutError, and EOFError or OSError when it died."""
-        self._connection.send_bytes(pickle.dumps(case, pickle.HIGHEST_PROTOCOL))
+        self._connection.send_bytes(_pickled(case))
         return _decoded(self._answer(seconds))
 
     def _answer(self, seconds: float) -> bytes:
-        if not self._connection.poll(seconds):
+        if not self._answered.poll(seconds * 1000):
             raise TimeoutError
         return self._connection.recv_bytes()
 
@@ -269,9 +277,40 @@ def _judged(spam_filter: Filter, case: Case) -> Verdict | None:
         return None
 
 
+def _values(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the values of the fields of a dataclass in their order, much quicker than ``astuple``."""
+    return attrgetter(*(field.name for field in fields(kind)))
+
+
+_of_hit, _of_verdict = _values(Hit), _values(Verdict)
+
+
+def _made_of(kind: type) -> Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]:
+    values = _values(kind)
+    return lambda one: (kind, values(one))
+
+
+#: How cases are pickled: as calls of constructors, in half the time of their states.
+_CASE_OF: dict[type, Callable[[Any], Any]] = {
+    kind: _made_of(kind)
+    for kind in (
+        Case, Envelope, Recipient, ClientInfo, AuthenticationResults, SpfResult, DkimResult, DmarcResult, Namesake,
+        Standing,
+    )
+}  # fmt: skip
+
+
+def _pickled(case: Case) -> bytes:
+    octets = io.BytesIO()
+    pickler = pickle.Pickler(octets, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _CASE_OF
+    pickler.dump(case)
+    return octets.getvalue()
+
+
 def _encoded(verdict: Verdict | None) -> bytes:
     """As JSON: what comes from a process that has read hostile mail is never unpickled."""
-    return json.dumps(astuple(verdict) if verdict is not None else None).encode()
+    return json.dumps(_of_verdict(verdict) if verdict is not None else None, default=_of_hit).encode()
 
 
 def _decoded(octets: bytes) -> Verdict | None:
@@ -280,4 +319,4 @@ def _decoded(octets: bytes) -> Verdict | None:
         return None
     score, action, hits, *rest = found
     verdict = Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
-    return replace(verdict, guarded=tuple(verdict.guarded))
+    return replace(verdict, guarded=tuple(verdict.guarded), origin=tuple(verdict.origin))

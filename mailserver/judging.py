@@ -8,6 +8,7 @@ from spamfilter.campaigns import SiteCampaigns
 from spamfilter.filter import SpamFilter
 from spamfilter.model import SiteModel
 from spamfilter.prior import shipped_prior
+from spamfilter.reputation import SiteReputations
 from storage.database import Database
 
 
@@ -24,4 +25,4 @@ def spam_filter(settings: Settings) -> SpamFilter:
 def filter_of(database: Database, settings: Settings) -> SpamFilter:
     """The filter over what this database was taught; raises like ``spam_filter``."""
     model = SiteModel(database, settings.site.data, shipped_prior())
-    return SpamFilter(settings.spam, model, reported=SiteCampaigns(database))
+    return SpamFilter(settings.spam, model, reported=SiteCampaigns(database), reputations=SiteReputations(database))

@@ -26,6 +26,7 @@ class Evidence:
     ``local_domains`` are the site's own; ``names`` the display names of the recipients in the directory;
     ``namesakes`` are people of the site who bear the author's display name. ``known`` is True when all recipients have
     written to the author before, ``wanted`` and ``unwanted`` when all of them, or the site for them, said so.
+    ``person`` is the account's key when the message is for one alone, else "".
     """
 
     envelope: Envelope
@@ -39,3 +40,4 @@ class Evidence:
     known: bool = False
     wanted: bool = False
     unwanted: bool = False
+    person: str = ""

@@ -14,7 +14,7 @@ A feature is known by the low bits of a hash only; features that fall on one num
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
@@ -80,9 +80,12 @@ def features_of(tokens: Mapping[str, int], views: Views, symbols: Iterable[str])
     )
 
 
-def numbered(tokens: Iterable[str]) -> dict[str, int]:
+def numbered(tokens: Collection[str]) -> dict[str, int]:
     """The number of each token."""
-    return {token: _number(token) for token in tokens}
+    try:
+        return {token: crc32(token.encode()) & _MASK for token in tokens}
+    except UnicodeEncodeError:
+        return {token: _number(token) for token in tokens}
 
 
 def rule_number(symbol: str) -> int:
@@ -99,7 +102,7 @@ _BIAS = _number("bias")
 
 
 def _distinct(numbers: Iterable[int]) -> Numbers:
-    return np.array(sorted(set(numbers)), np.int64)
+    return _once(np.fromiter(numbers, np.int64))
 
 
 def _header(views: Views) -> bytes:
@@ -121,12 +124,11 @@ def _text(views: Views) -> bytes:
 
 
 def _grams(octets: bytes, multiplier: np.uint32) -> Numbers:
-    """The numbers of all runs of four octets: read as integers at each of the four offsets."""
+    """The numbers of all runs of four octets: read as an integer at each octet."""
     if len(octets) < 4:
         return np.empty(0, np.int64)
-    runs = [np.frombuffer(octets, "<u4", (len(octets) - offset) // 4, offset) for offset in range(4)]
-    numbers = np.concatenate(runs).astype(np.uint32)
-    numbers *= multiplier
+    runs: NDArray[np.uint32] = np.ndarray((len(octets) - 3,), "<u4", octets, strides=(1,))
+    numbers = runs * multiplier
     numbers >>= _SHIFT
     return _once(numbers).astype(np.int64)
 
@@ -134,4 +136,7 @@ def _grams(octets: bytes, multiplier: np.uint32) -> Numbers:
 def _once(numbers: NDArray[_Number]) -> NDArray[_Number]:
     """The distinct numbers, rising; sorts in place. Half the time of np.unique."""
     numbers.sort()
-    return numbers[np.append(True, numbers[1:] != numbers[:-1])] if len(numbers) else numbers
+    first = np.empty(len(numbers), np.bool_)
+    first[:1] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
+    return numbers[first]

@@ -14,6 +14,7 @@ from spamfilter.learned import Learners, Opinion
 from spamfilter.live import LiveScores
 from spamfilter.model import Model
 from spamfilter.registry import Rule
+from spamfilter.reputation import UNKNOWN, Reputations, opinions, origin
 from spamfilter.rules import RULES
 from spamfilter.scores import (
     ALL_AGREE,
@@ -22,9 +23,9 @@ from spamfilter.scores import (
     BAYES_UNSURE,
     CAMPAIGN_CONFIRMED,
     CAMPAIGN_REPORTED,
-    CLASSIFIER,
     FILE_CONFIRMED,
     FILE_REPORTED,
+    GRADED,
     LINEAR_HAM,
     LINEAR_SPAM,
     Scores,
@@ -52,14 +53,16 @@ class SpamFilter:
         model: Model,
         *,
         reported: Reported = NOTHING_REPORTED,
+        reputations: Reputations = UNKNOWN,
         rules: Mapping[str, Rule] = RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``model`` is what the learners know, ``reported`` what people reported. Raises
-        ``spamfilter.scores.ScoreError`` when a data file is wrong."""
+        """``model`` is what the learners know, ``reported`` what people reported, ``reputations`` what came from
+        senders before. Raises ``spamfilter.scores.ScoreError`` when a data file is wrong."""
         self._settings = settings
         self._learners = Learners(model, settings.minimum_trained)
         self._reported = reported
+        self._reputations = reputations
         self._rules = dict(rules)
         self._live = LiveScores(self._rules, settings.scores)
         self._clock = clock
@@ -72,7 +75,7 @@ class SpamFilter:
         try:
             details = self._details(views, deadline)
             opinion = self._learners.opinion(views, details)
-            making = Making.of(views)
+            making, senders = Making.of(views), origin(views)
             self._check(deadline)
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
@@ -80,6 +83,8 @@ class SpamFilter:
         details |= dict.fromkeys(said(self._reported.voices(making), self._settings.campaign_reports), "")
         scores = self._live.current()
         weights = {symbol: scores.symbols[symbol].weight for symbol in details}
+        known = self._reputations.of(senders, evidence.person) if senders else {}
+        weights |= {symbol: scores.symbols[symbol].weight * share for symbol, share in opinions(known)}
         certain = add_learners(opinion, weights, details, scores)
         add_composites(weights, scores)
         hits = as_hits(capped(weights, scores), details, scores)
@@ -94,13 +99,16 @@ class SpamFilter:
             guarded=tuple(hit.symbol for hit in hits if hit.weight > 0 and scores.symbols[hit.symbol].guard),
             sketch=making.sketch.hex(),
             files=making.joined_files.hex(),
+            origin=senders,
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:
         """The symbols that hit with what they saw."""
         details: dict[str, str] = {}
+        clock = self._clock
         for symbol, rule in self._rules.items():
-            self._check(deadline)
+            if clock() > deadline:
+                raise OverBudget
             try:
                 finding = rule(views)
             except Exception:
@@ -132,7 +140,7 @@ def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str,
         details[symbol] = opinion.words[:DETAIL_LENGTH]
     if opinion.probability is None:
         return False
-    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in CLASSIFIER)):
+    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in GRADED)):
         weights[ALL_AGREE] = scores.symbols[ALL_AGREE].weight
     symbol, points = bayes_points(opinion.strength, scores)
     weights[symbol] = points

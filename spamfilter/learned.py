@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from spamfilter import linear
 from spamfilter.bayes import classify, tokenize
 from spamfilter.features import features_of, numbered
-from spamfilter.model import Knowledge, Model
+from spamfilter.model import Model
 from spamfilter.views import Views
 
 #: Tokens told as the strongest, of how many; and how kinds of tokens that people can read are shown.
@@ -46,17 +46,22 @@ class Learners:
         tokens = numbered(tokenize.tokens(views))
         found = features_of(tokens, views, symbols)
         score = linear.score(found, knowledge.weights)
-        probability, strength = classify.opinion(knowledge.shares(found.counted)) or (None, 0.0)
-        return Opinion(probability, strength, score, strongest(tokens, knowledge, 1 if score > 0 else -1))
+        counted = found.counted
+        shares = knowledge.shares(counted)
+        probability, strength = classify.opinion(shares) or (None, 0.0)
+        of_tokens = shares[np.searchsorted(counted, np.fromiter(tokens.values(), np.int64, len(tokens)))]
+        return Opinion(probability, strength, score, strongest(list(tokens), of_tokens, 1 if score > 0 else -1))
 
 
-def strongest(tokens: Mapping[str, int], knowledge: Knowledge, side: int) -> str:
-    """The tokens that speak most for spam (``side`` 1) or ham (-1), in the words of the message."""
-    shown = list(tokens)
-    shares = knowledge.shares(np.fromiter(tokens.values(), np.int64)) - 0.5
+def strongest(tokens: Sequence[str], shares: classify.Shares, side: int) -> str:
+    """The tokens that speak most for spam (``side`` 1) or ham (-1), in the words of the message; ``shares`` tell how
+    much each speaks for spam."""
+    leaning = side * (shares - 0.5)
     told: dict[str, None] = {}
-    for at in np.argsort(-side * shares, kind="stable")[:_LOOKED_AT].tolist():
-        prefix, _, rest = shown[at].rpartition(":")
-        if side * shares[at] > 0.1 and prefix in _TOLD_PREFIXES and len(rest) >= tokenize.SHORTEST:
+    for at in np.argsort(-leaning, kind="stable")[:_LOOKED_AT].tolist():
+        prefix, _, rest = tokens[at].rpartition(":")
+        if leaning[at] <= 0.1 or len(told) == TOLD:
+            break
+        if prefix in _TOLD_PREFIXES and len(rest) >= tokenize.SHORTEST:
             told[_TOLD_PREFIXES[prefix] + rest] = None
-    return ", ".join(list(told)[:TOLD])
+    return ", ".join(told)

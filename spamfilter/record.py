@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from config.settings import Spam
 from spamfilter import tables
 from spamfilter.filter import add_composites, as_hits, capped, suggested
-from spamfilter.scores import CLASSIFIER, Scores
+from spamfilter.scores import GRADED, Scores
 from spamfilter.verdict import Action, Hit, Verdict
 from storage.database import Database, NewRow
 
@@ -37,6 +38,7 @@ def encoded(verdict: Verdict) -> str:
             "scanned": verdict.scanned,
             "note": verdict.note,
             "guarded": verdict.guarded,
+            "origin": verdict.origin,
             "hits": [(hit.symbol, hit.weight, hit.detail) for hit in verdict.hits],
         },
         separators=(",", ":"),
@@ -61,7 +63,30 @@ def decoded(record: str, scores: Scores) -> Verdict:
         scanned=found["scanned"],
         note=found["note"],
         guarded=tuple(found["guarded"]),
+        origin=tuple(found.get("origin", ())),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a record says for the sender's reputation."""
+
+    action: Action
+    score: float
+    origin: tuple[str, ...]
+
+
+def outcome(record: str) -> Outcome:
+    """What a record says for reputation; one that was not scanned says nothing of anybody."""
+    found = json.loads(record)
+    origin = tuple(found.get("origin", ())) if found["scanned"] else ()
+    return Outcome(Action(found["action"]), found["score"], origin)
+
+
+def origin_of(connection: Connection, envelope_id: str) -> tuple[str, ...]:
+    """What the reputation hangs on of the message with that id; nothing when there is no record (any more)."""
+    text = connection.scalar(select(tables.verdicts.c.record).where(tables.verdicts.c.id == envelope_id))
+    return outcome(text).origin if text is not None else ()
 
 
 def row(
@@ -131,7 +156,7 @@ def judged_again(verdict: Verdict, scores: Scores, settings: Spam) -> Verdict:
     found = {hit.symbol: hit for hit in verdict.hits if hit.symbol in scores.symbols}
     made = {composite.symbol for composite in scores.composites}
     weights = {
-        symbol: hit.weight if symbol in CLASSIFIER else scores.symbols[symbol].weight
+        symbol: hit.weight if symbol in GRADED else scores.symbols[symbol].weight
         for symbol, hit in found.items()
         if symbol not in made
     }

@@ -21,6 +21,14 @@ CLASSIFIER = frozenset({BAYES_SPAM, BAYES_HAM, BAYES_UNSURE, LINEAR_SPAM, LINEAR
 CAMPAIGN_REPORTED, CAMPAIGN_CONFIRMED = "CAMPAIGN_REPORTED", "CAMPAIGN_CONFIRMED"
 FILE_REPORTED, FILE_CONFIRMED = "FILE_REPORTED", "FILE_CONFIRMED"
 SAID = frozenset({CAMPAIGN_REPORTED, CAMPAIGN_CONFIRMED, FILE_REPORTED, FILE_CONFIRMED})
+#: Symbols of what came from the sender before, as ``spamfilter.reputation`` knows them.
+REPUTATION = frozenset(
+    f"{kind}_{side}"
+    for kind in ("DOMAIN_REPUTATION", "ADDRESS_REPUTATION", "NETWORK_REPUTATION", "OWN_EXPERIENCE")
+    for side in ("BAD", "GOOD")
+)
+#: Symbols that give a share of their weight.
+GRADED = CLASSIFIER | REPUTATION
 
 _COMPOSITES = "composites"
 _LARGEST = 1000.0
@@ -93,7 +101,7 @@ def read_scores(data: Mapping[str, Any], rules: Collection[str], name: str = "sc
             if symbol in symbols:
                 raise ScoreError(f"{name}: {symbol} stands in the groups {symbols[symbol].group} and {group}")
             symbols[symbol] = _score(name, symbol, entry, group)
-    known = set(rules) | CLASSIFIER | SAID
+    known = set(rules) | GRADED | SAID
     for symbol in symbols:
         _check_known(name, symbol, known)
     if missing := sorted(known - set(symbols)):

@@ -103,6 +103,26 @@ campaign_voices = Table(
     Index("spam_campaign_voices_digest", "account", "digest"),
 )
 
+#: What came from a sender (``spamfilter.reputation``), at ``at``; ``account`` is "" for the site.
+reputations = Table(
+    "spam_reputations",
+    metadata,
+    Column("sender", String(340), primary_key=True),
+    Column("account", String(255), primary_key=True),
+    Column("good", Float, nullable=False),
+    Column("bad", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("spam_reputations_at", "at"),
+)
+
+#: How far a reader of the verdicts has come.
+cursors = Table(
+    "spam_cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
 #: To whom somebody here has written: those who answer are no strangers. Addresses in lower case.
 correspondents = Table(
     "spam_correspondents",

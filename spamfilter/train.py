@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Row, delete, func, select
 
 from config.settings import Spam
 from message.content import Buffer
-from spamfilter import linear, taught
+from spamfilter import linear, record, reputation, taught
 from spamfilter.campaigns import OPERATOR, Ballot, Making
 from spamfilter.features import VERSION, Features, features
 from spamfilter.prior import Prior, nothing_known
 from spamfilter.rules import RULES
-from spamfilter.stored import stored_message
+from spamfilter.stored import stored_id, stored_message
 from spamfilter.tables import learnt
 from spamfilter.views import Views
 from storage.database import Database
@@ -33,12 +33,13 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One message to learn: its digest, itself decoded, what tells its making, and the symbols of the rules that
-    hit."""
+    """One message to learn: its digest, itself decoded, what tells its making, the envelope's id when it
+    came here, and the symbols of the rules that hit."""
 
     digest: bytes
     views: Views
     making: Making
+    id: str | None
     symbols: frozenset[str]
 
     def features(self, symbols: Iterable[str]) -> Features:
@@ -92,7 +93,7 @@ class Trainer:
             known = _taught(connection, lesson, account)
             if known is None:
                 return False
-            _take_back(connection, self._ballot(connection), lesson, known)
+            _take_back(connection, self._ballot(connection), lesson, known, self._clock())
             return True
 
     def _ballot(self, connection: Connection) -> Ballot:
@@ -104,7 +105,7 @@ class Trainer:
         # What was seen when the mail came says more than what its file shows now: client, authentication, names.
         symbols = stored.symbols & RULES.keys() if stored.symbols is not None else _symbols(views)
         digest = blake2b(buffer, digest_size=16).digest()
-        return Lesson(digest, views, Making.of(views), symbols)
+        return Lesson(digest, views, Making.of(views), stored_id(buffer, self._hostname), symbols)
 
     def _learn(self, connection: Connection, ballot: Ballot, lesson: Lesson, spam: bool, account: str | None) -> bool:
         known = _taught(connection, lesson, account)
@@ -113,7 +114,7 @@ class Trainer:
         if known is None and account and self._taught_enough(connection, account):
             return False
         if known is not None:
-            _take_back(connection, ballot, lesson, known)
+            _take_back(connection, ballot, lesson, known, self._clock())
         found = lesson.features(lesson.symbols)
         step = self._step(connection, found, spam)
         taught.add(connection, found.counted.tolist(), linear.changes(found, step), ham=int(not spam), spam=int(spam))
@@ -129,6 +130,7 @@ class Trainer:
             )
         )
         ballot.cast(lesson.views, lesson.making, lesson.digest, account or OPERATOR, spam=spam)
+        _count_sender(connection, lesson, account or "", spam, 1, self._clock())
         return True
 
     def _step(self, connection: Connection, found: Features, spam: bool) -> int:
@@ -166,8 +168,18 @@ def _taught(connection: Connection, lesson: Lesson, account: str | None) -> Row[
     return connection.execute(query).one_or_none()
 
 
-def _take_back(connection: Connection, ballot: Ballot, lesson: Lesson, known: Row[*tuple[Any, ...]]) -> None:
+def _count_sender(connection: Connection, lesson: Lesson, account: str, spam: bool, sign: int, now: float) -> None:
+    """What is said of a message is said of its sender, when this server has seen who that was."""
+    senders = record.origin_of(connection, lesson.id) if lesson.id else ()
+    if senders:
+        reputation.count(connection, reputation.said(senders, account, spam, sign), now)
+
+
+def _take_back(
+    connection: Connection, ballot: Ballot, lesson: Lesson, known: Row[*tuple[Any, ...]], now: float
+) -> None:
     ballot.take_back(known.digest, known.account)
+    _count_sender(connection, lesson, known.account, known.spam, -1, now)
     # Another version gave other features: those stay counted rather than others being taken away.
     tokens: list[int] = []
     changes: dict[int, int] = {}

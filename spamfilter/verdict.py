@@ -32,7 +32,7 @@ class Verdict:
     ``probability`` is the Bayesian classifier's in 0..1, None while it is untrained or unsure. ``scanned`` is False
     when the filter failed or ran out of its budget: the message then passes, marked. ``guarded`` are the symbols of
     the impersonation guard that hit. ``sketch`` and ``files`` (in hexadecimal, "" for none) tell mail of one making:
-    see ``spamfilter.sketch``.
+    see ``spamfilter.sketch``; ``origin`` is what the sender's reputation hangs on: see ``spamfilter.reputation``.
     """
 
     score: float
@@ -46,3 +46,4 @@ class Verdict:
     guarded: tuple[str, ...] = ()
     sketch: str = ""
     files: str = ""
+    origin: tuple[str, ...] = ()

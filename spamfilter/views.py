@@ -20,6 +20,7 @@ from spamfilter.archives import Contents, contents
 from spamfilter.domains import site, within_any
 from spamfilter.evidence import Evidence
 from spamfilter.links import Link, distinct, in_text, read_link
+from spamfilter.pictures import links_in
 from spamfilter.signatures import ARCHIVES, Kind, kind_of
 from spamfilter.words import BLOCK, folded, readable, splits_words
 
@@ -243,6 +244,13 @@ class Views:
             for href, shown in part.links:
                 yield read_link(href, " ".join(readable(shown[:500]).split()))
         yield from in_text(self.plain, 4 * BLOCK)
+        for found in self.codes:
+            yield read_link(found, "")
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """The web addresses in QR codes of pictures."""
+        return links_in(self.attachments)
 
     @cached_property
     def web_links(self) -> tuple[Link, ...]:

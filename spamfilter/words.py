@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 #: Longest input of one regular expression (a bound on backtracking as well as on time).
 BLOCK = 16 * 1024
@@ -73,7 +73,7 @@ def unaccented(text: str) -> str:
     """Lower case without accents and ligatures, curly apostrophes straightened: "L’Été" -> "l'ete"."""
     if text.isascii():
         return text.lower()
-    text = _by_octets(text, _UNACCENTED) or _unaccented(text)
+    text = _UNACCENTED(text) or _unaccented(text)
     for ligature, letters in _LIGATURES:
         text = text.replace(ligature, letters)
     return text
@@ -85,26 +85,34 @@ def _unaccented(text: str) -> str:
 
 def lower(text: str) -> str:
     """``text.lower()``, much quicker for long texts with accents."""
-    return text.lower() if text.isascii() else _by_octets(text, _LOWER) or text.lower()
+    return text.lower() if text.isascii() else _LOWER(text) or text.lower()
 
 
-def _octets(charset: str, change: Callable[[str], str]) -> bytes:
-    return b"".join(change(bytes([i]).decode(charset, "replace")).encode(charset, "replace") for i in range(256))
+class Exchange:
+    """Exchanges letters one by one, in a tenth of the usual time: by tables of the octets that stand for them.
+
+    Nearly all mail here is in letters of a charset of single octets. Called with a text, it gives the new one, or None
+    for a text with other letters.
+    """
+
+    _CHARSETS = ("latin-1", "cp1252")
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        """``change`` gives the letter that takes the place of another."""
+        letters = ((charset, (bytes([i]).decode(charset, "replace") for i in range(256))) for charset in self._CHARSETS)
+        self._tables = {charset: "".join(map(change, each)).encode(charset, "replace") for charset, each in letters}
+
+    def __call__(self, text: str) -> str | None:
+        for charset, table in self._tables.items():
+            try:
+                return text.encode(charset).translate(table).decode(charset)
+            except UnicodeEncodeError:
+                continue
+        return None
 
 
-# Nearly all mail here is in letters of a charset of single octets, which are exchanged in a tenth of the time.
-_CHARSETS = ("latin-1", "cp1252")
-_LOWER = {charset: _octets(charset, str.lower) for charset in _CHARSETS}
-_UNACCENTED = {charset: _octets(charset, _unaccented) for charset in _CHARSETS}
-
-
-def _by_octets(text: str, tables: Mapping[str, bytes]) -> str | None:
-    for charset, table in tables.items():
-        try:
-            return text.encode(charset).translate(table).decode(charset)
-        except UnicodeEncodeError:
-            continue
-    return None
+_LOWER, _UNACCENTED = Exchange(str.lower), Exchange(_unaccented)
+_WORDS = Exchange(lambda letter: letter if re.match(r"\w", letter) else " ")
 
 
 def folded(text: str) -> str:
@@ -156,7 +164,8 @@ def splits_words(text: str) -> bool:
 
 def word_starts(text: str) -> frozenset[str]:
     """The first four letters (or fewer) of all words: a quick look at what can't be in the text."""
-    return frozenset(_WORD_START.findall(" ".join(set(text.split()))))
+    words = _WORDS(text)
+    return frozenset(_WORD_START.findall(text) if words is None else (word[:4] for word in set(words.split())))
 
 
 def styled_letters(text: str) -> bool:

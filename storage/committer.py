@@ -76,6 +76,7 @@ class Request:
     entries: Sequence[Entry]
     along: Callable[[Connection], None] | None
     rows: Sequence[NewRow]
+    noted: Callable[[Connection, list[int]], None] | None
     done: Future[list[tuple[int, int, int]]] = field(default_factory=Future)
 
 
@@ -137,12 +138,14 @@ class Committer:
         entries: Sequence[Entry],
         along: Callable[[Connection], None] | None = None,
         rows: Sequence[NewRow] = (),
+        noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[tuple[int, int, int]]:
         """Keep all entries or none; returns (account, mailbox, uid) of each.
 
+        ``along`` and ``noted``, which is told the UIDs, run in the same transaction, and again where it is tried again.
         The staged bodies are left to the caller to discard, whatever happens.
         """
-        request = Request(entries, along, rows)
+        request = Request(entries, along, rows, noted)
         with self._start:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -305,7 +308,10 @@ class Committer:
             for statement, values in one.request.rows:
                 rows.setdefault(statement, []).append(values)
             contents: dict[tuple[int, str], int] = {}
-            results.append([_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows])
+            entered = [_enter(entry, number, name, ledgers, contents) for entry, number, _, name in one.rows]
+            if one.request.noted is not None:
+                one.request.noted(connection, [uid for _, _, uid in entered])
+            results.append(entered)
             for ledger, mailbox, row in gone:
                 messages.expunge(ledger, ledger.mailbox(mailbox), [row])
         for statement, each in rows.items():
@@ -326,6 +332,8 @@ class Committer:
                     raise _Moved
             except NoSuchMailbox:
                 raise _Moved from None
+            if not ledger.mailbox(number).charged:
+                continue
             octets, count = need.get(entry.target.account, (0, 0))
             need[entry.target.account] = octets + entry.staged.size, count + 1
             if entry.replaces is not None:

@@ -185,6 +185,19 @@ removed = Table(
     Index("ix_removed_account", "account_id", "content_id"),
 )
 
+#: Messages, by ranges of UIDs, whose files are to get other names: their flags changed, or they went away.
+#: See ``storage.naming``.
+names_due = Table(
+    "names_due",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 #: The journal of messages that were taken back out of all mailboxes: who asked for what, when and why.
 recall = Table(
     "recall",
@@ -256,6 +269,26 @@ event = Table(
     Column("uid", BigInteger, nullable=False),
     Column("content_id", BigInteger, nullable=False),
     Column("blob", String(128), nullable=False),
+)
+
+#: What became of messages that were held back, for those who ask again: see ``storage.held``.
+held_outcome = Table(
+    "held_outcome",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("outcome", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+#: Up to which held message (by the UIDVALIDITY of their mailbox) somebody was told of them.
+held_told = Table(
+    "held_told",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
 )
 
 #: How far a reader of the events has come.

@@ -14,9 +14,11 @@ import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 import delivery.queue.tables
+import delivery.reports.tables
 import directory.tables
 import spamfilter.tables
 import storage.tables
+import transfer.tables
 from config.settings import Store as StoreSettings
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata

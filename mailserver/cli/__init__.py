@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, backup, queue, restore, running, spam, store
+from mailserver.cli import accounts, backup, gdpr, importing, quarantine, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="A mail server for an education authority.",
 )
 app.add_typer(running.app)
+gdpr.register(accounts.account_app)
 app.add_typer(accounts.account_app, name="account")
 app.add_typer(accounts.alias_app, name="alias")
 app.add_typer(accounts.group_app, name="group")
@@ -26,7 +27,9 @@ app.add_typer(spam.app, name="spam")
 app.add_typer(store.app, name="store")
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app)
+app.add_typer(importing.app, name="import")
 app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def main() -> None:
@@ -36,6 +39,7 @@ def main() -> None:
     from mailserver.lifecycle import CannotDrop
     from mailserver.listening import CannotBind
     from storage.errors import StoreError
+    from transfer.source import SourceError
 
     try:
         app()
@@ -44,6 +48,6 @@ def main() -> None:
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(2)
-    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError) as error:
+    except (Failure, CannotBind, CannotDrop, StoreError, DirectoryError, SourceError) as error:
         print(f"mailserver: {error}", file=sys.stderr)
         sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,22 +81,28 @@ TOLD_EVERY = 500
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int], None]]:
-    """A counter on standard error: one that moves on a terminal, a line now and then elsewhere."""
+    """A counter on standard error with its rate: one that moves on a terminal, a line now and then elsewhere."""
     from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.0f} a second")
 
     if sys.stderr.isatty():
-        columns = (TextColumn("{task.description}: {task.completed} messages"), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}: {task.completed} messages"), Rate(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(label, total=None)
             yield lambda seen: progress.update(task, completed=seen)
         return
-    told = 0
+    told, begun = 0, time.monotonic()
 
     def tell(seen: int) -> None:
         nonlocal told
         if seen - told >= TOLD_EVERY:
             told = seen
-            print(f"{label}: {seen} messages so far", file=sys.stderr, flush=True)
+            rate = seen / max(0.001, time.monotonic() - begun)
+            print(f"{label}: {seen} messages so far, {rate:.0f} a second", file=sys.stderr, flush=True)
 
     yield tell

@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    role: Annotated[str, typer.Argument(help="all, or one of smtp, imap, queue.")] = "all",
+    role: Annotated[str, typer.Argument(help="all, or one of smtp, imap, queue, web.")] = "all",
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:
@@ -28,8 +28,8 @@ def serve(
         for assignment in assignments or ():
             arguments += ["--set", assignment]
         sys.exit(run(settings, arguments))
-    if role not in ("smtp", "imap", "queue"):
-        raise Failure(f"there is no role {role!r}: choose all, smtp, imap or queue")
+    if role not in ("smtp", "imap", "queue", "web"):
+        raise Failure(f"there is no role {role!r}: choose all, smtp, imap, queue or web")
     from importlib import import_module
 
     sys.exit(import_module(f"mailserver.processes.{role}").run(settings))
@@ -69,8 +69,12 @@ def check_config(
 
         print(pages.example() if example else pages.page(), end="")
         return
-    load_settings(config, assignments)
+    from spamfilter.pictures import missing
+
+    settings = load_settings(config, assignments)
     print("The configuration is good.")
+    if settings.spam.enabled and (packages := missing()):
+        print(f"Pictures are not searched for QR codes: install {' and '.join(packages)} (mailserver[pictures]).")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import threading
@@ -14,7 +15,7 @@ from config.settings import Settings
 from mailserver import lifecycle, logs
 from mailserver.control import Control
 from mailserver.wiring import Rooms
-from spamfilter import campaigns, record
+from spamfilter import campaigns, outcomes, record, reputation
 from spamfilter.people import forget_written
 from storage.doorbell import QUEUE
 from storage.errors import StoreError
@@ -33,11 +34,20 @@ REST = 0.5
 SEVERAL = 20
 ALL = 15
 
+#: Seconds until the names of files show what flags were changed.
+RENAME = 2.0
+
 #: Seconds between looks for mailboxes that are nearly full.
 TELL = 60.0
 
 #: Seconds between looks for what stood long enough in Junk and Trash.
 EXPIRE = 3600.0
+
+#: Seconds between looks for people who are to be told what was held back.
+DIGEST = 300.0
+
+#: Seconds between looks for what people report.
+REPORT = 5.0
 
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
@@ -58,6 +68,7 @@ def run(settings: Settings) -> int:
     control = Control()
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
+    chores.append(threading.Thread(target=_chore, args=(stop, RENAME, rooms.store.rename_bodies), name="rename"))
     looks = itertools.count(1)
     chores.append(
         threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop, next(looks))), name="index")
@@ -66,6 +77,9 @@ def run(settings: Settings) -> int:
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
+    chores.append(threading.Thread(target=_chore, args=(stop, REPORT, lambda: _report(rooms)), name="report"))
+    if settings.spam.digest:
+        chores.append(threading.Thread(target=_chore, args=(stop, DIGEST, lambda: _digest(rooms)), name="digest"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
     for thread in (runner, *chores):
         thread.start()
@@ -78,6 +92,8 @@ def run(settings: Settings) -> int:
     end_watch()
     for thread in (runner, *chores):
         thread.join(20)
+    with contextlib.suppress(StoreError):
+        rooms.store.rename_bodies()
     rooms.close()
     return 0
 
@@ -108,6 +124,20 @@ def _tell_full(rooms: Rooms) -> None:
         log.info("quota.told", accounts=told)
 
 
+def _report(rooms: Rooms) -> None:
+    """Deal with what people report, and tell the hotline."""
+    now = time.time()
+    rooms.report_desk.catch_up(now)
+    rooms.hotline.catch_up(now)
+
+
+def _digest(rooms: Rooms) -> None:
+    """Tell people what was held back for them."""
+    told = rooms.digests.catch_up(time.time())
+    if told:
+        log.info("quarantine.told", accounts=told)
+
+
 def _expire(rooms: Rooms) -> None:
     """Expunge what stood long enough in Junk and Trash."""
     limits = rooms.settings.store
@@ -115,6 +145,11 @@ def _expire(rooms: Rooms) -> None:
         expired = rooms.retention.expire(use, time.time() - age) if age else 0
         if expired:
             log.info("store.expired", use=use.value, messages=expired)
+    if limits.keep_held:
+        expired = rooms.retention.expire_held(time.time() - limits.keep_held)
+        if expired:
+            log.info("quarantine.expired", messages=expired)
+    rooms.held.forget_outcomes(time.time() - limits.keep_held - limits.keep_history)
 
 
 def _sweep(rooms: Rooms) -> None:
@@ -124,6 +159,8 @@ def _sweep(rooms: Rooms) -> None:
     swept += rooms.store.scrub(now, SCRUB)
     forget_written(rooms.database, now - rooms.settings.spam.correspondents_kept)
     record.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
+    outcomes.catch_up(rooms.database, now)
+    reputation.forget(rooms.database, now)
     campaigns.forget_before(rooms.database, now - rooms.settings.spam.records_kept)
     forgotten = rooms.indexer.prune(PRUNE)
     if swept or forgotten:

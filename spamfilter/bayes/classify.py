@@ -48,7 +48,7 @@ def shares_of_spam(
     comparable = seen if ham_messages > 0 and spam_messages > 0 else np.zeros_like(seen)
     raw = spam_frequency / np.maximum(spam_frequency + ham_frequency, 1e-12)
     shares = (RARE_STRENGTH * assumed + comparable * raw) / (RARE_STRENGTH + comparable)
-    clipped: Shares = np.clip(shares, FLOOR, 1.0 - FLOOR)
+    clipped: Shares = np.minimum(np.maximum(shares, FLOOR), 1.0 - FLOOR)
     return clipped
 
 

@@ -9,14 +9,14 @@ it is learnt.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 from spamfilter.bayes.header_tokens import host_tokens
 from spamfilter.links import Link, shown_host
 from spamfilter.views import Views
-from spamfilter.words import blocks, lower, unaccented
+from spamfilter.words import Exchange, unaccented
 
 MAX_TOKENS = 800
 #: Characters of text that are read for words, and words of the subject.
@@ -26,6 +26,7 @@ SUBJECT_WORDS = 40
 SHORTEST, LONGEST = 3, 24
 
 _WORD = re.compile(r"[\w'’$€£%!-]+")
+_WORDS = Exchange(lambda letter: letter.lower() if _WORD.match(letter.lower()) else " ")
 _ELISION = re.compile(r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quelqu)['’]")
 _NAME_PIECE = re.compile(r"[^\W_]+")
 
@@ -37,8 +38,7 @@ def tokens(views: Views) -> list[str]:
     for link in views.links:
         found += _link_tokens(link)
     found += _attachment_tokens(views)
-    for word in _words(views.body):
-        found += _forms(word)
+    found += chain.from_iterable(map(_forms, _words(views.body)))
     return list(dict.fromkeys(found))[:MAX_TOKENS]
 
 
@@ -100,12 +100,11 @@ def _attachment_tokens(views: Views) -> Iterator[str]:
             yield f"an:{piece[:LONGEST]}"
 
 
-def _words(text: str) -> Iterator[str]:
+def _words(text: str) -> Iterable[str]:
     """The distinct raw words of a text in order of appearance."""
-    found: dict[str, None] = {}
-    for block in blocks(text, TEXT_READ):
-        found.update(dict.fromkeys(_WORD.findall(lower(block))))
-    yield from found
+    text = text[:TEXT_READ]
+    words = _WORDS(text)
+    return dict.fromkeys(_WORD.findall(text.lower()) if words is None else words.split())
 
 
 @lru_cache(maxsize=1 << 14)

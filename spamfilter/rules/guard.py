@@ -150,7 +150,7 @@ def known_correspondent(views: Views) -> Finding:
     return views.evidence.known and (results is None or results.dmarc.outcome is not Outcome.FAIL)
 
 
-def _vouched_for(views: Views) -> bool:
+def vouched_for(views: Views) -> bool:
     """True when DMARC passes; without it, when the author's site has signed."""
     results = views.authentication
     return results is not None and (results.dmarc.outcome is Outcome.PASS or bool(dkim_author_pass(views)))
@@ -158,19 +158,19 @@ def _vouched_for(views: Views) -> bool:
 
 @rule("OURS_AUTHENTICATED")
 def ours_authenticated(views: Views) -> Finding:
-    return views.is_ours(views.author_domain) and _vouched_for(views)
+    return views.is_ours(views.author_domain) and vouched_for(views)
 
 
 @rule("OFFICIAL_AUTHENTICATED")
 def official_authenticated(views: Views) -> Finding:
     """An academy, a ministry or a public service writes, and it is they."""
-    return official(views.author_domain) and not views.is_ours(views.author_domain) and _vouched_for(views)
+    return official(views.author_domain) and not views.is_ours(views.author_domain) and vouched_for(views)
 
 
 @rule("SENDER_WANTED")
 def sender_wanted(views: Views) -> Finding:
     """On the recipients' own list of those they always want; what is forged isn't meant."""
-    return views.evidence.wanted and (views.authentication is None or _vouched_for(views))
+    return views.evidence.wanted and (views.authentication is None or vouched_for(views))
 
 
 @rule("SENDER_UNWANTED")

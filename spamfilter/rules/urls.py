@@ -19,11 +19,13 @@ from spamfilter.lexicon import (
     RISKY_TLDS,
     SHORTENERS,
 )
-from spamfilter.links import Link, shown_host
+from spamfilter.links import Link, read_link, shown_host
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import mixed_scripts, unaccented
+from spamfilter.words import BLOCK, mixed_scripts, unaccented
 
+#: Blocks of which the smallest code is made, less those that are white.
+_BLOCKS = 120
 _REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http")
 
 
@@ -270,3 +272,16 @@ def link_clear_login(views: Views) -> Finding:
 @rule("LINK_MANY_SITES")
 def link_many_sites(views: Views) -> Finding:
     return len({site(host) for host in views.link_hosts}) >= 25
+
+
+@rule("QR_LINK")
+def qr_link(views: Views) -> Finding:
+    """A QR code leads to a site that is neither ours nor official."""
+    hosts = (read_link(code, "").host for code in views.codes)
+    return next((host[:60] for host in hosts if host and not views.is_ours(host) and not official(host)), None)
+
+
+@rule("QR_DRAWN")
+def qr_drawn(views: Views) -> Finding:
+    """A QR code made of letters: no picture, so that those who look at pictures don't see it."""
+    return sum(views.body[: 4 * BLOCK].count(block) for block in "\u2588\u2580\u2584") >= _BLOCKS

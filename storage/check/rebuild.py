@@ -27,6 +27,7 @@ from storage.index import mailboxes
 from storage.index.ledger import Ledger, Limits
 from storage.model import HAS_ATTACHMENT
 from storage.names import INBOX
+from storage.naming import Naming
 from storage.zone import local_zone
 
 _m, _c, _r = tables.message.c, tables.content.c, tables.removed.c
@@ -71,6 +72,7 @@ class Rebuilder:
     def account(self, key: str) -> Rebuilt:
         """Rebuild one account by its key. Raises Unavailable, DiskFull."""
         result = Rebuilt()
+        self._settle(key)
         places: dict[int, Place] = {}
         with self._database.write() as connection:
             number = mailboxes.account_number(connection, key) or mailboxes.provision(connection, key)
@@ -82,12 +84,7 @@ class Rebuilder:
                 if name is None:
                     result.passed_over.append(f"{key}: the folder {folder} has no name that a mailbox can have")
                     continue
-                box = mailboxes.by_name(connection, number, name)
-                if box is None:
-                    places[mailboxes.create(connection, number, name, None)] = place
-                    mailboxes.subscribe(connection, number, name, True)
-                else:
-                    places[box.id] = place
+                places[_mailbox(connection, number, name)] = place
             mailboxes.begin_anew(connection, number)
             ledger = Ledger(connection, number, Limits(None, None))
             ledger.recount_use()
@@ -109,8 +106,17 @@ class Rebuilder:
         self._doorbell.ring([(number, 0), *((number, mailbox) for mailbox in places)])
         return result
 
+    def _settle(self, key: str) -> None:
+        """What the index knows and the names do not show yet would be lost."""
+        with self._database.read() as connection:
+            number = mailboxes.account_number(connection, key)
+        if number is not None:
+            Naming(self._database, self._blobs).catch_up(number)
+
     def _name(self, place: Place) -> str | None:
         name = names.unfolded(place.folder) or self._blobs.label(place)
+        if name == names.HELD:
+            return name
         try:
             return name and names.canonical(name, octets=2**16, depth=2**8)
         except InvalidName:
@@ -206,6 +212,17 @@ class Rebuilder:
             return _Read(body, hashlib.sha256(content.buffer()).digest(), summarise(content.buffer()))
         finally:
             content.close()
+
+
+def _mailbox(connection: Connection, account: int, name: str) -> int:
+    """Number of a mailbox, made where it is not there."""
+    if name == names.HELD:
+        return mailboxes.held(connection, account) or mailboxes.create(connection, account, name, None)
+    box = mailboxes.by_name(connection, account, name)
+    if box is not None:
+        return box.id
+    mailboxes.subscribe(connection, account, name, True)
+    return mailboxes.create(connection, account, name, None)
 
 
 def forget(connection: Connection, account: int) -> None:

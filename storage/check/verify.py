@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from storage import tables
+from storage import naming, tables
 from storage.blobs.api import BlobStore, Body, BodyName, Place
 from storage.check.findings import Fault, Finding
 from storage.check.removed import RemovedCheck
@@ -20,6 +20,7 @@ from storage.check.repair import Repair
 from storage.database import Database
 from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, Unavailable
 from storage.index import mailboxes, messages
+from storage.index.ledger import used
 from storage.model import Mailbox, MessageRow, System
 
 _m, _c, _a = tables.message.c, tables.content.c, tables.account.c
@@ -126,12 +127,15 @@ class Verifier:
                 box = mailboxes.by_number(connection, account, number)
                 rows = messages.all_rows(connection, account, number)
                 removed = messages.removed_blobs(connection, account, number)
+                due = naming.due(connection, account, number)
                 digests = digests_of(connection, account, number)
         except NoSuchMailbox:
             return
         yield from self._counters(key, box, rows)
         for row in rows:
-            yield from self._message(key, box, place, row, digests.get(row.content), files.get(row.blob))
+            file = files.get(row.blob)
+            renaming = any(low <= row.uid <= high for low, high in due)
+            yield from self._message(key, box, place, row, digests.get(row.content), file, renaming)
             self.count.messages += 1
             self.count.octets += row.size
             self._told(self.count)
@@ -168,6 +172,7 @@ class Verifier:
         row: MessageRow,
         digest: bytes | None,
         file: Body | None,
+        renaming: bool,
     ) -> Iterator[Finding]:
         found = self._body(place, row, digest)
         if found is not None:
@@ -189,11 +194,11 @@ class Verifier:
             else:
                 assert digest is not None
                 yield self._mended(finding, lambda repair: repair.body(box.account, box.id, place, row, digest))
-        elif file is not None and file.name.system != row.system:
+        elif file is not None and file.name.system != row.system and not renaming:
             now = self._again(box, row)
-            if now is not None and now[1].system == row.system:
+            if now is not None and now[1].modseq == row.modseq:
                 finding = Finding(Fault.NAME, key, box.name, row.uid, f"the file of {row.blob}")
-                yield self._mended(finding, lambda repair: repair.name(place, file.name, row))
+                yield self._mended(finding, lambda repair: repair.name(place, row))
 
     def _body(self, place: Place, row: MessageRow, digest: bytes | None) -> tuple[Fault, str] | None:
         """What is wrong with a message's body; None when nothing is."""
@@ -232,11 +237,3 @@ def digests_of(connection: Connection, account: int, mailbox: int) -> dict[int, 
         .where(_m.account_id == account, _m.mailbox_id == mailbox)
     )
     return {row.id: bytes(row.digest) for row in connection.execute(query)}
-
-
-def used(connection: Connection, account: int) -> tuple[int, int]:
-    """Octets and messages that an account has by its rows."""
-    row = connection.execute(
-        select(func.coalesce(func.sum(_m.size), 0), func.count()).where(_m.account_id == account)
-    ).one()
-    return int(row[0]), int(row[1])

@@ -108,6 +108,18 @@ def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[i
     ]
 
 
+def digests(connection: Connection, account: int, mailbox: int) -> dict[int, bytes]:
+    """SHA-256 of the octets of each message, by UID."""
+    c = tables.content.c
+    query = (
+        select(_m.uid, c.digest)
+        .join(tables.content, (c.account_id == _m.account_id) & (c.id == _m.content_id))
+        .where(_m.account_id == account, _m.mailbox_id == mailbox)
+        .order_by(_m.uid)
+    )
+    return {uid: bytes(digest) for uid, digest in connection.execute(query)}
+
+
 def deleted_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
     """Rows with the DELETED flag, by rising UID."""
     return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox}).all()]

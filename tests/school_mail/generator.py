@@ -121,7 +121,7 @@ class _Writer:
             octets,
             headers,
             scan(octets, headers),
-            _results(self._filled(self._template["auth"]), author.rpartition("@")[2]),
+            results_of(self._filled(self._template["auth"]), author.rpartition("@")[2]),
             frozenset({DOMAIN}),
             (COLLEAGUES[-1].name,),
             tuple(Namesake(one.name, one.addresses) for one in NAMES.named(shown.name)),
@@ -193,7 +193,7 @@ def _fitting(text: str, charset: str) -> str:
     return charset
 
 
-def _results(auth: str, domain: str) -> AuthenticationResults:
+def results_of(auth: str, domain: str) -> AuthenticationResults:
     """What SPF, DKIM and DMARC say. ``other``: a good signature of the bulk mailer, and nothing of the author's."""
     outcome = {"aligned": Outcome.PASS, "other": Outcome.PASS, "none": Outcome.NONE, "fail": Outcome.FAIL}[auth]
     signer = domain if auth == "aligned" else "envoi-masse.net"

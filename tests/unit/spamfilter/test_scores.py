@@ -7,14 +7,14 @@ import pytest
 
 from spamfilter.registry import DuplicateSymbol, Rule, rule
 from spamfilter.rules import RULES
-from spamfilter.scores import CLASSIFIER, SAID, ScoreError, overridden, read_scores, shipped, with_composites
+from spamfilter.scores import GRADED, SAID, ScoreError, overridden, read_scores, shipped, with_composites
 
 
 def data(**rules: Any) -> dict[str, Any]:
     entry = {"weight": 1.0, "fr": "oui", "en": "yes"}
     return {
         "group": {"cap": 3.0, "rules": {"KNOWN": entry} | rules},
-        "bayes": {"cap": 5.0, "sure_from": 1.0, "certain_at": 8.0, "rules": dict.fromkeys(CLASSIFIER | SAID, entry)},
+        "bayes": {"cap": 5.0, "sure_from": 1.0, "certain_at": 8.0, "rules": dict.fromkeys(GRADED | SAID, entry)},
         "linear": {"cap": 5.0, "certain_at": 8.0, "rules": {}},
     }
 

@@ -8,6 +8,7 @@ from storage import tables
 from storage.attic import Attic
 from storage.check.rebuild import Rebuilder, Rebuilt
 from storage.model import FlagChange, System
+from storage.naming import Naming
 from storage.restore import TimeMachine
 from tests.unit.storage.check.conftest import House
 
@@ -102,6 +103,7 @@ def expunged(house: House, *uids: int, mailbox: str = "INBOX") -> None:
     box = house.store.mailbox(house.marie, mailbox).id
     house.store.store_flags(house.marie, box, uids, FlagChange.ADD, int(System.DELETED), ())
     house.store.expunge(house.marie, box, uids)
+    Naming(house.database, house.blobs).catch_up()
 
 
 def restored(house: House, moment: float) -> None:

@@ -15,6 +15,7 @@ from storage.attic import Attic
 from storage.check.findings import Fault
 from storage.errors import Unavailable
 from storage.model import FlagChange, NewMessage, System
+from storage.naming import Naming
 from tests.unit.storage.check.conftest import House
 
 
@@ -157,6 +158,9 @@ def test_names_that_show_other_flags(house: House) -> None:
     path = house.path(uid)
     box = house.store.mailbox(house.marie, "INBOX").id
     house.store.store_flags(house.marie, box, [uid], FlagChange.ADD, int(System.SEEN), ())
+    assert path.exists()
+    assert house.verify() == []  # It is to be renamed.
+    assert house.store.rename_bodies() == 1
     house.path(uid).rename(path)
     mended(house, Fault.NAME)
     assert house.path(uid).exists()
@@ -242,6 +246,7 @@ def removed(house: House, text: str = "un", *, shelved: bool) -> Path:
     box = house.store.mailbox(house.marie, "INBOX").id
     house.store.store_flags(house.marie, box, [uid], FlagChange.ADD, int(System.DELETED), ())
     house.store.expunge(house.marie, box)
+    Naming(house.database, house.blobs).catch_up()
     if shelved:
         Attic(house.database, house.blobs).shelve(2**40)
     [path] = house.root.rglob("kept/*/cur/*S=*" if shelved else "expunged/*S=*")

@@ -1,0 +1,5 @@
+import imaplib
+
+IMAPClientError = imaplib.IMAP4.error
+
+class LoginError(IMAPClientError): ...
