@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import compress
 
 import structlog
 from sqlalchemy import Connection
@@ -59,6 +60,7 @@ from storage.model import (
     Threading,
 )
 from storage.names import INBOX
+from storage.naming import Naming
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
@@ -67,6 +69,9 @@ from storage.views import View, Views
 from storage.zone import local_zone
 
 log = structlog.get_logger()
+
+#: Rows that are quicker read than looked for in memory.
+_FEW = 20
 
 
 class Store:
@@ -90,6 +95,7 @@ class Store:
         self._views = Views(database, settings.views)
         self._facts = Facts(database)
         self._attic = Attic(database, blobs)
+        self._naming = Naming(database, blobs)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
         self.annotations = Annotations(database, doorbell, settings)
@@ -307,7 +313,7 @@ class Store:
             return messages.digests(connection, account, mailbox)
 
     def body(self, account: int, mailbox: int, row: MessageRow) -> Content:
-        name = BodyName(row.blob, row.size, row.system)
+        name = _name(row)
         key = self._key(account)
         known = self._folders.get((account, mailbox))
         if known is not None:
@@ -430,12 +436,11 @@ class Store:
         given = tuple(keywords)
         after: list[MessageRow] = []
         refused: list[int] = []
-        renamed: list[tuple[BodyName, BodyName]] = []
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
             before = state.modseq
-            rows = messages.rows_of(connection, account, mailbox, uids)
+            rows = self._rows(connection, account, mailbox, uids, state.modseq)
             if given and within.keywords and change is not FlagChange.REMOVE:
                 self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
             modseq = 0
@@ -450,19 +455,11 @@ class Store:
                     continue
                 modseq = modseq or ledger.next_modseq()
                 after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
-                if new_system != was.system:
-                    renamed += [
-                        (BodyName(row.blob, row.size, row.system), BodyName(row.blob, row.size, new_system))
-                        for row in alike
-                    ]
             rings = ledger.close()
-            place = ledger.place(state)
         if modseq:
             changed = tuple(row for row in after if row.modseq == modseq)
             news = Changes(modseq, state.uidnext, changed, ())
             self._views.tell(before, state.counters, account, mailbox, news)
-        for old, new in renamed:
-            self._blobs.reflag(place, old, new)
         self._doorbell.ring(rings)
         return FlagResult(tuple(sorted(after)), tuple(refused))
 
@@ -513,12 +510,12 @@ class Store:
         with self._database.read() as connection:
             source = Place(self._key(account), mailboxes.folder_of(connection, account, mailbox)[0])
             target = Place(self._key(other), mailboxes.folder_of(connection, other, to)[0])
-            before = messages.rows_of(connection, account, mailbox, uids)
-        linked: dict[str, BodyName] = {}
+            before = self._rows(connection, account, mailbox, uids, mailboxes.modseq_of(connection, account, mailbox))
+        names = self._blobs.new_names(len(before))
+        new = [BodyName(names.name(n), row.size, row.system & within.system) for n, row in enumerate(before)]
+        linked = {row.blob: n for n, row in enumerate(before)}
         try:
-            for row in before:
-                new = linked[row.blob] = BodyName(self._blobs.new_name(), row.size, row.system & within.system)
-                self._blobs.copy(source, BodyName(row.blob, row.size, row.system), target, new)
+            self._blobs.copy_all(source, target, [(_name(row), one) for row, one in zip(before, new, strict=True)])
             if linked:
                 self._blobs.sync([target])
             with self._database.write() as connection:
@@ -526,42 +523,45 @@ class Store:
                 ledgers = {one: Ledger(connection, one, self._limits) for one in sorted({account, other})}
                 giving, taking = ledgers[account], ledgers[other]
                 here, there = giving.mailbox(mailbox), taking.mailbox(to)
+                was = here.modseq
                 if taking.place(there) != target:
                     raise NoSuchMailbox("the mailbox was renamed meanwhile: try again")
-                rows = [row for row in messages.rows_of(connection, account, mailbox, uids) if row.blob in linked]
+                found = self._rows(connection, account, mailbox, uids, here.modseq)
+                rows = [row for row in found if row.blob in linked]
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
                 if not move or giving is not taking:
                     taking.check_room(sum(row.size for row in rows), len(rows))
+                numbers = [linked[row.blob] for row in rows]
                 if giving is taking:
-                    contents = {row.content: row.content for row in rows}
+                    arrived = taking.copy_messages(here, there, rows, names, numbers, within)
+                    # What goes to somebody else says nothing of what its owner thinks of it.
+                    taking.add_events("moved" if move else "copied", here, there, arrived)
                 else:
-                    contents = {one: taking.adopt_content(account, one) for one in {row.content for row in rows}}
-                pairs: list[tuple[int, int]] = []
-                for row in rows:
-                    name, content = linked[row.blob], contents[row.content]
-                    uid = _enter_copy(taking, there, row, name, content, within)
-                    pairs.append((row.uid, uid))
-                    if giving is taking:
-                        # What goes to somebody else says nothing of what its owner thinks of it.
-                        taking.add_event("moved" if move else "copied", here, there, uid, content, name.blob)
+                    arrived = _hand_over(giving, taking, there, rows, [new[n] for n in numbers], within)
+                changed = [row.system != before[n].system for row, n in zip(rows, numbers, strict=True)]
+                taking.name_later(there, list(compress(arrived, changed)))
                 if move:
                     messages.expunge(giving, here, rows)
                 rings = [ring for ledger in ledgers.values() for ring in ledger.close()]
             for row in rows:
                 del linked[row.blob]
-            if move:
-                self._retire(source, rows)
         finally:
             # What is still in here was linked for rows that went away meanwhile, or for a transaction that failed.
-            for name in linked.values():
-                self._blobs.remove(target, name)
+            for n in linked.values():
+                self._blobs.remove(target, new[n])
+        if move and rows and here is not there:
+            gone = tuple(row.uid for row in rows)
+            self._views.tell(was, here.counters, account, mailbox, Changes(here.modseq, here.uidnext, (), gone))
         self._doorbell.ring(rings)
-        return CopyResult(there.uidvalidity, tuple(s for s, _ in pairs), tuple(t for _, t in pairs))
+        return CopyResult(there.uidvalidity, tuple(row.uid for row in rows), tuple(arrived))
 
-    def _retire(self, place: Place, rows: Iterable[MessageRow]) -> None:
-        for row in rows:
-            self._blobs.retire(place, BodyName(row.blob, row.size, row.system))
+    def _rows(
+        self, connection: Connection, account: int, mailbox: int, uids: Sequence[int], modseq: int
+    ) -> Sequence[MessageRow]:
+        """Rows of those UIDs that exist in a mailbox at ``modseq``, by rising UID; from memory where they are."""
+        view = self._views.at(account, mailbox, modseq) if len(uids) > _FEW else None
+        return messages.rows_of(connection, account, mailbox, uids) if view is None else view.some(sorted(set(uids)))
 
     def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:
         with self._database.write() as connection:
@@ -574,8 +574,6 @@ class Store:
                 rows = [row for row in rows if row.uid in wanted]
             gone = messages.expunge(ledger, state, rows)
             rings = ledger.close()
-            place = ledger.place(state)
-        self._retire(place, rows)
         if gone:
             news = Changes(state.modseq, state.uidnext, (), tuple(gone))
             self._views.tell(before, state.counters, account, mailbox, news)
@@ -660,6 +658,13 @@ class Store:
             forget_recalled(connection, long_ago)
         return count
 
+    def rename_bodies(self) -> int:
+        """Bring file names after flags and removals; returns how many changes were made good.
+
+        Called by one process every few seconds.
+        """
+        return self._naming.catch_up()
+
     def scrub(self, now: float, mailboxes_at_a_time: int) -> int:
         """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
 
@@ -690,8 +695,8 @@ class Store:
         for body in old:
             row = rows.get(body.name.blob)
             if row is not None and row.system != body.name.system:
-                # The process ended between a flag's commit and the rename.
-                self._blobs.reflag(place, body.name, BodyName(row.blob, row.size, row.system))
+                # Nobody knows that it is due any more: the index is a restored one.
+                self._blobs.reflag(place, _name(row))
             elif row is None and body.name.blob in removed:
                 self._blobs.retire(place, body.name)
         for body in self._blobs.bodies(place, retired=True):
@@ -754,17 +759,31 @@ def _make(connection: Connection, account: int, name: str, use: SpecialUse | Non
     return numbers[name]
 
 
-def _enter_copy(
-    ledger: Ledger, there: MailboxState, row: MessageRow, name: BodyName, content: int, within: Settable
-) -> int:
-    return ledger.add_message(
-        there,
-        modseq=ledger.next_modseq(),
-        system=row.system & within.system,
-        keywords=row.keywords if within.keywords else (),
-        size=row.size,
-        internal_date=row.internal_date,
-        zone=row.zone,
-        content=content,
-        blob=name.blob,
-    )
+def _name(row: MessageRow) -> BodyName:
+    return BodyName(row.blob, row.size, row.system)
+
+
+def _hand_over(
+    giving: Ledger,
+    taking: Ledger,
+    there: MailboxState,
+    rows: Sequence[MessageRow],
+    names: Sequence[BodyName],
+    within: Settable,
+) -> range:
+    """Rows of one account also in a mailbox of another one; returns their UIDs there."""
+    contents = {one: taking.adopt_content(giving.account, one) for one in {row.content for row in rows}}
+    first, modseq = there.uidnext, taking.next_modseq()
+    for row, name in zip(rows, names, strict=True):
+        taking.add_message(
+            there,
+            modseq=modseq,
+            system=row.system & within.system,
+            keywords=row.keywords if within.keywords else (),
+            size=row.size,
+            internal_date=row.internal_date,
+            zone=row.zone,
+            content=contents[row.content],
+            blob=name.blob,
+        )
+    return range(first, there.uidnext)

@@ -185,6 +185,19 @@ removed = Table(
     Index("ix_removed_account", "account_id", "content_id"),
 )
 
+#: Messages, by ranges of UIDs, whose files are to get other names: their flags changed, or they went away.
+#: See ``storage.naming``.
+names_due = Table(
+    "names_due",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("mailbox_id", Integer, nullable=False),
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 #: The journal of messages that were taken back out of all mailboxes: who asked for what, when and why.
 recall = Table(
     "recall",

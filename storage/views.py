@@ -78,6 +78,8 @@ class View:
         """The rows of those UIDs (rising) that are there."""
         if len(uids) < len(self._uids) // 8:
             return [row for uid in uids if (row := self.row(uid)) is not None]
+        if uids == self._uids:
+            return self._rows
         wanted = set(uids)
         return [row for row in self._rows if row.uid in wanted]
 
@@ -177,6 +179,12 @@ class Views:
         with self._lock:
             if self._views.get(key) is known:
                 self._views[key] = view
+
+    def at(self, account: int, mailbox: int, modseq: int) -> View | None:
+        """The view at hand, if it is the one of that mod-sequence."""
+        with self._lock:
+            view = self._views.get((account, mailbox))
+        return view if view is not None and view.highest_modseq == modseq else None
 
     def forget(self, account: int, mailbox: int) -> None:
         """Let a view go (its mailbox was deleted)."""

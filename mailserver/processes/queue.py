@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import threading
@@ -33,6 +34,9 @@ REST = 0.5
 SEVERAL = 20
 ALL = 15
 
+#: Seconds until the names of files show what flags were changed.
+RENAME = 2.0
+
 #: Seconds between looks for mailboxes that are nearly full.
 TELL = 60.0
 
@@ -58,6 +62,7 @@ def run(settings: Settings) -> int:
     control = Control()
     runner = threading.Thread(target=rooms.runner.run, args=(stop,), name="runner")
     chores = [threading.Thread(target=_chore, args=(stop, SWEEP, lambda: _sweep(rooms)), name="sweep")]
+    chores.append(threading.Thread(target=_chore, args=(stop, RENAME, rooms.store.rename_bodies), name="rename"))
     looks = itertools.count(1)
     chores.append(
         threading.Thread(target=_chore, args=(stop, INDEX, lambda: _index(rooms, stop, next(looks))), name="index")
@@ -78,6 +83,8 @@ def run(settings: Settings) -> int:
     end_watch()
     for thread in (runner, *chores):
         thread.join(20)
+    with contextlib.suppress(StoreError):
+        rooms.store.rename_bodies()
     rooms.close()
     return 0
 

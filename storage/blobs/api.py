@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,19 @@ class BodyName:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Unique names that differ in a number only: ``head``, a number from ``first`` on, ``tail``."""
+
+    head: str
+    first: int
+    tail: str
+
+    def name(self, place: int) -> str:
+        """The name at a place, counted from 0."""
+        return f"{self.head}{self.first + place}{self.tail}"
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """A body that is there: when anything of it changed last, and its message's date (seconds since the epoch)."""
 
@@ -59,12 +72,20 @@ class BlobStore(Protocol):
         """A name for a body that was never used and never will be."""
         ...
 
+    def new_names(self, count: int) -> Series:
+        """So many names that were never used and never will be."""
+        ...
+
     def put(self, staged: Staged, place: Place, name: BodyName) -> None:
         """Give staged octets a place; they stay staged too. Durable after ``sync``."""
         ...
 
     def copy(self, source: Place, name: BodyName, target: Place, new: BodyName) -> None:
         """The same octets at a second place. Durable after ``sync``. Raises Damaged when they are missing."""
+        ...
+
+    def copy_all(self, source: Place, target: Place, names: Sequence[tuple[BodyName, BodyName]]) -> None:
+        """``copy`` of many, old names with new ones. What was copied before an error stays."""
         ...
 
     def sync(self, places: Iterable[Place]) -> None:
@@ -75,8 +96,8 @@ class BlobStore(Protocol):
         """The octets. Raises Damaged when they are missing or their number differs."""
         ...
 
-    def reflag(self, place: Place, old: BodyName, new: BodyName) -> None:
-        """Show changed system flags in the name. Not durable: ``open`` finds a body under its older name too."""
+    def reflag(self, place: Place, name: BodyName) -> None:
+        """Show system flags in the name. Not durable: ``open`` finds a body under other flags too. Never raises."""
         ...
 
     def retire(self, place: Place, name: BodyName) -> None:

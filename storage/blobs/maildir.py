@@ -17,14 +17,15 @@ import re
 import secrets
 import shutil
 import stat
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
 from message.content import Content, FileContent
-from storage.blobs.api import Body, BodyName, Place, Staged
+from storage.blobs.api import Body, BodyName, Place, Series, Staged
 from storage.database import disk_error
 from storage.errors import Damaged
 from storage.model import System
@@ -54,6 +55,14 @@ FILE_NAME = re.compile(r"(?P<blob>[^,:/]+),S=(?P<size>\d+):2,(?P<flags>[A-Za-z]*
 
 
 @functools.cache
+def suffixes(system: int) -> tuple[str, ...]:
+    """What a name may end with: with these system flags, then with others, the fewer of them differ the earlier."""
+    known = [flag for flag, _ in _LETTERS]
+    every = (sum(some) for count in range(len(known) + 1) for some in itertools.combinations(known, count))
+    return tuple(map(flag_letters, sorted(every, key=lambda other: (other ^ system).bit_count())))
+
+
+@functools.cache
 def flag_letters(system: int) -> str:
     """System flags as Maildir letters in ASCII order."""
     return "".join(letter for flag, letter in _LETTERS if system & flag)
@@ -78,14 +87,22 @@ class Maildir:
         self._staging = os.path.join(self._root, "staging")
         self._host = re.sub(r"[^A-Za-z0-9.-]", "_", host)[:40]
         self._boot = secrets.token_hex(3)
-        self._count = itertools.count()
+        self._count = 0
+        self._lock = threading.Lock()
         os.makedirs(self._staging, mode=0o700, exist_ok=True)
 
     # ---------------------------------------------------------------- names
 
     def new_name(self) -> str:
+        return self.new_names(1).name(0)
+
+    def new_names(self, count: int) -> Series:
         now = time.time()
-        return f"{int(now)}.M{int(now % 1 * 1e6)}P{os.getpid()}R{self._boot}Q{next(self._count)}.{self._host}"
+        with self._lock:
+            first = self._count
+            self._count += count
+        head = f"{int(now)}.M{int(now % 1 * 1e6)}P{os.getpid()}R{self._boot}Q"
+        return Series(head, first, f".{self._host}")
 
     def _home(self, account: str) -> str:
         return os.path.join(self._root, account_folder(account))
@@ -146,6 +163,14 @@ class Maildir:
             raise Damaged(f"the body {name.blob} is missing")
 
         self._into(target, link, new)
+
+    def copy_all(self, source: Place, target: Place, names: Sequence[tuple[BodyName, BodyName]]) -> None:
+        for name, new in names:
+            try:
+                os.link(self._path(source, name), self._path(target, new))
+            except OSError:
+                # It has another name still, or the folder is not there: the long way finds out.
+                self.copy(source, name, target, new)
 
     def _into(self, place: Place, step: Callable[[str], object], name: BodyName) -> None:
         path = self._path(place, name)
@@ -210,12 +235,15 @@ class Maildir:
                 yield found
 
     def _find(self, place: Place, name: BodyName) -> str | None:
-        """A body that was expunged, or one under an older flag suffix: the process ended between commit and rename."""
-        retired = self._retired(place)
-        if os.path.exists(path := f"{retired}/{file_name(name)}"):
-            return path
+        """A body whose name shows older flags, or one that was expunged."""
         start = f"{name.blob},S="
-        for folder in (self._cur(place), retired):
+        folders = (self._cur(place), self._retired(place))
+        for folder in folders:
+            for letters in suffixes(name.system):
+                if os.path.exists(path := f"{folder}/{start}{name.size}:2,{letters}"):
+                    return path
+        # Under none of the names that we give: a folder may have a million others.
+        for folder in folders:
             with contextlib.suppress(OSError):
                 for entry in os.listdir(folder):
                     if entry.startswith(start):
@@ -224,17 +252,16 @@ class Maildir:
 
     # ---------------------------------------------------------------- change
 
-    def reflag(self, place: Place, old: BodyName, new: BodyName) -> None:
+    def reflag(self, place: Place, name: BodyName) -> None:
+        path = self._path(place, name)
         try:
-            os.rename(self._path(place, old), self._path(place, new))
-        except FileNotFoundError:
-            found = self._find(place, old)
-            if found is not None:
-                with contextlib.suppress(OSError):
-                    os.rename(found, self._path(place, new))
+            if not os.path.exists(path):
+                found = self._find(place, name)
+                if found is not None and found.startswith(self._cur(place)):
+                    os.rename(found, path)
         except OSError as error:
-            # The row is right; the name is put right when the body is next looked for.
-            log.warning("maildir.reflag_failed", blob=new.blob, error=str(error))
+            # The row is right, and the body is found under its older name.
+            log.warning("maildir.reflag_failed", blob=name.blob, error=str(error))
 
     def retire(self, place: Place, name: BodyName) -> None:
         source, folder = self._path(place, name), self._retired(place)

@@ -23,6 +23,7 @@ from storage.errors import Damaged, InvalidName, Unavailable
 from storage.index import mailboxes
 from storage.index.ledger import Ledger, Limits
 from storage.model import HAS_ATTACHMENT
+from storage.naming import Naming
 from storage.zone import local_zone
 
 _m = tables.message.c
@@ -66,6 +67,7 @@ class Rebuilder:
     def account(self, key: str) -> Rebuilt:
         """Rebuild one account by its key. Raises Unavailable, DiskFull."""
         result = Rebuilt()
+        self._settle(key)
         places: dict[int, Place] = {}
         with self._database.write() as connection:
             number = mailboxes.account_number(connection, key) or mailboxes.provision(connection, key)
@@ -95,6 +97,13 @@ class Rebuilder:
             result.mailboxes += 1
         self._doorbell.ring([(number, 0), *((number, mailbox) for mailbox in places)])
         return result
+
+    def _settle(self, key: str) -> None:
+        """What the index knows and the names do not show yet would be lost."""
+        with self._database.read() as connection:
+            number = mailboxes.account_number(connection, key)
+        if number is not None:
+            Naming(self._database, self._blobs).catch_up(number)
 
     def _name(self, place: Place) -> str | None:
         name = names.unfolded(place.folder) or self._blobs.label(place)

@@ -59,9 +59,9 @@ class Repair:
             ledger.close()
         return "summed up anew"
 
-    def name(self, place: Place, old: BodyName, row: MessageRow) -> str:
+    def name(self, place: Place, row: MessageRow) -> str:
         """Bring a file's name after its row."""
-        self._blobs.reflag(place, old, BodyName(row.blob, row.size, row.system))
+        self._blobs.reflag(place, BodyName(row.blob, row.size, row.system))
         return "renamed"
 
     def facts(self, account: int, place: Place, row: MessageRow) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, func, select
 
-from storage import tables
+from storage import naming, tables
 from storage.blobs.api import BlobStore, Body, BodyName, Place
 from storage.check.findings import Fault, Finding
 from storage.check.repair import Repair
@@ -122,12 +122,15 @@ class Verifier:
                 box = mailboxes.by_number(connection, account, number)
                 rows = messages.all_rows(connection, account, number)
                 removed = messages.removed_blobs(connection, account, number)
+                due = naming.due(connection, account, number)
                 digests = digests_of(connection, account, number)
         except NoSuchMailbox:
             return
         yield from self._counters(key, box, rows)
         for row in rows:
-            yield from self._message(key, box, place, row, digests.get(row.content), files.get(row.blob))
+            file = files.get(row.blob)
+            renaming = any(low <= row.uid <= high for low, high in due)
+            yield from self._message(key, box, place, row, digests.get(row.content), file, renaming)
             self.count.messages += 1
             self.count.octets += row.size
             self._told(self.count)
@@ -164,6 +167,7 @@ class Verifier:
         row: MessageRow,
         digest: bytes | None,
         file: Body | None,
+        renaming: bool,
     ) -> Iterator[Finding]:
         found = self._body(place, row, digest)
         if found is not None:
@@ -185,11 +189,11 @@ class Verifier:
             else:
                 assert digest is not None
                 yield self._mended(finding, lambda repair: repair.body(box.account, box.id, place, row, digest))
-        elif file is not None and file.name.system != row.system:
+        elif file is not None and file.name.system != row.system and not renaming:
             now = self._again(box, row)
-            if now is not None and now[1].system == row.system:
+            if now is not None and now[1].modseq == row.modseq:
                 finding = Finding(Fault.NAME, key, box.name, row.uid, f"the file of {row.blob}")
-                yield self._mended(finding, lambda repair: repair.name(place, file.name, row))
+                yield self._mended(finding, lambda repair: repair.name(place, row))
 
     def _body(self, place: Place, row: MessageRow, digest: bytes | None) -> tuple[Fault, str] | None:
         """What is wrong with a message's body; None when nothing is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, 
 
 from message.summary import Summary
 from storage import tables
-from storage.blobs.api import Place
+from storage.blobs.api import Place, Series
 from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
-from storage.model import MessageRow, SpecialUse, System
+from storage.index.copying import copy_rows, note_copies
+from storage.model import MessageRow, Settable, SpecialUse, System
 
 # Of plain integers: flags are combined a thousand times in one command.
 _SEEN, _DELETED = int(System.SEEN), int(System.DELETED)
@@ -92,7 +93,6 @@ _SAVE_MAILBOX = (
 )
 _INSERT_MESSAGE = insert(tables.message)
 _INSERT_CONTENT = insert(tables.content)
-_INSERT_EVENT = insert(tables.event)
 _MESSAGES = (
     tables.message.c.account_id == bindparam("_account"),
     tables.message.c.mailbox_id == bindparam("_mailbox"),
@@ -122,10 +122,14 @@ _NOTE_FLAGS = insert(tables.flags_before).from_select(
         *_MESSAGES
     ),
 )
+_NOTE_NAMES = insert(tables.names_due)
 _DELETE_MESSAGES = delete(tables.message).where(*_MESSAGES)
 _SAVE_FLAGS = (
     update(tables.message).where(*_MESSAGES).values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
 )
+
+
+_row = MessageRow._make
 
 
 def join_keywords(keywords: tuple[str, ...]) -> str:
@@ -166,6 +170,9 @@ class Ledger:
         #: those to be taken away, by mailbox and mod-sequence.
         self._flags: defaultdict[tuple[int, int, str, int], list[int]] = defaultdict(list)
         self._gone: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        #: UIDs whose files are to get other names, by mailbox.
+        self._names: defaultdict[int, list[int]] = defaultdict(list)
+        self._copies: list[Callable[[], None]] = []
         self._touched = False
         self._now = int(time.time())
 
@@ -298,6 +305,45 @@ class Ledger:
         )
         return uid
 
+    def copy_messages(
+        self,
+        source: MailboxState,
+        target: MailboxState,
+        rows: Sequence[MessageRow],
+        names: Series,
+        numbers: Sequence[int],
+        within: Settable,
+    ) -> range:
+        """Rows of a mailbox also in another one of the account, with the flags ``within``; returns their UIDs.
+
+        ``numbers`` are the places of their bodies' names in ``names``.
+        """
+        first, modseq = target.uidnext, self.next_modseq()
+        target.uidnext += len(rows)
+        target.modseq = modseq
+        for system, count in Counter(row.system & within.system for row in rows).items():
+            target.count(system, 0, count)
+        size = sum(row.size for row in rows)
+        target.size += size
+        self._used_bytes += size
+        self._used_messages += len(rows)
+        self._touched = True
+        self._copies.append(
+            lambda: copy_rows(
+                *(self._connection, self.account, source.id, target.id, [row.uid for row in rows], names, numbers),
+                first=first,
+                modseq=modseq,
+                within=within,
+                saved_at=self._now,
+            )
+        )
+        return range(first, first + len(rows))
+
+    def name_later(self, state: MailboxState, uids: Sequence[int]) -> None:
+        """The files of messages are to get other names."""
+        if uids:
+            self._names[state.id] += uids
+
     def change_flags(
         self, state: MailboxState, rows: Sequence[MessageRow], system: int, keywords: tuple[str, ...], modseq: int
     ) -> list[MessageRow]:
@@ -305,11 +351,14 @@ class Ledger:
         state.count(rows[0].system, 0, -len(rows))
         state.count(system, 0, len(rows))
         state.modseq = modseq
-        self._flags[state.id, system, join_keywords(keywords), modseq] += [row.uid for row in rows]
-        return [MessageRow(row.uid, modseq, system, keywords, *row[4:]) for row in rows]
+        uids = [row[0] for row in rows]
+        self._flags[state.id, system, join_keywords(keywords), modseq] += uids
+        if system != rows[0].system:
+            self._names[state.id] += uids
+        return [_row((row[0], modseq, system, keywords, *row[4:])) for row in rows]
 
     def remove_messages(self, state: MailboxState, rows: Sequence[MessageRow], modseq: int) -> None:
-        """Take rows away; their bodies are left for the sweeper."""
+        """Take rows away; their bodies are left for ``storage.naming`` and the sweeper."""
         for system, number in Counter(row.system for row in rows).items():
             state.count(system, 0, -number)
         size = sum(row.size for row in rows)
@@ -318,7 +367,9 @@ class Ledger:
         self._used_bytes -= size
         self._used_messages -= len(rows)
         self._touched = True
-        self._gone[state.id, modseq] += [row.uid for row in rows]
+        uids = [row.uid for row in rows]
+        self._gone[state.id, modseq] += uids
+        self._names[state.id] += uids
 
     def forget_messages(self, state: MailboxState) -> None:
         """Take the charges of a mailbox that is being deleted away."""
@@ -345,28 +396,16 @@ class Ledger:
         self._used_bytes, self._used_messages = int(octets), int(count)
         self._touched = True
 
-    def add_event(
-        self,
-        kind: str,
-        source: MailboxState,
-        target: MailboxState,
-        uid: int,
-        content: int,
-        blob: str,
-    ) -> None:
-        """Record what its owner did with a message."""
-        self._queue(
-            _INSERT_EVENT,
-            account_id=self.account,
-            at=self._now,
-            kind=kind,
-            source_use=source.special_use.value if source.special_use else None,
-            target_use=target.special_use.value if target.special_use else None,
-            mailbox_id=target.id,
-            uid=uid,
-            content_id=content,
-            blob=blob,
-        )
+    def add_events(self, kind: str, source: MailboxState, target: MailboxState, uids: range) -> None:
+        """Record what its owner did with messages, which are at ``uids`` now."""
+        uses = tuple(state.special_use.value if state.special_use else None for state in (source, target))
+
+        def note() -> None:
+            # Readers keep a cursor: an event may not become visible before one with a lower number.
+            take_turn(self._connection, "events")
+            note_copies(self._connection, self.account, target.id, uids, kind=kind, uses=uses, at=self._now)
+
+        self._copies.append(note)
 
     # ---------------------------------------------------------------- the end
 
@@ -378,14 +417,19 @@ class Ledger:
         where = {"_account": self.account, "_mailbox": mailbox, **values}
         self._connection.execute(statement, [{**where, "_low": low, "_high": high} for low, high in runs(uids)])
 
+    def _note_names(self, mailbox: int, uids: list[int]) -> None:
+        of = {"account_id": self.account, "mailbox_id": mailbox, "at": self._now}
+        ranges = runs(sorted(set(uids)))
+        self._connection.execute(_NOTE_NAMES, [{**of, "low": low, "high": high} for low, high in ranges])
+
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
-        if _INSERT_EVENT in self._rows:
-            # Readers keep a cursor: an event may not become visible before one with a lower number.
-            take_turn(self._connection, "events")
         for statement, rows in self._rows.items():
             self._connection.execute(statement, rows)
         self._rows.clear()
+        for copy in self._copies:
+            copy()
+        self._copies.clear()
         for (mailbox, system, keywords, modseq), uids in self._flags.items():
             self._name(_NOTE_FLAGS, mailbox, uids, at=self._now)
             self._name(_SAVE_FLAGS, mailbox, uids, system=system, keywords=keywords, modseq=modseq)
@@ -395,6 +439,9 @@ class Ledger:
             self._name(_NOTE_REMOVED, mailbox, uids, removed_at=self._now)
             self._name(_DELETE_MESSAGES, mailbox, uids)
         self._gone.clear()
+        for mailbox, uids in self._names.items():
+            self._note_names(mailbox, uids)
+        self._names.clear()
         changed = [state for state in self._mailboxes.values() if state.changed]
         if changed:
             self._connection.execute(

@@ -149,6 +149,14 @@ def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, 
     return row.folder, row.folder_was
 
 
+def modseq_of(connection: Connection, account: int, mailbox: int) -> int:
+    """Mod-sequence of a mailbox. Raises NoSuchMailbox."""
+    modseq = connection.scalar(select(_b.modseq).where(_b.account_id == account, _b.id == mailbox))
+    if modseq is None:
+        raise NoSuchMailbox("the mailbox is gone")
+    return int(modseq)
+
+
 def after(connection: Connection, place: tuple[int, int], limit: int) -> list[tuple[int, int, Place]]:
     """The next mailboxes by (account, number) after a place in that order, with where their bodies are."""
     query = (

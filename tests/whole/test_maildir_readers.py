@@ -53,6 +53,7 @@ def furnish(store: Store) -> None:
     # Mail that moved on shows in one place only.
     archive, sent = (store.mailbox(account, name).id for name in ("Archive", "Sent"))
     store.move(account, sent, store.append(account, sent, [NewMessage(MemoryContent(LETTERS[0]))]), archive)
+    store.rename_bodies()
     # The sweeper's round gives a folder to mailboxes that never held mail.
     store.scrub(time.time(), 100)
 

@@ -19,7 +19,7 @@ from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.migrate import is_current, upgrade
-from storage.model import NewMessage
+from storage.model import FlagChange, NewMessage, System
 from storage.store import Store
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +126,9 @@ def test_a_store_of_the_first_schema_with_mail_in_it(tmp_path: Path) -> None:
     box = store.mailbox(1, "INBOX")
     assert (box.uidvalidity, box.uidnext, box.has_acl) == (7, 3, False)
     assert store.append(1, box.id, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"))]) == [3]
+    store.store_flags(1, box.id, [3], FlagChange.ADD, int(System.SEEN), ())
+    assert store.rename_bodies() == 1
+    assert [path.name[-3:] for path in (tmp_path / "mail").rglob("cur/*")] == ["2,S"]
     store.annotations.change(1, box.id, 1, {"/private/comment": b"x"})
     assert store.annotations.sizes(1, box.id, 1) == {"/private/comment": 1}
     assert store.sweep(2**40) == 1

@@ -156,6 +156,9 @@ def test_names_that_show_other_flags(house: House) -> None:
     path = house.path(uid)
     box = house.store.mailbox(house.marie, "INBOX").id
     house.store.store_flags(house.marie, box, [uid], FlagChange.ADD, int(System.SEEN), ())
+    assert path.exists()
+    assert house.verify() == []  # It is to be renamed.
+    assert house.store.rename_bodies() == 1
     house.path(uid).rename(path)
     mended(house, Fault.NAME)
     assert house.path(uid).exists()

@@ -1,0 +1,118 @@
+"""Rows made of other rows of the account by the database itself, for a command may name thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Integer, String, bindparam, case, cast, insert, select
+
+from storage import tables
+from storage.blobs.api import Series
+from storage.model import Settable
+
+_m = tables.message.c
+_SHARED = ("size", "internal_date", "zone", "content_id")
+_COPY = insert(tables.message).from_select(
+    ["account_id", "mailbox_id", "uid", "modseq", "system", "keywords", *_SHARED, "blob", "saved_at"],
+    select(
+        _m.account_id,
+        bindparam("_target", type_=Integer),
+        _m.uid + bindparam("_shift", type_=BigInteger),
+        bindparam("_modseq", type_=BigInteger),
+        _m.system.bitwise_and(bindparam("_system", type_=Integer)),
+        case((bindparam("_keywords", type_=Integer) == 1, _m.keywords), else_=""),
+        *(_m[name] for name in _SHARED),
+        bindparam("_head", type_=String)
+        + cast(_m.uid + bindparam("_number", type_=BigInteger), String)
+        + bindparam("_tail", type_=String),
+        bindparam("_saved_at", type_=BigInteger),
+    ).where(
+        _m.account_id == bindparam("_account"),
+        _m.mailbox_id == bindparam("_mailbox"),
+        _m.uid.between(bindparam("_low"), bindparam("_high")),
+    ),
+)
+_NOTE = insert(tables.event).from_select(
+    ["account_id", "at", "kind", "source_use", "target_use", "mailbox_id", "uid", "content_id", "blob"],
+    select(
+        _m.account_id,
+        bindparam("_at", type_=BigInteger),
+        bindparam("_kind", type_=String),
+        bindparam("_source_use", type_=String),
+        bindparam("_target_use", type_=String),
+        *(_m.mailbox_id, _m.uid, _m.content_id, _m.blob),
+    )
+    .where(
+        _m.account_id == bindparam("_account"),
+        _m.mailbox_id == bindparam("_mailbox"),
+        _m.uid.between(bindparam("_low"), bindparam("_high")),
+    )
+    .order_by(_m.uid),
+)
+
+
+def copy_rows(
+    connection: Connection,
+    account: int,
+    source: int,
+    target: int,
+    uids: Sequence[int],
+    names: Series,
+    numbers: Sequence[int],
+    *,
+    first: int,
+    modseq: int,
+    within: Settable,
+    saved_at: int,
+) -> None:
+    """Rows of the mailbox ``source`` also in ``target``, with UIDs from ``first`` on.
+
+    ``numbers`` are the places of their bodies' names in ``names``.
+    """
+    given = {
+        "_account": account,
+        "_mailbox": source,
+        "_target": target,
+        "_modseq": modseq,
+        "_system": within.system,
+        "_keywords": int(within.keywords),
+        "_head": names.head,
+        "_tail": names.tail,
+        "_saved_at": saved_at,
+    }
+    runs: list[dict[str, Any]] = []
+    for new, (uid, number) in enumerate(zip(uids, numbers, strict=True), first):
+        shifts = (new - uid, names.first + number - uid)
+        if runs and uid == runs[-1]["_high"] + 1 and shifts == (runs[-1]["_shift"], runs[-1]["_number"]):
+            runs[-1]["_high"] = uid
+        else:
+            runs.append({**given, "_low": uid, "_high": uid, "_shift": shifts[0], "_number": shifts[1]})
+    if runs:
+        connection.execute(_COPY, runs)
+
+
+def note_copies(
+    connection: Connection,
+    account: int,
+    mailbox: int,
+    uids: range,
+    *,
+    kind: str,
+    uses: Sequence[str | None],
+    at: int,
+) -> None:
+    """Record that messages came into a mailbox from another one of the same owner."""
+    connection.execute(
+        _NOTE,
+        {
+            "_account": account,
+            "_mailbox": mailbox,
+            "_low": uids.start,
+            "_high": uids.stop - 1,
+            "_kind": kind,
+            "_source_use": uses[0],
+            "_target_use": uses[1],
+            "_at": at,
+        },
+    )
