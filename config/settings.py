@@ -257,12 +257,16 @@ class Spam:
     )
     records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
     programs: str = setting(
-        "junk", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "reject")
+        "junk",
+        "Mail with a program attached, also in an archive; strip puts a note in its place, and the whole into Junk.",
+        choices=("mark", "strip", "junk", "reject"),
     )
     encrypted_archives: str = setting(
-        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "reject")
+        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "strip", "junk", "reject")
     )
-    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "reject"))
+    macros: str = setting(
+        "mark", "Mail with a document that holds macros.", choices=("mark", "strip", "junk", "reject")
+    )
     viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "reject"))
     clamd: str = setting("", "Socket or HOST:PORT of ClamAV's daemon; empty means none.")
     clamd_timeout: float = setting(20.0, "Longest wait for clamd.", kind="duration", low=0.1, high=300)
