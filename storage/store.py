@@ -30,6 +30,7 @@ from storage.errors import (
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
+    Unavailable,
 )
 from storage.index import acl, history, mailboxes, messages, notes
 from storage.index.columns import Facts
@@ -694,11 +695,14 @@ class Store:
             self._blobs.remove(place, name)
         for body in old:
             row = rows.get(body.name.blob)
-            if row is not None and row.system != body.name.system:
-                # Nobody knows that it is due any more: the index is a restored one.
-                self._blobs.reflag(place, _name(row))
-            elif row is None and body.name.blob in removed:
-                self._blobs.retire(place, body.name)
+            try:
+                if row is not None and row.system != body.name.system:
+                    # Nobody knows that it is due any more: the index is a restored one.
+                    self._blobs.reflag(place, _name(row))
+                elif row is None and body.name.blob in removed:
+                    self._blobs.retire(place, body.name)
+            except Unavailable as error:
+                log.warning("store.not_renamed", account=account, mailbox=mailbox, error=str(error))
         for body in self._blobs.bodies(place, retired=True):
             if body.changed < now - self._settings.orphan_age and body.name.blob not in removed:
                 self._blobs.remove(place, body.name)

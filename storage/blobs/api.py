@@ -97,11 +97,17 @@ class BlobStore(Protocol):
         ...
 
     def reflag(self, place: Place, name: BodyName) -> None:
-        """Show system flags in the name. Not durable: ``open`` finds a body under other flags too. Never raises."""
+        """Show system flags in the name. Not durable: ``open`` finds a body under other flags too.
+
+        A body that is not there is passed over. Raises Unavailable, DiskFull.
+        """
         ...
 
     def retire(self, place: Place, name: BodyName) -> None:
-        """Hide an expunged body from others that read the tree; ``open`` still finds it. Not durable; never raises."""
+        """Hide an expunged body from others that read the tree; ``open`` still finds it. Not durable.
+
+        A body that is not there is passed over. Raises Unavailable, DiskFull.
+        """
         ...
 
     def remove(self, place: Place, name: BodyName) -> None:
