@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, select
 from storage import tables
 from storage.blobs.api import BlobStore, BodyName, Place
 from storage.database import Database
-from storage.errors import NoSuchAccount, NoSuchMailbox
+from storage.errors import NoSuchAccount, NoSuchMailbox, Unavailable
 from storage.index import mailboxes
 
 _n, _m, _r = tables.names_due.c, tables.message.c, tables.removed.c
@@ -52,21 +52,29 @@ class Naming:
         self._blobs = blobs
 
     def catch_up(self, account: int | None = None) -> int:
-        """Rename what is due, of everybody or of one account; returns how many notes there were.
+        """Rename what is due, of everybody or of one account; returns how many notes were made good.
 
-        Raises Unavailable.
+        What the disk refuses stays due; the rest is done all the same. Raises Unavailable, DiskFull at the end.
         """
         query = select(tables.names_due).order_by(_n.id).limit(_BLOCK)
         if account is not None:
             query = query.where(_n.account_id == account)
         count, last = 0, 0
+        failure: Unavailable | None = None
         while notes := self._notes(query.where(_n.id > last)):
             last = notes[-1].id
-            done = [number for group in _by_mailbox(notes) for number in self._work_off(group)]
+            done: list[int] = []
+            for group in _by_mailbox(notes):
+                try:
+                    done += self._work_off(group)
+                except Unavailable as error:
+                    failure = error
             if done:
                 with self._database.write() as connection:
                     connection.execute(delete(tables.names_due).where(_n.id.in_(done)))
             count += len(done)
+        if failure is not None:
+            raise failure
         return count
 
     def _notes(self, query: Any) -> Sequence[Any]:

@@ -261,7 +261,7 @@ class Maildir:
                     os.rename(found, path)
         except OSError as error:
             # The row is right, and the body is found under its older name.
-            log.warning("maildir.reflag_failed", blob=name.blob, error=str(error))
+            raise disk_error(error) from error
 
     def retire(self, place: Place, name: BodyName) -> None:
         source, folder = self._path(place, name), self._retired(place)
@@ -275,8 +275,7 @@ class Maildir:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
                 os.rename(found, f"{folder}/{file_name(name)}")
         except OSError as error:
-            # The row is gone; the sweeper comes by again.
-            log.warning("maildir.retire_failed", blob=name.blob, error=str(error))
+            raise disk_error(error) from error
 
     def remove(self, place: Place, name: BodyName) -> None:
         try:
@@ -366,6 +365,17 @@ class Maildir:
         except OSError as error:
             raise disk_error(error) from error
         shutil.rmtree(aside, ignore_errors=True)
+
+    def forget_account(self, account: str) -> None:
+        home = self._home(account)
+        try:
+            # What a crash leaves of it stays where the next run looks.
+            shutil.rmtree(home)
+            _sync_directory(os.path.dirname(home))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error) from error
 
     # ---------------------------------------------------------------- sweep
 
