@@ -220,8 +220,8 @@ def test_the_worst_is_held_back(office: Office, score: float, guarded: tuple[str
 def test_when_very_much_is_held_back_more_goes_to_junk(office: Office, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("delivery.filing.MOST_HELD", 2)
     office.says.action, office.says.score = Action.JUNK, 20.0
-    for _ in range(3):
-        office.accept("marie@ici.example")
+    for n in range(3):
+        office.inbound.accept(replace(envelope("marie@ici.example"), id=f"m{n}"), letter())
     assert office.store.held_mail(office.store.open_account(MARIE.key)).messages == 2
     assert len(office.junk(MARIE)) == 1
 
