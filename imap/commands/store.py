@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from imap.commands.portion import portion
 from imap.errors import Refused
@@ -12,8 +13,8 @@ from imap.session.rights import settable
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps
 from imap.wire import commands as c
-from imap.wire.encoder import encode
-from imap.wire.responses import FetchData, Kind, Status
+from imap.wire import encoder
+from imap.wire.responses import Kind, Status
 from imap.wire.sets import write
 from storage.model import FlagChange, MessageRow, Settable, System
 
@@ -68,20 +69,49 @@ def _answers(
     rows: Sequence[MessageRow],
     command: c.Store,
 ) -> Iterator[bytes]:
-    """A thousand messages have few combinations of flags: what is expected of them is asked once for each."""
-    expected: dict[tuple[object, ...], bool] = {}
-    numbers = box.numbered([row.uid for row in rows])
+    """A thousand messages have few combinations of flags: what is said of them is made once for each."""
+    said: dict[tuple[object, ...], _Said] = {}
+    recent, just_told = bool(box.recent), box.just_told
+    head = _head(context, command)
     row_of = {row.uid: row for row in rows}
-    for number, uid in numbers:
+    for number, uid in box.numbered(list(row_of)):
         was, row = before[uid], row_of[uid]
-        flags = (was.system, was.keywords, row.system, row.keywords)
-        as_expected = expected.get(flags)
-        if as_expected is None:
-            as_expected = expected[flags] = _as_expected(was, row, command)
-        if not command.silent or not as_expected or uid in box.just_told:
-            yield encode(context.flags_of(number, row, uid=command.uid))
-        elif context.condstore and (command.unchanged_since is not None or row.modseq != was.modseq):
-            yield encode(_modseq_of(context, number, row, command.uid or context.qresync))
+        is_recent = recent and box.is_recent(uid)
+        key = (was.system, was.keywords, row.system, row.keywords, row.modseq, row.modseq == was.modseq, is_recent)
+        known = said.get(key)
+        if known is None:
+            known = said[key] = _say(context, was, row, is_recent, command)
+        rest = known.aloud if uid in just_told else known.usual
+        if rest:
+            yield head(number, uid) + rest
+
+
+def _head(context: Context, command: c.Store) -> Callable[[int, int], bytes]:
+    """What a FETCH response begins with, of a message number and a UID."""
+    if context.uid_only:
+        return lambda number, uid: b"* %d UIDFETCH (" % uid
+    if command.uid or context.qresync:
+        return lambda number, uid: b"* %d FETCH (UID %d " % (number, uid)
+    return lambda number, uid: b"* %d FETCH (" % number
+
+
+class _Said(NamedTuple):
+    """The rest of the response: where others' changes were told just before, and where not; empty for none at all."""
+
+    aloud: bytes
+    usual: bytes
+
+
+def _say(context: Context, was: MessageRow, row: MessageRow, recent: bool, command: c.Store) -> _Said:
+    """With .SILENT mod-sequences are told still, once the client knows of them (RFC 7162 section 3.1.3)."""
+    flags = encoder.flags(row.system, row.keywords, recent)
+    modseq = b"MODSEQ (%d)" % row.modseq
+    aloud = (b"%b %b)\r\n" % (flags, modseq)) if context.condstore else flags + b")\r\n"
+    if not command.silent or not _as_expected(was, row, command):
+        return _Said(aloud, aloud)
+    if context.condstore and (command.unchanged_since is not None or row.modseq != was.modseq):
+        return _Said(aloud, modseq + b")\r\n")
+    return _Said(aloud, b"")
 
 
 def _may_change(may: Settable, command: c.Store) -> bool:
@@ -105,9 +135,3 @@ def _as_expected(before: MessageRow, after: MessageRow, command: c.Store) -> boo
         case FlagChange.REPLACE:
             wanted_system, wanted = system, given
     return after.system == System(wanted_system) and {keyword.lower() for keyword in after.keywords} == wanted
-
-
-def _modseq_of(context: Context, number: int, row: MessageRow, uid: bool) -> FetchData:
-    """Told also with .SILENT once the client knows of mod-sequences (RFC 7162 section 3.1.3)."""
-    modseq = b"MODSEQ (%d)" % row.modseq
-    return context.fetch_data(number, row, (b"UID %d" % row.uid, modseq) if uid and not context.uid_only else (modseq,))

@@ -130,11 +130,15 @@ def rebuild(house: House) -> None:
     Rebuilder(house.database, house.blobs, house.doorbell).account("marie")
 
 
+def names(house: House) -> None:
+    house.store.rename_bodies()
+
+
 WORKS: dict[str, Callable[[House], None]] = {
     work.__name__: work
     for work in (
         *(deliver, append, append_to_a_new_folder, replace, copy, move, give, flags, expunge, sweep, create, rename),
-        *(delete, rebuild),
+        *(delete, rebuild, names),
     )
 }
 
