@@ -4,7 +4,7 @@
 PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage transfer
+ROOMS := config delivery directory imap mailauth mailserver message smtp spamfilter storage transfer web
 DATA ?= demo-data
 PORT_BASE ?= 2500
 

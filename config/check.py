@@ -9,6 +9,7 @@ from itertools import combinations
 from config.settings import Settings
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*", re.UNICODE)
+_URL = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:\d{1,5})?/?")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
 
 
@@ -18,6 +19,8 @@ def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _ports(settings)
     yield from _tls(settings)
     yield from _queue(settings)
+    if settings.web.url and not _URL.fullmatch(settings.web.url):
+        yield "web.url", f"must be as https://courriel.example, without a path, not {settings.web.url!r}"
     if settings.spam.reject_from and settings.spam.reject_from <= settings.spam.junk_from:
         yield "spam.reject_from", "must be above spam.junk_from, or 0 to refuse nothing"
     if settings.smtp.errors_before_close <= settings.smtp.errors_before_delay:
@@ -41,6 +44,7 @@ def _ports(settings: Settings) -> Iterator[tuple[str, str]]:
         "smtp.submissions_port": settings.smtp.submissions_port,
         "imap.port": settings.imap.port,
         "imap.tls_port": settings.imap.tls_port,
+        "web.port": settings.web.port,
     }
     for (one, port), (other, same) in combinations(ports.items(), 2):
         if port and port == same:
@@ -52,7 +56,11 @@ def _tls(settings: Settings) -> Iterator[tuple[str, str]]:
     if (tls.certificate is None) != (tls.key is None):
         yield "tls.key", "tls.certificate and tls.key go together: set both or none"
     if tls.certificate is None:
-        for place, port in (("smtp.submissions_port", smtp.submissions_port), ("imap.tls_port", imap.tls_port)):
+        for place, port in (
+            ("smtp.submissions_port", smtp.submissions_port),
+            ("imap.tls_port", imap.tls_port),
+            ("web.port", settings.web.port),
+        ):
             if port:
                 yield place, "needs tls.certificate and tls.key; set the port to 0 to do without"
     else:

@@ -151,6 +151,28 @@ class Imap:
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """HTTPS: the pages behind the links of our mails."""
+
+    listen: tuple[str, ...] = setting(("0.0.0.0", "::"), "Addresses to listen on.")
+    port: int = setting(0, "Port for HTTPS, 443 as a rule; 0 switches the web server off.", low=0, high=65535)
+    url: str = setting("", "How people reach it, as https://courriel.example; empty means site.hostname and the port.")
+    threads: int = setting(8, "Threads for blocking work.", low=2, high=256)
+    connections: int = setting(200, "Connections at a time.", low=1)
+    connections_per_address: int = setting(20, "Connections from one address (IPv6: /64) at a time.", low=1)
+    connection_time: float = setting(60.0, "Longest connection.", kind="duration", low=5)
+    request_time: float = setting(10.0, "Longest request.", kind="duration", low=1)
+    requests_per_minute: int = setting(60, "Requests of one address (IPv6: /64) in a minute.", low=1)
+    exempt: tuple[str, ...] = setting((), "Networks spared per-address limits.", kind="network")
+
+    def base(self, hostname: str) -> str:
+        """The URL of the site without a slash at its end, ``""`` when there is none."""
+        if self.url or not self.port:
+            return self.url.rstrip("/")
+        return f"https://{hostname}" if self.port == 443 else f"https://{hostname}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Mailboxes, messages, quota."""
 
@@ -180,6 +202,9 @@ class Store:
     )
     keep_trash: float = setting(
         30 * DAY, "How long messages stay in Trash; 0 means until they are deleted.", kind="duration", low=0
+    )
+    keep_held: float = setting(
+        30 * DAY, "How long messages stay in the quarantine; 0 means until they are released.", kind="duration", low=0
     )
     keep_events: float = setting(
         30 * DAY, "How long it is remembered what people did with their messages.", kind="duration", low=DAY
@@ -238,6 +263,12 @@ class Spam:
     enabled: bool = setting(True, "Judge mail from outside.")
     junk_from: float = setting(6.0, "Points from which on mail goes to Junk.", low=0)
     reject_from: float = setting(25.0, "Points from which on mail is refused at DATA; 0 means never.", low=0)
+    hold_from: float = setting(
+        15.0, "Points from which on mail is held back in the quarantine instead of Junk; 0 means never.", low=0
+    )
+    hold_impersonation_from: float = setting(
+        10.0, "The same for mail that pretends to be somebody else's; 0 means never.", low=0
+    )
     budget: float = setting(
         2.0, "Longest judgement; past it mail passes, marked as not scanned.", kind="duration", low=0.05, high=60
     )
@@ -256,14 +287,19 @@ class Spam:
         730 * DAY, "How long it is remembered to whom somebody wrote.", kind="duration", low=0
     )
     records_kept: float = setting(30 * DAY, "How long the record of a verdict is kept.", kind="duration", low=0)
+    digest: bool = setting(True, "Tell people once a day by mail what was held back for them.")
+    digest_hour: int = setting(7, "Hour of the day from which it is told.", low=0, high=23)
+    report_phishing: str = setting("", "Address of ours to which people send suspicious mail, attached; empty: none.")
+    report_ham: str = setting("", "The same for mail that was wrongly taken for spam.")
+    hotline: str = setting("", "Address that is told of reports, once an hour at most; empty: none.")
     programs: str = setting(
-        "junk", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "reject")
+        "hold", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "hold", "reject")
     )
     encrypted_archives: str = setting(
-        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "reject")
+        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "hold", "reject")
     )
-    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "reject"))
-    viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "reject"))
+    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "hold", "reject"))
+    viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "hold", "reject"))
     clamd: str = setting("", "Socket or HOST:PORT of ClamAV's daemon; empty means none.")
     clamd_timeout: float = setting(20.0, "Longest wait for clamd.", kind="duration", low=0.1, high=300)
     clamd_away: str = setting(
@@ -313,6 +349,7 @@ class Settings:
     tls: Tls = field(default_factory=Tls)
     smtp: Smtp = field(default_factory=Smtp)
     imap: Imap = field(default_factory=Imap)
+    web: Web = field(default_factory=Web)
     store: Store = field(default_factory=Store)
     auth: Auth = field(default_factory=Auth)
     mailauth: MailAuth = field(default_factory=MailAuth)

@@ -30,8 +30,12 @@ from storage.api import AlongWith, MailStore
 from storage.database import NewRow
 from storage.errors import OverQuota
 from storage.model import Filing, SpecialUse
+from storage.names import HELD, INBOX
 
 log = structlog.get_logger()
+
+#: Messages held back for one person at a time; what comes after them goes to Junk.
+MOST_HELD = 1000
 
 #: Places and addresses of one message that the log names.
 LOGGED = 20
@@ -51,9 +55,10 @@ class Route:
 class Letter:
     """A message that is to be kept.
 
-    ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder, but for
-    accounts (by key) in ``contrary`` it is the other way round. With ``reports`` the sender may be told by mail (RFC
-    3461); never set it for spam. ``keywords`` mark the local copies, ``rows`` are kept along with them.
+    ``local`` is what mailboxes get, ``remote`` what other servers get. ``junk`` files it in the Junk folder, with
+    ``held`` in the quarantine, but for accounts (by key) in ``contrary`` it is the other way round. With ``reports``
+    the sender may be told by mail (RFC 3461); never set it for spam. ``keywords`` mark the local copies,
+    ``rows`` are kept along with them.
     """
 
     envelope: Envelope
@@ -61,6 +66,7 @@ class Letter:
     local: Content
     remote: Content
     junk: bool = False
+    held: bool = False
     contrary: frozenset[str] = frozenset()
     reports: bool = True
     keywords: tuple[str, ...] = ()
@@ -112,7 +118,7 @@ class Filer:
         summary = summarise(letter.local.buffer()) if numbers else None
         full: set[int] = set()
         while True:
-            plan = _plan(letter, numbers, full, self._language)
+            plan = _plan(letter, numbers, full, self._places(letter, numbers), self._language)
             if not plan.filings and not plan.forwards:
                 return plan.dispositions
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
@@ -133,6 +139,18 @@ class Filer:
                 self._ring()
             self._log(letter, numbers, kept, plan)
             return plan.dispositions
+
+    def _places(self, letter: Letter, numbers: Mapping[str, int]) -> dict[int, tuple[str, SpecialUse | None]]:
+        """Mailbox and use of each account (by number) for its copy."""
+        places: dict[int, tuple[str, SpecialUse | None]] = {}
+        for key, number in numbers.items():
+            if letter.junk is (key in letter.contrary):
+                places[number] = INBOX, None
+            elif letter.held and self._store.held_mail(number).messages < MOST_HELD:
+                places[number] = HELD, None
+            else:
+                places[number] = INBOX, SpecialUse.JUNK
+        return places
 
     def _log(self, letter: Letter, numbers: Mapping[str, int], kept: list[tuple[int, int, int]], plan: _Plan) -> None:
         """Where the message is from now on: the end of its way in the log."""
@@ -201,12 +219,14 @@ class _Plan:
     notices: tuple[Reported, ...]
 
 
-def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: str) -> _Plan:
+def _plan(
+    letter: Letter,
+    numbers: Mapping[str, int],
+    full: set[int],
+    places: Mapping[int, tuple[str, SpecialUse | None]],
+    language: str,
+) -> _Plan:
     """One copy an account however many recipients lead to it, and one an outside address."""
-    uses = {
-        number: SpecialUse.JUNK if letter.junk is not (key in letter.contrary) else None
-        for key, number in numbers.items()
-    }
     filings: dict[int, Filing] = {}
     forwards: dict[str, Recipient] = {}
     dispositions: list[Disposition] = []
@@ -214,10 +234,10 @@ def _plan(letter: Letter, numbers: Mapping[str, int], full: set[int], language: 
     for one in letter.routes:
         wanted = [numbers[account.key] for account in one.accounts]
         have_room = [number for number in wanted if number not in full]
-        filings.update((number, Filing(number, use=uses[number], keywords=letter.keywords)) for number in have_room)
+        filings.update((number, Filing(number, *places[number], keywords=letter.keywords)) for number in have_room)
         for address in one.elsewhere:
             forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
-        disposition = _disposition(one, bool(have_room), letter.junk, language)
+        disposition = _disposition(one, bool(have_room), letter, language)
         dispositions.append(disposition)
         notices.extend(_notices(one, disposition, len(have_room) < len(wanted)))
     return _Plan(tuple(filings.values()), tuple(forwards.values()), tuple(dispositions), tuple(notices))
@@ -233,11 +253,12 @@ def _forwarded(recipient: Recipient, address: str, junk: bool) -> Recipient:
     return Recipient(address, original, notify)
 
 
-def _disposition(one: Route, filed: bool, junk: bool, language: str) -> Disposition:
+def _disposition(one: Route, filed: bool, letter: Letter, language: str) -> Disposition:
     if one.refusal is not None:
         return one.refusal
     if filed:
-        return Disposition(one.recipient.address, Fate.KEPT, Reason.JUNKED if junk else Reason.DELIVERED)
+        reason = Reason.HELD if letter.held else Reason.JUNKED if letter.junk else Reason.DELIVERED
+        return Disposition(one.recipient.address, Fate.KEPT, reason)
     if one.elsewhere:
         return Disposition(one.recipient.address, Fate.KEPT, Reason.QUEUED)
     return Disposition(one.recipient.address, Fate.LATER, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language))

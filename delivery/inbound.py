@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import reduce
 from typing import Protocol
 
 import structlog
@@ -18,7 +19,7 @@ from delivery.filing import Filer, Letter, Route, refuse, route
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
-from delivery.policy import Action, Decision, check_header, decide, decide_files, graver
+from delivery.policy import Action, Decision, check_header, decide, decide_files, decide_hold, graver
 from delivery.queue.store import QueueStore
 from delivery.texts import say
 from directory.api import Recipients
@@ -38,15 +39,13 @@ from spamfilter.verdict import Verdict
 from storage.api import MailStore
 from storage.database import NewRow
 from storage.errors import Unavailable
+from storage.model import PHISHING
 
 log = structlog.get_logger()
 
 
 #: Recipients up to which it is asked whether all of them know the author.
 MANY = 50
-
-#: The keyword of a message that pretends to be somebody else's (registered by the IANA).
-PHISHING = "$Phishing"
 
 
 class Evaluator(Protocol):
@@ -131,16 +130,20 @@ class InboundPipeline:
     ) -> Dispositions:
         verdict = self._verdict(envelope, content, headers, authentication, routes)
         scan = self._antivirus.scan(content) if self._antivirus is not None else None
-        decision = graver(
-            decide(authentication, verdict, self._settings.mailauth), decide_files(verdict, scan, self._settings.spam)
+        findings = (
+            decide(authentication, verdict, self._settings.mailauth),
+            decide_hold(verdict, self._settings.spam),
+            decide_files(verdict, scan, self._settings.spam),
         )
+        decision = reduce(graver, findings)
         self._log(envelope, content, decision, authentication, verdict)
         if decision.action is Action.REFUSE:
             return self._refused(envelope, decision)
         if decision.action is Action.DEFER:
             log.info("inbound.put_off", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
             return for_all(envelope, Fate.LATER, decision.reason, say(decision.reason, self._language))
-        junk = decision.action is Action.JUNK
+        held = decision.action is Action.HOLD
+        junk = held or decision.action is Action.JUNK
         local, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
         try:
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
@@ -151,6 +154,7 @@ class InboundPipeline:
                 local,
                 remote,
                 junk,
+                held,
                 contrary,
                 reports=not junk,
                 keywords=keywords,
@@ -218,7 +222,7 @@ class InboundPipeline:
         if decision.reason not in (Reason.SPAM, Reason.DELIVERED) or abs(distance) >= personal.LARGEST:
             return frozenset()
         keys = {account.key for one in routes for account in one.accounts}
-        junk = decision.action is Action.JUNK
+        junk = decision.action in (Action.JUNK, Action.HOLD)
         try:
             return frozenset(key for key, points in self._offsets(keys).items() if (distance + points >= 0) is not junk)
         except Unavailable as error:

@@ -1,4 +1,4 @@
-"""The spam filter learns from what people do: into Junk is spam, out of it (but not into Trash) is ham.
+"""The spam filter learns from what people do: into Junk or marked $Phishing is spam, out of Junk (not into Trash) ham.
 
 The store's event log says who moved what. A cursor is kept with it, so each event is looked at by one reader about
 once; what is looked at twice after a crash changes nothing, because the trainer learns a message once.
@@ -11,11 +11,12 @@ from typing import Protocol
 import structlog
 
 from config.settings import Spam
+from delivery.reports.log import Kind, note_report, report_of
 from message.content import Buffer, Content
 from storage import events
 from storage.database import Database
 from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError
-from storage.events import Event
+from storage.events import REPORTED, Event
 from storage.model import SpecialUse
 
 log = structlog.get_logger()
@@ -84,6 +85,11 @@ class Learning:
             # One message that can't be learnt must not keep all later ones from being learnt.
             log.exception("learning.failed", account=event.account_key, number=event.id)
             return False
+        else:
+            if event.kind == REPORTED:
+                one = report_of(content.buffer(), event.account_key, Kind.PHISHING, "keyword", event.at)
+                with self._database.write() as connection:
+                    note_report(connection, one)
         finally:
             content.close()
         if changed:
@@ -94,8 +100,11 @@ class Learning:
 def lesson(event: Event) -> bool | None:
     """True for spam, False for ham, None when the event teaches nothing.
 
-    A move into Trash says only that somebody has read a message; within Junk nothing is said.
+    The keyword $Phishing, set by a person, says what a move to Junk says. A move into Trash says only that somebody
+    has read a message; within Junk nothing is said.
     """
+    if event.kind == REPORTED:
+        return True
     if event.target_use is event.source_use:
         return None
     if event.target_use is SpecialUse.JUNK:

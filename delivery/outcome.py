@@ -22,8 +22,10 @@ class Reason(Enum):
 
     DELIVERED = "delivered"
     JUNKED = "junked"
+    HELD = "held"
     QUEUED = "queued"
     SPAM = "spam"
+    IMPERSONATION = "impersonation"
     ATTACHMENT = "attachment"
     VIRUS = "virus"
     NOT_SCANNED = "not scanned for viruses"

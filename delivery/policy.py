@@ -38,10 +38,12 @@ MACROS = frozenset(("MACRO_DOCUMENT", "RTF_OBJECT"))
 
 
 class Action(Enum):
-    """ACCEPT: into INBOX. JUNK: into the Junk folder. REFUSE: the sender keeps it. DEFER: it may try again later."""
+    """ACCEPT: into INBOX. JUNK: into the Junk folder. HOLD: into the quarantine. REFUSE: the sender keeps it.
+    DEFER: it may try again later."""
 
     ACCEPT = "accept"
     JUNK = "junk"
+    HOLD = "hold"
     REFUSE = "refuse"
     DEFER = "defer"
 
@@ -77,8 +79,7 @@ def check_header(headers: HeaderBlock) -> Decision | None:
 def decide_files(verdict: Verdict | None, scan: Scan | None, settings: Spam) -> Decision:
     """What the operator wants done with what is attached. ACCEPT means that files are no reason for anything."""
     if scan is not None and scan.virus:
-        action = Action.REFUSE if settings.viruses == "reject" else Action.JUNK
-        return Decision(action, Reason.VIRUS, scan.virus)
+        return Decision(_WANTED[settings.viruses], Reason.VIRUS, scan.virus)
     if scan is not None and not scan.scanned and settings.clamd_away == "defer":
         return Decision(Action.DEFER, Reason.NOT_SCANNED, scan.note)
     details = {hit.symbol: hit.detail for hit in verdict.hits} if verdict is not None else {}
@@ -89,12 +90,19 @@ def decide_files(verdict: Verdict | None, scan: Scan | None, settings: Spam) -> 
         (MACROS, settings.macros),
     ):
         if found := sorted(symbols & details.keys()):
-            detail = details[found[0]]
-            if wanted == "reject":
-                return Decision(Action.REFUSE, Reason.ATTACHMENT, detail)
-            if wanted == "junk":
-                decision = Decision(Action.JUNK, Reason.ATTACHMENT, detail)
+            decision = graver(decision, Decision(_WANTED[wanted], Reason.ATTACHMENT, details[found[0]]))
     return decision
+
+
+def decide_hold(verdict: Verdict | None, settings: Spam) -> Decision:
+    """Whether what the filter found is worse than what people should meet in their Junk folder: HOLD, else ACCEPT."""
+    if verdict is not None and verdict.scanned:
+        found = f"score {verdict.score:.1f}"
+        if verdict.guarded and 0 < settings.hold_impersonation_from <= verdict.score:
+            return Decision(Action.HOLD, Reason.IMPERSONATION, found)
+        if 0 < settings.hold_from <= verdict.score:
+            return Decision(Action.HOLD, Reason.SPAM, found)
+    return Decision(Action.ACCEPT, Reason.DELIVERED)
 
 
 def decide(authentication: AuthenticationResults | None, verdict: Verdict | None, settings: MailAuth) -> Decision:
@@ -121,7 +129,10 @@ def _bad(detail: str) -> Decision:
     return Decision(Action.REFUSE, Reason.BAD_HEADER, detail)
 
 
-_GRAVITY = {Action.ACCEPT: 0, Action.JUNK: 1, Action.DEFER: 2, Action.REFUSE: 3}
+#: What the operator's words for kinds of files mean.
+_WANTED = {"mark": Action.ACCEPT, "junk": Action.JUNK, "hold": Action.HOLD, "reject": Action.REFUSE}
+
+_GRAVITY = {Action.ACCEPT: 0, Action.JUNK: 1, Action.HOLD: 2, Action.DEFER: 3, Action.REFUSE: 4}
 
 
 def graver(one: Decision, other: Decision) -> Decision:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from config.settings import Settings
 from delivery.dsn import ReportWriter
@@ -23,6 +24,7 @@ from delivery.lines import with_line_ends
 from delivery.outcome import Dispositions, Fate, Reason
 from delivery.policy import AUTHOR_LIMIT
 from delivery.queue.store import QueueStore
+from delivery.reports.log import Kind, ReportMail, expect
 from delivery.texts import say
 from directory.api import Recipients
 from directory.model import Account
@@ -108,9 +110,27 @@ class SubmissionPipeline:
             size=content.size,
         )
         try:
-            return Dispositions(self._filer.keep(Letter(envelope, routes, local, remote), _written(envelope, account)))
+            return Dispositions(
+                self._filer.keep(Letter(envelope, routes, local, remote), self._along(envelope, account))
+            )
         finally:
             local.close()
+
+    def _along(self, envelope: Envelope, account: Account) -> Also:
+        """What is noted with the message: whom people write to, for their answers are no strangers' mail, and that it
+        is a report."""
+        addresses = [recipient.address for recipient in envelope.recipients]
+        spam = self._settings.spam
+        kinds = {spam.report_phishing.lower(): Kind.PHISHING, spam.report_ham.lower(): Kind.HAM}
+        reported = next((one for one in addresses if one and one.lower() in kinds), None)
+
+        def note(connection: Connection) -> None:
+            note_written(connection, account.key, addresses, envelope.received_at)
+            if reported is not None:
+                mail = ReportMail(envelope.id, account.key, reported, kinds[reported.lower()])
+                expect(connection, mail, envelope.received_at)
+
+        return lambda _: note
 
     # ------------------------------------------------------------ rights
 
@@ -184,12 +204,6 @@ class SubmissionPipeline:
         """Tells our users that the sender signed in (RFC 8601 section 2.7.4)."""
         address = re.sub(r"[^A-Za-z0-9@._+-]", "?", account.addresses[0] if account.addresses else account.key)
         return f'Authentication-Results: {self._hostname};\r\n\tauth=pass smtp.auth="{address}"\r\n'.encode()
-
-
-def _written(envelope: Envelope, account: Account) -> Also:
-    """Whom people write to is noted for the spam filter, with the message: their answers are no strangers' mail."""
-    addresses = [recipient.address for recipient in envelope.recipients]
-    return lambda _: lambda connection: note_written(connection, account.key, addresses, envelope.received_at)
 
 
 _MARK = re.compile(rb"\\.|[\"()]", re.DOTALL)

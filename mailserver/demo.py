@@ -25,7 +25,7 @@ from mailserver.ready_file import write_atomically
 from mailserver.wiring import Rooms
 
 #: Ports counted from the base, in the order of the ready file.
-PORTS = ("mx", "submission", "submissions", "imap", "imaps")
+PORTS = ("mx", "submission", "submissions", "imap", "imaps", "https")
 
 HOST = "127.0.0.1"
 
@@ -48,7 +48,7 @@ class Demo:
         self._overrides = [*([f"queue.smarthost={smarthost}"] if smarthost else []), *assignments]
         if exempt:
             networks = json.dumps(list(exempt))
-            self._overrides += [f"smtp.exempt={networks}", f"imap.exempt={networks}"]
+            self._overrides += [f"smtp.exempt={networks}", f"imap.exempt={networks}", f"web.exempt={networks}"]
 
     def run(self) -> int:
         """Build what is missing, serve until SIGTERM or Ctrl-C; returns the exit status."""
@@ -87,6 +87,7 @@ class Demo:
                 "submissions_port": self._ports["submissions"],
             },
             "imap": {"listen": [HOST], "port": self._ports["imap"], "tls_port": self._ports["imaps"]},
+            "web": {"listen": [HOST], "port": self._ports["https"]},
             "log": {"folder": str(self._data / "log")},
         }
         lines = ["# Written by mailserver demo at each start."]
@@ -164,7 +165,7 @@ class Demo:
             **{f"{name}_port": port for name, port in self._ports.items()},
             "lmtp_port": None,
             "managesieve_port": None,
-            "http_url": None,
+            "http_url": settings.web.base(settings.site.hostname) or None,
             "ca_file": str(ca),
             "config_file": str(settings.site.data / "mailserver.toml"),
             "pid": os.getpid(),

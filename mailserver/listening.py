@@ -40,6 +40,7 @@ def bind_all(settings: Settings, only: str = "") -> dict[str, Listening]:
         ("smtp", "submissions", settings.smtp.listen, settings.smtp.submissions_port),
         ("imap", "imap", settings.imap.listen, settings.imap.port),
         ("imap", "imaps", settings.imap.listen, settings.imap.tls_port),
+        ("web", "https", settings.web.listen, settings.web.port),
     ]
     bound: dict[str, Listening] = {}
     try:

@@ -28,7 +28,7 @@ from mailserver.listening import bind_all, sockets_variable
 log = structlog.get_logger()
 
 #: Names of the roles, in the order in which they start and stop.
-ROLES = ("queue", "smtp", "imap")
+ROLES = ("queue", "smtp", "imap", "web")
 
 #: Seconds without a beat after which a role is killed.
 STALL = 30.0
@@ -217,4 +217,5 @@ class Supervisor:
 
 
 def _workers(settings: Settings, role: str) -> int:
-    return {"smtp": settings.smtp.workers, "imap": settings.imap.workers}.get(role, 1)
+    web = 1 if settings.web.port else 0
+    return {"smtp": settings.smtp.workers, "imap": settings.imap.workers, "web": web}.get(role, 1)

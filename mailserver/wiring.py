@@ -10,16 +10,24 @@ import pwd
 from functools import cached_property, partial
 from pathlib import Path
 
+from sqlalchemy import text
+
 from config.settings import Settings
 from delivery.antivirus import Clamd
+from delivery.digest import Digests
 from delivery.dsn import ReportWriter
 from delivery.filing import Filer
 from delivery.inbound import InboundPipeline
 from delivery.judging import Judge
 from delivery.learning import Learning
+from delivery.link_desk import LinkDesk
+from delivery.links import Links, link_key
+from delivery.quarantine import Quarantine
 from delivery.queue.runner import QueueRunner
 from delivery.queue.store import QueueStore
 from delivery.quota_notices import QuotaNotices
+from delivery.reports.desk import ReportDesk
+from delivery.reports.hotline import Hotline
 from delivery.submission import SubmissionPipeline
 from directory.accounts import Accounts
 from directory.attempts import Attempts
@@ -38,13 +46,14 @@ from spamfilter.people import standing
 from spamfilter.personal import offsets
 from spamfilter.prior import shipped_prior
 from spamfilter.rules import RULES
-from spamfilter.scores import shipped
+from spamfilter.scores import Scores, shipped
 from spamfilter.train import Trainer
 from spamfilter.words import name_keys
 from storage.blobs.maildir import Maildir
 from storage.database import Database
 from storage.doorbell import QUEUE, Doorbell
 from storage.errors import Unavailable
+from storage.held import HeldMail
 from storage.migrate import upgrade
 from storage.recall import Recalls
 from storage.restore import TimeMachine
@@ -98,6 +107,10 @@ class Rooms:
         return Store(self.database, self.bodies, self.settings.store, self.doorbell, self.texts)
 
     @cached_property
+    def held(self) -> HeldMail:
+        return HeldMail(self.database, self.store)
+
+    @cached_property
     def texts(self) -> TrigramFiles:
         return TrigramFiles(self.data / "text")
 
@@ -146,6 +159,36 @@ class Rooms:
         return Judge(partial(judging.spam_filter, self.settings), self.settings.spam)
 
     # ---------------------------------------------------------------- delivery
+
+    @cached_property
+    def links(self) -> Links | None:
+        base = self.settings.web.base(self.settings.site.hostname)
+        return Links(self.link_key, base) if base else None
+
+    @cached_property
+    def link_key(self) -> bytes:
+        return link_key(self.data / "links.key")
+
+    @cached_property
+    def link_desk(self) -> LinkDesk:
+        return LinkDesk(Links(self.link_key, ""), self.quarantine, self.directory, self.store)
+
+    def check_health(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        with self.database.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    @cached_property
+    def digests(self) -> Digests:
+        return Digests(self.held, self.quarantine, self.store, self.directory, self.links, self.settings)
+
+    @cached_property
+    def scores(self) -> Scores:
+        return shipped(RULES, self.settings.spam.scores)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.database, self.held, self.settings.site.hostname, lambda: self.scores)
 
     @cached_property
     def queue(self) -> QueueStore:
@@ -202,6 +245,15 @@ class Rooms:
     @cached_property
     def learning(self) -> Learning:
         return Learning(self.database, self.store, self.trainer, self.settings.spam)
+
+    @cached_property
+    def report_desk(self) -> ReportDesk:
+        return ReportDesk(self.database, self.store, self.directory, self.trainer, self.settings)
+
+    @cached_property
+    def hotline(self) -> Hotline:
+        filer = Filer(self.store, self.queue, self.reports, self.settings.site, self.ring_queue)
+        return Hotline(self.database, filer, self.directory, self.settings)
 
     @cached_property
     def retention(self) -> Retention:

@@ -1,4 +1,4 @@
-"""Mails that this server writes itself: delivery reports (RFC 3461, RFC 3464) and plain notices.
+"""Mails that this server writes itself: delivery reports (RFC 3461, RFC 3464) and notices.
 
 Pure: time, identity and texts are arguments. Every value is put on one line and cut before it goes into a header or a
 status field, so that nothing a sender or a far server says can add a line.
@@ -68,6 +68,25 @@ def plain(
     return _header(sender_name, sender, recipient, subject, date, message_id, auto_submitted) + _text_part(text)
 
 
+def alternative(
+    *,
+    sender: str,
+    sender_name: str,
+    recipient: str,
+    subject: str,
+    text: str,
+    html: str,
+    date: float,
+    message_id: str,
+) -> bytes:
+    """The same with an HTML form beside the text (RFC 2046 section 5.1.4). ``html`` is a whole document, escaped."""
+    parts = (_text_part(text), _text_part(html, "html"))
+    boundary = _boundary(message_id, parts)
+    header = _header(sender_name, sender, recipient, subject, date, message_id, "auto-generated")
+    kind = b'Content-Type: multipart/alternative;\r\n\tboundary="%b"\r\n\r\n' % boundary
+    return header + kind + b"".join(b"--%b\r\n%b\r\n" % (boundary, part) for part in parts) + b"--%b--\r\n" % boundary
+
+
 def _header(
     sender_name: str, sender: str, to: str, subject: str, date: float, message_id: str, auto_submitted: str | None
 ) -> bytes:
@@ -98,12 +117,12 @@ def encode_words(text: str) -> str:
     return "\r\n ".join(f"=?utf-8?B?{base64.b64encode(chunk).decode('ascii')}?=" for chunk in chunks)
 
 
-def _text_part(text: str) -> bytes:
+def _text_part(text: str, subtype: str = "plain") -> bytes:
     """Header lines and body of a text part in quoted-printable, which passes everywhere."""
     lines = [printable(line) for line in text.split("\n")]
     encoded = binascii.b2a_qp("\n".join(lines).encode("utf-8"), istext=True).replace(b"\n", b"\r\n")
-    head = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head + encoded + (b"" if encoded.endswith(b"\r\n") else b"\r\n")
+    head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return head.encode() + encoded + (b"" if encoded.endswith(b"\r\n") else b"\r\n")
 
 
 def _status_part(

@@ -181,6 +181,14 @@ class MailStore(Protocol):
         """One mailbox by its number. Raises NoSuchMailbox."""
         ...
 
+    def held_mail(self, account: int) -> Mailbox:
+        """The mailbox ``storage.names.HELD``, made if need be: for mail that is held back from its recipient.
+
+        Nobody sees it: of all methods that take a name none finds it, but ``deliver`` and those that take numbers do.
+        What is in it does not count against the quota. See ``storage.held``.
+        """
+        ...
+
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         """Make a mailbox and its missing parents. Raises MailboxExists, InvalidName, LimitReached, UseRefused."""
         ...

@@ -332,6 +332,8 @@ class Committer:
                     raise _Moved
             except NoSuchMailbox:
                 raise _Moved from None
+            if not ledger.mailbox(number).charged:
+                continue
             octets, count = need.get(entry.target.account, (0, 0))
             need[entry.target.account] = octets + entry.staged.size, count + 1
             if entry.replaces is not None:

@@ -9,10 +9,16 @@ from sqlalchemy import Connection, delete, insert, select, update
 from storage import tables
 from storage.model import SpecialUse
 
+#: The kind of an event that is no move: somebody set ``storage.model.PHISHING``.
+REPORTED = "reported"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message was ``moved`` or ``copied`` into ``mailbox`` as ``uid``; uses of both mailboxes at that time."""
+    """A message was ``moved`` or ``copied`` into ``mailbox`` as ``uid``; uses of both mailboxes at that time.
+
+    Or it was ``REPORTED`` where it stands.
+    """
 
     id: int
     account: int

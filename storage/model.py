@@ -29,6 +29,9 @@ class System(IntFlag):
 #: Keywords that only the server gives and takes away (RFC 9979): a client's wish for them is passed over.
 OWN_KEYWORDS = frozenset({"$istrusted"})
 
+#: Set by who takes a message for phishing, and at delivery by the filter (RFC 9051 section 2.3.2).
+PHISHING = "$Phishing"
+
 #: Set at delivery on mail with attachments (RFC 9979).
 HAS_ATTACHMENT = "$hasattachment"
 

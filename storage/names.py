@@ -11,6 +11,9 @@ from storage.model import DELIMITER
 
 INBOX = "INBOX"
 
+#: Mailbox of mail that is held back. ``canonical`` allows no such name: no client can ask for it or make it.
+HELD = "/held"
+
 #: Octets of one level of a name.
 LEVEL_OCTETS = 255
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from storage import tables
 from storage.database import Database
@@ -11,12 +11,13 @@ from storage.errors import NoSuchAccount
 from storage.index import messages
 from storage.index.ledger import Ledger, Limits
 from storage.model import SpecialUse
+from storage.names import HELD
 
 _a, _b, _m = tables.account.c, tables.mailbox.c, tables.message.c
 
 
 class Retention:
-    """Expiry of Junk and Trash, and legal holds. What expires can be brought back like all that is expunged."""
+    """Expiry of Junk, Trash and held mail, and legal holds. What expires stays in the attic like the rest."""
 
     def __init__(self, database: Database, doorbell: Doorbell) -> None:
         self._database = database
@@ -44,11 +45,18 @@ class Retention:
 
         Accounts on hold are passed over.
         """
+        return self._expire_where(_b.special_use == use.value, before)
+
+    def expire_held(self, before: float) -> int:
+        """The same of mail that was held back (``storage.held``)."""
+        return self._expire_where(_b.name == HELD, before)
+
+    def _expire_where(self, which: ColumnElement[bool], before: float) -> int:
         with self._database.read() as connection:
             query = (
                 select(_b.account_id, _b.id)
                 .join(tables.account, _a.id == _b.account_id)
-                .where(_b.special_use == use.value, _b.messages > 0, _a.held.is_(False))
+                .where(which, _b.messages > 0, _a.held.is_(False))
                 .order_by(_b.account_id, _b.id)
             )
             places = connection.execute(query).all()

@@ -34,7 +34,7 @@ from storage.errors import (
 )
 from storage.index import acl, history, mailboxes, messages, notes
 from storage.index.columns import Facts
-from storage.index.ledger import Ledger, Limits, MailboxState
+from storage.index.ledger import Ledger, Limits, MailboxState, runs
 from storage.index.search import Search, time_check
 from storage.index.sorting import ordered, threadable
 from storage.index.threads import threads
@@ -42,6 +42,7 @@ from storage.model import (
     DELIMITER,
     EVERY_FLAG,
     HAS_ATTACHMENT,
+    PHISHING,
     Changes,
     Columns,
     ContentRow,
@@ -104,6 +105,7 @@ class Store:
         self.annotations = Annotations(database, doorbell, settings)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
+        self._held: dict[int, int] = {}
         self._scrubbed = (0, 0)
         self._folders: dict[tuple[int, int], str] = {}
 
@@ -170,7 +172,24 @@ class Store:
 
     def numbered(self, account: int, mailbox: int) -> Mailbox:
         with self._database.read() as connection:
-            return mailboxes.by_number(connection, account, mailbox)
+            box = mailboxes.by_number(connection, account, mailbox)
+        if box.name == names.HELD:
+            raise NoSuchMailbox("no mailbox that anybody sees")
+        return box
+
+    def held_mail(self, account: int) -> Mailbox:
+        number = self._held.get(account)
+        if number is None:
+            with self._database.read() as connection:
+                number = mailboxes.held(connection, account)
+            if number is None:
+                with self._writing(account) as connection:
+                    number = mailboxes.held(connection, account)
+                    if number is None:
+                        number = mailboxes.create(connection, account, names.HELD, None)
+            self._held[account] = number
+        with self._database.read() as connection:
+            return mailboxes.by_number(connection, account, number)
 
     def create(self, account: int, name: str, use: SpecialUse | None = None) -> Mailbox:
         name = self._canonical(name)
@@ -460,6 +479,9 @@ class Store:
                     after += alike
                     continue
                 modseq = modseq or ledger.next_modseq()
+                if _marked(PHISHING, new_keywords) and not _marked(PHISHING, was.keywords):
+                    for low, high in runs(row.uid for row in alike):
+                        ledger.add_events(events.REPORTED, state, state, range(low, high + 1))
                 after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
             rings = ledger.close()
         if modseq:
@@ -536,7 +558,7 @@ class Store:
                 rows = [row for row in found if row.blob in linked]
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
-                if not move or giving is not taking:
+                if not move or giving is not taking or not here.charged:
                     taking.check_room(sum(row.size for row in rows), len(rows))
                 numbers = [linked[row.blob] for row in rows]
                 if giving is taking:
@@ -796,3 +818,8 @@ def _hand_over(
             blob=name.blob,
         )
     return range(first, there.uidnext)
+
+
+def _marked(keyword: str, keywords: Iterable[str]) -> bool:
+    """Whether a keyword is among others, in any case (RFC 9051 section 2.3.2)."""
+    return keyword.casefold() in map(str.casefold, keywords)

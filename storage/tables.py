@@ -271,6 +271,26 @@ event = Table(
     Column("blob", String(128), nullable=False),
 )
 
+#: What became of messages that were held back, for those who ask again: see ``storage.held``.
+held_outcome = Table(
+    "held_outcome",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("outcome", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+#: Up to which held message (by the UIDVALIDITY of their mailbox) somebody was told of them.
+held_told = Table(
+    "held_told",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+)
+
 #: How far a reader of the events has come.
 event_cursor = Table(
     "event_cursor",

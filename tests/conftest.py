@@ -14,6 +14,7 @@ import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 import delivery.queue.tables
+import delivery.reports.tables
 import directory.tables
 import spamfilter.tables
 import storage.tables

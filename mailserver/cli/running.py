@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    role: Annotated[str, typer.Argument(help="all, or one of smtp, imap, queue.")] = "all",
+    role: Annotated[str, typer.Argument(help="all, or one of smtp, imap, queue, web.")] = "all",
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:
@@ -28,8 +28,8 @@ def serve(
         for assignment in assignments or ():
             arguments += ["--set", assignment]
         sys.exit(run(settings, arguments))
-    if role not in ("smtp", "imap", "queue"):
-        raise Failure(f"there is no role {role!r}: choose all, smtp, imap or queue")
+    if role not in ("smtp", "imap", "queue", "web"):
+        raise Failure(f"there is no role {role!r}: choose all, smtp, imap, queue or web")
     from importlib import import_module
 
     sys.exit(import_module(f"mailserver.processes.{role}").run(settings))

@@ -217,6 +217,28 @@ def _verdicts(paths: list[Path], config: Path | None, assignments: list[str] | N
             yield spam_filter.judge(stored_message(octets, rooms.settings.site.hostname).evidence)
 
 
+@app.command("reports")
+def spam_reports(
+    since: Annotated[float, typer.Option(help="Hours to look back.")] = 24.0,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Show what people reported: a line each, then how many."""
+    import time
+
+    from delivery.reports.log import Kind, reports_since
+
+    with open_rooms(config, assignments) as rooms:
+        with rooms.database.read() as connection:
+            found = reports_since(connection, time.time() - 3600 * since)
+        for one in found:
+            said = f"{one.account} {one.kind.value} by {one.via}"
+            print(f"{moment(one.at)} {said} {one.author!r} {one.subject!r} {one.digest.hex()}")
+        phishing = sum(one.kind is Kind.PHISHING for one in found)
+        people = len({one.account for one in found})
+        print(f"{phishing} phishing, {len(found) - phishing} ham, by {people} people")
+
+
 @app.command("pipe")
 def spam_pipe(
     prior: Annotated[bool, typer.Option(help="Begin with what the package knows, or with nothing.")] = True,

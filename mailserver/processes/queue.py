@@ -43,6 +43,12 @@ TELL = 60.0
 #: Seconds between looks for what stood long enough in Junk and Trash.
 EXPIRE = 3600.0
 
+#: Seconds between looks for people who are to be told what was held back.
+DIGEST = 300.0
+
+#: Seconds between looks for what people report.
+REPORT = 5.0
+
 #: Accounts whose text index is rid of what is gone, in one round of sweeping.
 PRUNE = 20
 
@@ -71,6 +77,9 @@ def run(settings: Settings) -> int:
     chores.append(threading.Thread(target=_chore, args=(stop, EXPIRE, lambda: _expire(rooms)), name="expire"))
     if settings.spam.learn_from_moves:
         chores.append(threading.Thread(target=_chore, args=(stop, LEARN, rooms.learning.catch_up), name="learn"))
+    chores.append(threading.Thread(target=_chore, args=(stop, REPORT, lambda: _report(rooms)), name="report"))
+    if settings.spam.digest:
+        chores.append(threading.Thread(target=_chore, args=(stop, DIGEST, lambda: _digest(rooms)), name="digest"))
     end_watch = rooms.doorbell.watch(QUEUE, lambda _: rooms.runner.wake())
     for thread in (runner, *chores):
         thread.start()
@@ -115,6 +124,20 @@ def _tell_full(rooms: Rooms) -> None:
         log.info("quota.told", accounts=told)
 
 
+def _report(rooms: Rooms) -> None:
+    """Deal with what people report, and tell the hotline."""
+    now = time.time()
+    rooms.report_desk.catch_up(now)
+    rooms.hotline.catch_up(now)
+
+
+def _digest(rooms: Rooms) -> None:
+    """Tell people what was held back for them."""
+    told = rooms.digests.catch_up(time.time())
+    if told:
+        log.info("quarantine.told", accounts=told)
+
+
 def _expire(rooms: Rooms) -> None:
     """Expunge what stood long enough in Junk and Trash."""
     limits = rooms.settings.store
@@ -122,6 +145,11 @@ def _expire(rooms: Rooms) -> None:
         expired = rooms.retention.expire(use, time.time() - age) if age else 0
         if expired:
             log.info("store.expired", use=use.value, messages=expired)
+    if limits.keep_held:
+        expired = rooms.retention.expire_held(time.time() - limits.keep_held)
+        if expired:
+            log.info("quarantine.expired", messages=expired)
+    rooms.held.forget_outcomes(time.time() - limits.keep_held - limits.keep_history)
 
 
 def _sweep(rooms: Rooms) -> None:

@@ -31,6 +31,7 @@ from storage.index.ledger import Ledger, Limits
 from storage.index.messages import all_rows, split_keywords
 from storage.migrate import revision
 from storage.model import MessageRow, NewMessage, System
+from storage.names import HELD
 from storage.postgresql import advance_sequences
 from storage.store import Store
 
@@ -228,7 +229,7 @@ class BackupReader:
 def _mailbox(store: Store, account: int, name: str) -> tuple[int, set[bytes]]:
     """Number of a mailbox, and the digests of what is in it."""
     try:
-        box = store.mailbox(account, name)
+        box = store.held_mail(account) if name == HELD else store.mailbox(account, name)
     except NoSuchMailbox:
         box = store.create(account, name)
         store.subscribe(account, name, True)

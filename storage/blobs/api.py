@@ -134,6 +134,10 @@ class BlobStore(Protocol):
         """Take a folder with all its bodies away."""
         ...
 
+    def forget_account(self, account: str) -> None:
+        """Take everything of an account away; it is no error when nothing is there. Raises Unavailable."""
+        ...
+
     def bodies(self, place: Place, *, retired: bool = False) -> Iterator[Body]:
         """What stands in a place; or those that were retired there."""
         ...

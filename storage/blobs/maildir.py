@@ -366,6 +366,17 @@ class Maildir:
             raise disk_error(error) from error
         shutil.rmtree(aside, ignore_errors=True)
 
+    def forget_account(self, account: str) -> None:
+        home = self._home(account)
+        try:
+            # What a crash leaves of it stays where the next run looks.
+            shutil.rmtree(home)
+            _sync_directory(os.path.dirname(home))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error) from error
+
     # ---------------------------------------------------------------- sweep
 
     def sweep_staging(self, older_than: float) -> int:

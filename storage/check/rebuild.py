@@ -79,12 +79,7 @@ class Rebuilder:
                 if name is None:
                     result.passed_over.append(f"{key}: the folder {folder} has no name that a mailbox can have")
                     continue
-                box = mailboxes.by_name(connection, number, name)
-                if box is None:
-                    places[mailboxes.create(connection, number, name, None)] = place
-                    mailboxes.subscribe(connection, number, name, True)
-                else:
-                    places[box.id] = place
+                places[_mailbox(connection, number, name)] = place
             mailboxes.begin_anew(connection, number)
             ledger = Ledger(connection, number, Limits(None, None))
             ledger.recount_use()
@@ -107,6 +102,8 @@ class Rebuilder:
 
     def _name(self, place: Place) -> str | None:
         name = names.unfolded(place.folder) or self._blobs.label(place)
+        if name == names.HELD:
+            return name
         try:
             return name and names.canonical(name, octets=2**16, depth=2**8)
         except InvalidName:
@@ -158,6 +155,17 @@ class Rebuilder:
             return _Read(body, hashlib.sha256(content.buffer()).digest(), summarise(content.buffer()))
         finally:
             content.close()
+
+
+def _mailbox(connection: Connection, account: int, name: str) -> int:
+    """Number of a mailbox, made where it is not there."""
+    if name == names.HELD:
+        return mailboxes.held(connection, account) or mailboxes.create(connection, account, name, None)
+    box = mailboxes.by_name(connection, account, name)
+    if box is not None:
+        return box.id
+    mailboxes.subscribe(connection, account, name, True)
+    return mailboxes.create(connection, account, name, None)
 
 
 def forget(connection: Connection, account: int) -> None:

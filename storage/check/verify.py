@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from storage import naming, tables
 from storage.blobs.api import BlobStore, Body, BodyName, Place
@@ -18,6 +18,7 @@ from storage.check.repair import Repair
 from storage.database import Database
 from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, Unavailable
 from storage.index import mailboxes, messages
+from storage.index.ledger import used
 from storage.model import Mailbox, MessageRow, System
 
 _m, _c, _a = tables.message.c, tables.content.c, tables.account.c
@@ -232,11 +233,3 @@ def digests_of(connection: Connection, account: int, mailbox: int) -> dict[int, 
         .where(_m.account_id == account, _m.mailbox_id == mailbox)
     )
     return {row.id: bytes(row.digest) for row in connection.execute(query)}
-
-
-def used(connection: Connection, account: int) -> tuple[int, int]:
-    """Octets and messages that an account has by its rows."""
-    row = connection.execute(
-        select(func.coalesce(func.sum(_m.size), 0), func.count()).where(_m.account_id == account)
-    ).one()
-    return int(row[0]), int(row[1])

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from storage import tables
 from storage.model import Grant, SpecialUse
+from storage.names import HELD
 
 _b, _g, _h = tables.mailbox.c, tables.acl.c, tables.mailbox_before.c
 
@@ -65,7 +66,7 @@ def _insert(
 
 
 def mailboxes_at(connection: Connection, account: int, moment: int) -> list[Past]:
-    """All mailboxes that an account had at ``moment`` (seconds since the epoch), by name."""
+    """All mailboxes that people see which an account had at ``moment`` (seconds since the epoch), by name."""
     past: dict[int, Past | None] = {}
     for row in connection.execute(select(_b.id, _b.name, _b.special_use).where(_b.account_id == account)).all():
         past[row.id] = _past(row.id, row.name, row.special_use, _grants(connection, account, row.id))
@@ -73,7 +74,8 @@ def mailboxes_at(connection: Connection, account: int, moment: int) -> list[Past
     for row in connection.execute(later):
         grants = [tuple(one) for one in json.loads(row.grants)]
         past[row.mailbox_id] = row.name and _past(row.mailbox_id, row.name, row.special_use, grants)
-    return sorted((one for one in past.values() if one is not None), key=lambda one: one.name)
+    shown = (one for one in past.values() if one is not None and one.name != HELD)
+    return sorted(shown, key=lambda one: one.name)
 
 
 def _past(number: int, name: str, use: str | None, grants: Sequence[tuple[str, str]]) -> Past:

@@ -22,6 +22,7 @@ from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.index.copying import copy_rows, note_copies
 from storage.model import MessageRow, Settable, SpecialUse, System
+from storage.names import HELD
 
 # Of plain integers: flags are combined a thousand times in one command.
 _SEEN, _DELETED = int(System.SEEN), int(System.DELETED)
@@ -57,6 +58,11 @@ class MailboxState:
             "size": self.size,
             "first_recent": self.first_recent,
         }
+
+    @property
+    def charged(self) -> bool:
+        """Whether what is in it counts against the quota: nobody can make room among what is held back."""
+        return self.name != HELD
 
     def count(self, system: int, size: int, messages: int) -> None:
         """Add messages with such flags, ``size`` octets in all, to the counters; less than 0 are taken away."""
@@ -285,9 +291,7 @@ class Ledger:
         state.uidnext += 1
         state.modseq = modseq
         state.count(system, size, 1)
-        self._used_bytes += size
-        self._used_messages += 1
-        self._touched = True
+        self._charge(state, size, 1)
         self._queue(
             _INSERT_MESSAGE,
             account_id=self.account,
@@ -325,9 +329,7 @@ class Ledger:
             target.count(system, 0, count)
         size = sum(row.size for row in rows)
         target.size += size
-        self._used_bytes += size
-        self._used_messages += len(rows)
-        self._touched = True
+        self._charge(target, size, len(rows))
         self._copies.append(
             lambda: copy_rows(
                 *(self._connection, self.account, source.id, target.id, [row.uid for row in rows], names, numbers),
@@ -364,17 +366,19 @@ class Ledger:
         size = sum(row.size for row in rows)
         state.size -= size
         state.modseq = modseq
-        self._used_bytes -= size
-        self._used_messages -= len(rows)
-        self._touched = True
+        self._charge(state, -size, -len(rows))
         uids = [row.uid for row in rows]
         self._gone[state.id, modseq] += uids
         self._names[state.id] += uids
 
     def forget_messages(self, state: MailboxState) -> None:
         """Take the charges of a mailbox that is being deleted away."""
-        self._used_bytes -= state.size
-        self._used_messages -= state.messages
+        self._charge(state, -state.size, -state.messages)
+
+    def _charge(self, state: MailboxState, octets: int, messages: int) -> None:
+        if state.charged:
+            self._used_bytes += octets
+            self._used_messages += messages
         self._touched = True
 
     def recount(self, state: MailboxState, rows: Sequence[MessageRow]) -> None:
@@ -390,15 +394,13 @@ class Ledger:
 
     def recount_use(self) -> None:
         """Set what the account has used by its rows."""
-        m = tables.message.c
-        query = select(func.coalesce(func.sum(m.size), 0), func.count()).where(m.account_id == self.account)
-        octets, count = self._connection.execute(query).one()
-        self._used_bytes, self._used_messages = int(octets), int(count)
+        self._used_bytes, self._used_messages = used(self._connection, self.account)
         self._touched = True
 
     def add_events(self, kind: str, source: MailboxState, target: MailboxState, uids: range) -> None:
-        """Record what its owner did with messages, which are at ``uids`` now."""
-        uses = tuple(state.special_use.value if state.special_use else None for state in (source, target))
+        """Record what its owner did with messages, which are at ``uids`` now. What was held back was taken for junk."""
+        was = source.special_use if source.charged else SpecialUse.JUNK
+        uses = tuple(use.value if use else None for use in (was, target.special_use))
 
         def note() -> None:
             # Readers keep a cursor: an event may not become visible before one with a lower number.
@@ -473,3 +475,12 @@ class Ledger:
                 },
             )
         return [(self.account, state.id) for state in changed]
+
+
+def used(connection: Connection, account: int) -> tuple[int, int]:
+    """Octets and messages of an account that count against its quota, by its rows."""
+    b = tables.mailbox.c
+    held = select(b.id).where(b.account_id == account, b.name == HELD)
+    query = select(func.coalesce(func.sum(_m.size), 0), func.count())
+    octets, count = connection.execute(query.where(_m.account_id == account, _m.mailbox_id.not_in(held))).one()
+    return int(octets), int(count)

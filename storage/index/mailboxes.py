@@ -38,7 +38,8 @@ _BOXES = (
     .outerjoin(tables.subscription, and_(_s.account_id == _b.account_id, _s.name == _b.name))
     .where(_b.account_id == bindparam("account"))
 )
-_BY_NAME = _BOXES.where(_b.name == bindparam("name"))
+_SHOWN = _BOXES.where(_b.name != names.HELD)
+_BY_NAME = _SHOWN.where(_b.name == bindparam("name"))
 _BY_ID = _BOXES.where(_b.id == bindparam("mailbox"))
 
 
@@ -109,15 +110,20 @@ def provision(connection: Connection, key: str) -> int:
 
 
 def every(connection: Connection, account: int) -> list[Mailbox]:
-    """All mailboxes by name."""
+    """All mailboxes by name, but for the one of held mail."""
     # Sorted here: each database has its own order of names.
-    return sorted((_mailbox(row) for row in connection.execute(_BOXES, {"account": account})), key=attrgetter("name"))
+    return sorted((_mailbox(row) for row in connection.execute(_SHOWN, {"account": account})), key=attrgetter("name"))
 
 
 def by_name(connection: Connection, account: int, name: str) -> Mailbox | None:
     """A mailbox by its canonical name."""
     row = connection.execute(_BY_NAME, {"account": account, "name": name}).first()
     return None if row is None else _mailbox(row)
+
+
+def held(connection: Connection, account: int) -> int | None:
+    """Number of the mailbox of held mail; None while nothing was ever held."""
+    return connection.scalar(select(_b.id).where(_b.account_id == account, _b.name == names.HELD))
 
 
 def by_number(connection: Connection, account: int, mailbox: int) -> Mailbox:

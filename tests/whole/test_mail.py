@@ -40,7 +40,8 @@ def test_the_ready_file_tells_all(stack: Any) -> None:
     assert facts["pid"] == stack.process.pid
     assert len(facts["users"]) == 11
     assert {user["role"] for user in facts["users"]} >= {"ops", "teacher", "head", "student"}
-    assert [facts[name] for name in ("lmtp_port", "managesieve_port", "http_url")] == [None, None, None]
+    assert [facts[name] for name in ("lmtp_port", "managesieve_port")] == [None, None]
+    assert facts["http_url"] == f"https://localhost:{facts['https_port']}"
     for user in facts["users"]:
         assert set(user) == {"login", "address", "name", "password", "role"}
 

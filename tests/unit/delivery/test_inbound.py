@@ -133,7 +133,12 @@ def test_viruses(office: Office, found: Scan, settings: dict[str, str], outcome:
 
 @pytest.mark.parametrize(
     ("wanted", "outcome"),
-    [("mark", ("KEPT", "DELIVERED")), ("junk", ("KEPT", "JUNKED")), ("reject", ("REFUSED", "ATTACHMENT"))],
+    [
+        ("mark", ("KEPT", "DELIVERED")),
+        ("junk", ("KEPT", "JUNKED")),
+        ("hold", ("KEPT", "HELD")),
+        ("reject", ("REFUSED", "ATTACHMENT")),
+    ],
 )
 @pytest.mark.parametrize(
     ("setting", "symbol"),
@@ -173,6 +178,28 @@ def test_junk_goes_to_junk(office: Office):
     result = office.accept("marie@ici.example")
     assert outcomes(result.each) == [("marie@ici.example", "KEPT", "JUNKED")]
     assert office.mail(MARIE) == []
+    assert len(office.junk(MARIE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "guarded", "place"),
+    [(14.9, (), "JUNKED"), (15.0, (), "HELD"), (9.9, ("LOOKALIKE_DOMAIN",), "JUNKED"), (10.0, ("X",), "HELD")],
+)
+def test_the_worst_is_held_back(office: Office, score: float, guarded: tuple[str, ...], place: str):
+    office.says.action, office.says.score, office.says.guarded = Action.JUNK, score, guarded
+    result = office.accept("marie@ici.example", "paul@ici.example")
+    assert outcomes(result.each) == [(f"{who}@ici.example", "KEPT", place) for who in ("marie", "paul")]
+    assert office.mail(MARIE) == []
+    held = office.store.held_mail(office.store.open_account(MARIE.key))
+    assert (held.messages, len(office.junk(MARIE))) == ((1, 0) if place == "HELD" else (0, 1))
+
+
+def test_when_very_much_is_held_back_more_goes_to_junk(office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("delivery.filing.MOST_HELD", 2)
+    office.says.action, office.says.score = Action.JUNK, 20.0
+    for _ in range(3):
+        office.accept("marie@ici.example")
+    assert office.store.held_mail(office.store.open_account(MARIE.key)).messages == 2
     assert len(office.junk(MARIE)) == 1
 
 

@@ -213,3 +213,35 @@ def test_spam_pipe_answers_line_by_line(folder: Path) -> None:
     assert [answer.split()[-1] for answer in answers[:3]] == ["ham", "ok", "ok"]
     assert answers[3].startswith("error")
     assert answers[4].startswith("error expected score")
+
+
+def test_mail_that_is_held_back_is_listed_shown_released_and_deleted(run, folder: Path) -> None:
+    assert add(run, "marie")[0] == 0
+    put = (
+        "import sys; from pathlib import Path; from config.load import load; from mailserver.wiring import Rooms\n"
+        "from message.content import MemoryContent; from storage.model import Filing; from storage.names import HELD\n"
+        "rooms = Rooms(load(Path(sys.argv[1]))); account = rooms.store.open_account(rooms.accounts.show('marie').key)\n"
+        "rooms.store.held_mail(account)\n"
+        "for n in range(3):\n"
+        "    letter = MemoryContent(f'From: Eve <eve{n}@far.example>\\r\\nSubject: N{n}\\r\\n\\r\\nx\\r\\n'.encode())\n"
+        "    rooms.store.deliver([Filing(account, HELD)], letter, None, 1e9)\n"
+        "rooms.close()\n"
+    )
+    arguments = [sys.executable, "-c", put, str(folder / "mailserver.toml")]
+    subprocess.run(arguments, cwd=ROOT, check=True, timeout=60)
+    if os.geteuid() == 0:
+        for path in (folder / "data").rglob("*"):
+            os.chown(path, 65534, 65534)
+    code, listed = run("quarantine", "list")
+    assert code == 0
+    assert [line.split()[1] for line in listed.splitlines()] == ["1", "2", "3"]
+    assert "'Eve <eve0@far.example>' 'N0' (-)" in listed
+    assert "From: Eve <eve1@far.example>" in run("quarantine", "show", "marie", "2", "--raw")[1]
+    assert run("quarantine", "release", "marie", "1") == (0, "released\n")
+    code, said = run("quarantine", "release", "marie", "1")
+    assert code == 1
+    assert "no message 1 is held back" in said
+    assert run("quarantine", "allow", "marie", "2") == (0, "released, eve1@far.example is always allowed\n")
+    assert run("spam", "wishes", "marie")[1] == "allow eve1@far.example\n"
+    assert run("quarantine", "delete", "marie", "3") == (0, "deleted\n")
+    assert run("quarantine", "list", "marie") == (0, "")

@@ -27,7 +27,7 @@ def test_every_fate_and_reason_has_its_reply(fate, reason):
         assert reply.code == 250
     elif fate is Fate.LATER or reason in (Reason.NO_SPACE, Reason.UNAVAILABLE, Reason.RATE_LIMIT, Reason.NOT_SCANNED):
         assert 400 <= reply.code < 500
-    elif reason in (Reason.DELIVERED, Reason.JUNKED, Reason.QUEUED):
+    elif reason in (Reason.DELIVERED, Reason.JUNKED, Reason.HELD, Reason.IMPERSONATION, Reason.QUEUED):
         assert reply.code == 451, "a contradiction is a bug, and bugs are temporary"
     else:
         assert 500 <= reply.code < 600

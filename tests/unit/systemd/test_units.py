@@ -17,7 +17,7 @@ PROGRAM = "/opt/mailserver/.venv/bin/mailserver"
 PYTHON = "/opt/mailserver/.venv/bin/python"
 SERVICES = sorted(FOLDER.glob("*.service"))
 SOCKETS = sorted(FOLDER.glob("*.socket"))
-ROLES = ("imap", "queue", "smtp")
+ROLES = ("imap", "queue", "smtp", "web")
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None and "CI" not in os.environ, reason="needs the Debian package systemd"
@@ -80,6 +80,8 @@ def test_sockets_have_the_names_and_ports_that_the_program_looks_for() -> None:
         "submissions": ("smtp", defaults.smtp.submissions_port),
         "imap": ("imap", defaults.imap.port),
         "imaps": ("imap", defaults.imap.tls_port),
+        # Switched off where nobody asks for it; who enables the unit does.
+        "https": ("web", 443),
     }
     found = {}
     for unit in SOCKETS:
