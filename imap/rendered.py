@@ -4,18 +4,21 @@ Clients ask for all flags of a mailbox again and again, and little of it changes
 mailbox. A block is known by its first and last UID, its count and its highest mod-sequence: every change of a flag
 raises that one, every removal changes the others.
 
-What a message holds never changes: ``RenderedContents`` has ENVELOPE, BODYSTRUCTURE and header fields by its number.
+What a message holds never changes: ``RenderedContents`` has ENVELOPE, BODYSTRUCTURE and header fields by its number,
+and ``RenderedThreads`` who answers whom among the same messages.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
 
 from storage.api import MailboxView
-from storage.model import MessageRow
+from storage.model import MessageRow, Threading
 
 #: Messages of a block. A block begins at a multiple of it, counted from 0.
 BLOCK = 1000
@@ -26,7 +29,42 @@ KEPT = 32 * 1024 * 1024
 #: Octets of contents kept by a process: envelopes and structures of about 20,000 messages.
 KEPT_CONTENTS = 32 * 1024 * 1024
 
+#: Octets of THREAD answers kept by a process: those of about a million messages.
+KEPT_THREADS = 8 * 1024 * 1024
+
 _modseq_of = itemgetter(MessageRow._fields.index("modseq"))
+
+
+class _Answers:
+    """The most recently used answers, the last one for each key with the state that it is of. Safe from any thread."""
+
+    def __init__(self, limit: int) -> None:
+        """``limit`` is in octets."""
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._octets = 0
+        self._answers: OrderedDict[Hashable, tuple[Hashable, bytes]] = OrderedDict()
+
+    def get(self, key: Hashable, state: Hashable, render: Callable[[], bytes]) -> bytes:
+        """The answer of that state; rendered unless it is at hand."""
+        with self._lock:
+            known = self._answers.get(key)
+            if known is not None and known[0] == state:
+                self._answers.move_to_end(key)
+                return known[1]
+        octets = render()
+        with self._lock:
+            self._forget(key)
+            self._answers[key] = state, octets
+            self._octets += len(octets)
+            while self._octets > self._limit:
+                self._forget(next(iter(self._answers)))
+        return octets
+
+    def _forget(self, key: Hashable) -> None:
+        known = self._answers.pop(key, None)
+        if known is not None:
+            self._octets -= len(known[1])
 
 
 class RenderedBlocks:
@@ -34,10 +72,7 @@ class RenderedBlocks:
 
     def __init__(self, limit: int = KEPT) -> None:
         """``limit`` is in octets."""
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._octets = 0
-        self._blocks: OrderedDict[Hashable, tuple[Hashable, bytes]] = OrderedDict()
+        self._blocks = _Answers(limit)
 
     def lines(
         self,
@@ -54,24 +89,29 @@ class RenderedBlocks:
         box = view.mailbox
         key = (box.account, box.id, box.uidvalidity, items, start)
         state = (rows[0].uid, rows[-1].uid, len(rows), max(map(_modseq_of, rows)))
-        with self._lock:
-            known = self._blocks.get(key)
-            if known is not None and known[0] == state:
-                self._blocks.move_to_end(key)
-                return known[1]
-        octets = render()
-        with self._lock:
-            self._forget(key)
-            self._blocks[key] = state, octets
-            self._octets += len(octets)
-            while self._octets > self._limit:
-                self._forget(next(iter(self._blocks)))
-        return octets
+        return self._blocks.get(key, state, render)
 
-    def _forget(self, key: Hashable) -> None:
-        known = self._blocks.pop(key, None)
-        if known is not None:
-            self._octets -= len(known[1])
+
+class RenderedThreads:
+    """The most recently used answers to THREAD. Safe from any thread."""
+
+    def __init__(self, limit: int = KEPT_THREADS) -> None:
+        """``limit`` is in octets."""
+        self._threads = _Answers(limit)
+
+    def answer(
+        self,
+        view: MailboxView,
+        how: Threading,
+        uids: Sequence[int],
+        numbers: Sequence[int],
+        render: Callable[[], bytes],
+    ) -> bytes:
+        """The answer for messages of a view, which are told as ``numbers``; rendered unless it is at hand."""
+        box = view.mailbox
+        told = hashlib.blake2b(array("Q", uids))
+        told.update(array("Q", numbers))
+        return self._threads.get((box.account, box.id, box.uidvalidity, how), (len(uids), told.digest()), render)
 
 
 class RenderedContents:

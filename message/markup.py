@@ -21,13 +21,11 @@ from message.words import printable
 _NAME = r"[^\s/>][^\s/>=]*+"
 _QUOTED = r"\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)"
 _UNQUOTED = r"[^\s>\"'][^\s>]*+"
-_TOKEN = re.compile(
-    rf"(?P<text>[^<]++)"
-    rf"|<(?P<end>/?)(?P<name>[a-zA-Z][^\s/>]*+)"
-    rf"(?P<attributes>(?:[\s/]*+{_NAME}(?:\s*+=\s*+(?:{_QUOTED}|{_UNQUOTED})?)?)*+)[\s/]*+(?:>|\Z)"
-    rf"|<!--(?:-?>|.*?(?:--!?>|\Z))"
-    rf"|<[!?/][^>]*+(?:>|\Z)"
-    rf"|(?P<stray><)",
+# A tag, a comment or a declaration; what stands between them is text, a stray "<" as well.
+_MARKUP = re.compile(
+    rf"<(?:(/?)([a-zA-Z][^\s/>]*+)((?:[\s/]*+{_NAME}(?:\s*+=\s*+(?:{_QUOTED}|{_UNQUOTED})?)?)*+)[\s/]*+(?:>|\Z)"
+    rf"|!--(?:-?>|.*?(?:--!?>|\Z))"
+    rf"|[!?/][^>]*+(?:>|\Z))",
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(rf"({_NAME})(?:\s*+=\s*+({_QUOTED}|{_UNQUOTED})?)?", re.DOTALL)
@@ -54,6 +52,7 @@ _BLOCKS = frozenset(
     )
 )  # fmt: skip
 _COUNTED = frozenset(("script", "iframe", "object", "embed", "frame", "input", "meta"))
+_NOTED = _COUNTED | {"a", "area", "img", "form"}
 _CELLS = frozenset(("td", "th"))
 # Elements whose end tag may be missing before the next one of their kind (HTML standard, section 13.1.2.4).
 _CLOSED_BY_NEXT = frozenset(("dd", "dt", "li", "option", "p", "td", "th", "tr"))
@@ -62,9 +61,8 @@ _ATTRIBUTES = 100
 _LINKS = 10_000
 _URL_LENGTH = 8192
 _ANCHOR_LENGTH = 2000
-# Longest attributes that are remembered.
+# Longest tag that is remembered.
 _KNOWN_LENGTH = 200
-_NO_ATTRIBUTES: Mapping[str, str] = {}
 
 # All but single spaces, which most are and which may stay.
 _SPACES = re.compile(r" [ \t\r\f\v\xa0]++|[\t\r\f\v\xa0][ \t\r\f\v\xa0]*+")
@@ -99,19 +97,27 @@ def read_html(source: str, limit: int = 1 << 20) -> Html:
     return _Reader(source[:limit]).read()
 
 
-class _Element(NamedTuple):
-    """An open element: its name, whether its text is out of sight, whether its font has no size."""
+#: An open element: its name, whether its text is out of sight, whether its font has no size. A plain tuple: there are
+#: more of them than of anything else here.
+_Element = tuple[str, bool, bool]
+
+
+class _Tag(NamedTuple):
+    """A start tag, or an end tag's name: ``hides`` its text by attribute or style; ``sized`` tells whether its font has
+    a size, None when it does not say. ``space`` is what stands for its edges in the text."""
 
     name: str
-    hidden: bool
-    no_size: bool
+    attributes: Mapping[str, str]
+    hides: bool
+    sized: bool | None
+    space: str
 
 
 @dataclass(slots=True)
 class _Reader:
     source: str
     out: list[str] = field(default_factory=list)
-    open: list[_Element] = field(default_factory=lambda: [_Element("", False, False)])
+    open: list[_Element] = field(default_factory=lambda: [("", False, False)])
     names: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     links: list[tuple[str, str]] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
@@ -125,23 +131,28 @@ class _Reader:
     anchor_start: int = 0
 
     def read(self) -> Html:
-        tokens = _TOKEN.finditer(self.source)
-        while match := next(tokens, None):
-            text, closing, name, attributes, stray = match.groups()
-            if text is not None or stray is not None:
-                self._text(match[0])
-            elif name is not None:
-                name = name.lower()
-                if closing:
-                    self._end(name)
-                else:
-                    self._start(name, attributes)
-                    if name in _SKIPPED:
-                        tokens = _TOKEN.finditer(self.source, _after(name, self.source, match.end()))
-                if name in _BLOCKS:
-                    self.out.append("\n")
-                elif name in _CELLS:
-                    self.out.append(" ")
+        read = 0
+        markup = _MARKUP.finditer(self.source)
+        while match := next(markup, None):
+            start, end = match.span()
+            if read < start:
+                self._text(self.source[read:start])
+            read = end
+            closing, name, attributes = match.groups()
+            if name is None:
+                continue
+            tag = _tag(name, attributes)
+            if closing:
+                self._end(tag.name)
+            else:
+                self._start(tag)
+                if tag.name in _SKIPPED:
+                    read = _after(tag.name, self.source, end)
+                    markup = _MARKUP.finditer(self.source, read)
+            if tag.space:
+                self.out.append(tag.space)
+        if read < len(self.source):
+            self._text(self.source[read:])
         self._end_link()
         text = _tidy("".join(self.out))
         seen = self.elements
@@ -160,14 +171,26 @@ class _Reader:
 
     def _text(self, source: str) -> None:
         text = _unescape(source)
-        element = self.open[-1]
-        if element.hidden or element.no_size:
+        _, hidden, no_size = self.open[-1]
+        if hidden or no_size:
             self.hidden += len("".join(text.split()))
         else:
             self.out.append(text.replace("\n", " "))
 
-    def _start(self, name: str, written: str) -> None:
-        attributes = _attributes(written) if "=" in written or "hidden" in written.lower() else _NO_ATTRIBUTES
+    def _start(self, tag: _Tag) -> None:
+        name = tag.name
+        if name in _NOTED:
+            self._note(name, tag.attributes)
+        if name in _VOID or len(self.open) > _DEPTH:
+            return
+        outer, hidden, no_size = self.open[-1]
+        if outer == name and name in _CLOSED_BY_NEXT:
+            self._end(name)
+            _, hidden, no_size = self.open[-1]
+        self.open.append((name, hidden or tag.hides, no_size if tag.sized is None else not tag.sized))
+        self.names[name] += 1
+
+    def _note(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "a" or name == "area":
             self._start_link(attributes.get("href"))
         elif name == "img" and len(self.images) < _LINKS:
@@ -176,21 +199,8 @@ class _Reader:
             self.forms += 1
             if len(self.actions) < _LINKS:
                 self.actions.append(_url(attributes.get("action", "")))
-        elif name in _COUNTED:
+        else:
             self._count(name, attributes)
-        if name in _VOID or len(self.open) > _DEPTH:
-            return
-        if name in _CLOSED_BY_NEXT and self.open[-1].name == name:
-            self._end(name)
-        outer = self.open[-1]
-        hidden, no_size = outer.hidden or name == "template" or "hidden" in attributes, outer.no_size
-        if style := attributes.get("style"):
-            hides, sizes = _style(style)
-            hidden = hidden or hides
-            if sizes is not None:
-                no_size = not sizes
-        self.open.append(_Element(name, hidden, no_size))
-        self.names[name] += 1
 
     def _count(self, name: str, attributes: Mapping[str, str]) -> None:
         self.elements[name] += 1
@@ -204,9 +214,9 @@ class _Reader:
             self._end_link()
         if self.names.get(name):
             while True:
-                element = self.open.pop()
-                self.names[element.name] -= 1
-                if element.name == name:
+                ended, _, _ = self.open.pop()
+                self.names[ended] -= 1
+                if ended == name:
                     return
 
     def _start_link(self, href: str | None) -> None:
@@ -228,11 +238,25 @@ def _after(name: str, source: str, position: int) -> int:
     return found.start() if found else len(source)
 
 
+def _tag(name: str, written: str) -> _Tag:
+    return _known_tag(name, written) if len(name) + len(written) <= _KNOWN_LENGTH else _read_tag(name, written)
+
+
+def _read_tag(name: str, written: str) -> _Tag:
+    name = name.lower()
+    attributes = _attributes(written) if "=" in written or "hidden" in written.lower() else {}
+    style = attributes.get("style", "").lower()
+    hides = name == "template" or "hidden" in attributes or _HIDING.search(style) is not None
+    sizes = _FONT_SIZE.findall(style)
+    sized = bool(sizes[-1].strip("0.")) if sizes else None
+    return _Tag(name, attributes, hides, sized, "\n" if name in _BLOCKS else " " if name in _CELLS else "")
+
+
+# Within a mail, and from mail to mail of one program, the same tags come again and again.
+_known_tag = lru_cache(maxsize=1024)(_read_tag)
+
+
 def _attributes(written: str) -> Mapping[str, str]:
-    return _known_attributes(written) if len(written) <= _KNOWN_LENGTH else _read_attributes(written)
-
-
-def _read_attributes(written: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(written):
         name, value = match.groups()
@@ -242,24 +266,6 @@ def _read_attributes(written: str) -> Mapping[str, str]:
         if len(found) == _ATTRIBUTES:
             break
     return found
-
-
-# Within a mail, and from mail to mail of one program, the same attributes come again and again.
-_known_attributes = lru_cache(maxsize=1024)(_read_attributes)
-
-
-def _style(style: str) -> tuple[bool, bool | None]:
-    """Whether a style hides its element, and whether its font has a size; None when it does not say."""
-    return _known_style(style) if len(style) <= _KNOWN_LENGTH else _read_style(style)
-
-
-def _read_style(style: str) -> tuple[bool, bool | None]:
-    style = style.lower()
-    sizes = _FONT_SIZE.findall(style)
-    return _HIDING.search(style) is not None, bool(sizes[-1].strip("0.")) if sizes else None
-
-
-_known_style = lru_cache(maxsize=1024)(_read_style)
 
 
 def _unescape(text: str) -> str:

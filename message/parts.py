@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from message.content import BLOCK, Buffer
 from message.headers import HeaderBlock, blank_line_end, header_lines, parse_headers
@@ -28,8 +28,7 @@ _FIELDS_PER_PART = 1000
 _US_ASCII: RawParameters = ((b"charset", b"us-ascii"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One part: its header is at ``header_start``..``body_start``, its body at ``body_start``..``end``.
 
     ``end`` leaves out the line end before the next delimiter, which belongs to that (RFC 2046 section 5.1.1). ``main``

@@ -47,8 +47,11 @@ def _bodies(root: Part) -> Iterator[Part]:
 
 
 def _first_words(text: str) -> str:
-    own = _ATTRIBUTION.sub("", _QUOTED_LINE.sub("", text))
-    words = printable(" ".join(own.split()[: LENGTH + 1]))
+    if ">" in text:
+        text = _QUOTED_LINE.sub("", text)
+    if "a écrit" in text or "wrote" in text:
+        text = _ATTRIBUTION.sub("", text)
+    words = printable(" ".join(text.split(None, LENGTH + 1)[: LENGTH + 1]))
     if len(words) <= LENGTH:
         return words
     start = words[: LENGTH - 1]

@@ -235,6 +235,8 @@ def decode_parameters(raw: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, st
     Encoded words in values, which RFC 2047 section 5 forbids and mail programs send, are decoded too. A value in the
     extended form is preferred to a plain one of the same name (RFC 6266 section 4.3 has the same rule).
     """
+    if not raw:
+        return ()
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for raw_name, value in raw:

@@ -121,10 +121,13 @@ def _is_plain(text: str) -> bool:
 
 def _encoded_words(text: str) -> list[str]:
     """Encoded words of whole characters; the space that separates them is not part of the text, so it goes into one."""
-    pieces = [b""]
-    for character in text + " ":
-        octets = character.encode("utf-8", "replace")
-        if len(pieces[-1]) + len(octets) > _ENCODED_OCTETS:
-            pieces.append(b"")
-        pieces[-1] += octets
-    return [f"=?utf-8?b?{b64encode(piece).decode()}?=" for piece in pieces]
+    octets = f"{text} ".encode("utf-8", "replace")
+    words: list[str] = []
+    start = 0
+    while start < len(octets):
+        end = min(start + _ENCODED_OCTETS, len(octets))
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # within a character (RFC 3629 section 3)
+            end -= 1
+        words.append(f"=?utf-8?b?{b64encode(octets[start:end]).decode()}?=")
+        start = end
+    return words

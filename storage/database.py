@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -71,10 +72,12 @@ class Database:
         self.engine: Engine = create_engine(parsed, **options)
         self._reader = self.engine
         self._turn: _WriterTurn | None = None
+        self._commits: _Commits | None = None
         if self.is_sqlite:
             if parsed.database is None or parsed.database == ":memory:":
                 raise ValueError("the embedded database needs a file: processes share it")
             self._turn = _WriterTurn(Path(parsed.database + ".writer"))
+            self._commits = _Commits(parsed.database)
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
@@ -100,9 +103,18 @@ class Database:
                 with _patience(connection, waited), connection.execution_options(immediate=True).begin():
                     yield connection
 
+    def version(self) -> int | None:
+        """A number that is another one once anybody, of any process, has committed; None where that takes a query.
+
+        What was read after it was asked holds as long as it stays the same.
+        """
+        return None if self._commits is None else self._commits.version()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._commits is not None:
+            self._commits.close()
         if self._turn is not None:
             self._turn.close()
 
@@ -146,6 +158,35 @@ class _WriterTurn:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
+
+
+class _Commits:
+    """Whether there were commits, as SQLite tells it from the memory that its processes share, without reading.
+
+    PRAGMA data_version counts, for one connection, what all the others committed; this one commits nothing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def version(self) -> int | None:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                version: int = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
+            except sqlite3.Error:
+                # Whoever asks the database itself is told what is wrong with it.
+                return None
+            return version
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

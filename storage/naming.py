@@ -52,15 +52,15 @@ class Naming:
         self._blobs = blobs
 
     def catch_up(self, account: int | None = None) -> int:
-        """Rename what is due, of everybody or of one account; returns how many notes there were.
+        """Rename what is due, of everybody or of one account; returns how many notes were made good.
 
-        What the disk refuses stays due. Raises Unavailable, after all the rest was done.
+        What the disk refuses stays due; the rest is done all the same. Raises Unavailable, DiskFull at the end.
         """
         query = select(tables.names_due).order_by(_n.id).limit(_BLOCK)
         if account is not None:
             query = query.where(_n.account_id == account)
         count, last = 0, 0
-        refused: Unavailable | None = None
+        failure: Unavailable | None = None
         while notes := self._notes(query.where(_n.id > last)):
             last = notes[-1].id
             done: list[int] = []
@@ -68,13 +68,13 @@ class Naming:
                 try:
                     done += self._work_off(group)
                 except Unavailable as error:
-                    refused = error
+                    failure = error
             if done:
                 with self._database.write() as connection:
                     connection.execute(delete(tables.names_due).where(_n.id.in_(done)))
             count += len(done)
-        if refused is not None:
-            raise refused
+        if failure is not None:
+            raise failure
         return count
 
     def _notes(self, query: Any) -> Sequence[Any]:
@@ -86,15 +86,15 @@ class Naming:
         done = [one.id for one in notes]
         account, mailbox = notes[0].account_id, notes[0].mailbox_id
         where = {"account": account, "mailbox": mailbox, "since": min(one.at for one in notes) - 1}
-        there: list[BodyName] = []
-        gone: list[BodyName] = []
+        there: set[BodyName] = set()
+        gone: set[BodyName] = set()
         try:
             with self._database.read() as connection:
                 place = self._place(connection, account, mailbox)
                 for low, high in _merged((one.low, one.high) for one in notes):
                     ranged = {**where, "low": low, "high": high}
-                    there.extend(BodyName(*row) for row in connection.execute(_THERE, ranged))
-                    gone.extend(BodyName(*row) for row in connection.execute(_GONE, ranged))
+                    there.update(BodyName(*row) for row in connection.execute(_THERE, ranged))
+                    gone.update(BodyName(*row) for row in connection.execute(_GONE, ranged))
             for name in there:
                 self._blobs.reflag(place, name)
             for name in gone:

@@ -30,6 +30,7 @@ from storage.errors import (
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
+    Unavailable,
 )
 from storage.index import acl, history, mailboxes, messages, notes
 from storage.index.columns import Facts
@@ -65,6 +66,7 @@ from storage.naming import Naming
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
+from storage.unchanged import Unchanged
 from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
@@ -94,6 +96,7 @@ class Store:
         self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
+        self._named: Unchanged[tuple[int, str], Mailbox] = Unchanged(database, settings.views)
         self._facts = Facts(database)
         self._attic = Attic(database, blobs)
         self._naming = Naming(database, blobs)
@@ -154,6 +157,9 @@ class Store:
             return mailboxes.every(connection, account)
 
     def mailbox(self, account: int, name: str) -> Mailbox:
+        return self._named.get((account, name), lambda: self._by_name(account, name))
+
+    def _by_name(self, account: int, name: str) -> Mailbox:
         name = INBOX if name.upper() == INBOX else name
         with self._database.read() as connection:
             found = mailboxes.by_name(connection, account, name)
@@ -702,11 +708,14 @@ class Store:
             self._blobs.remove(place, name)
         for body in old:
             row = rows.get(body.name.blob)
-            if row is not None and row.system != body.name.system:
-                # Nobody knows that it is due any more: the index is a restored one.
-                self._blobs.reflag(place, _name(row))
-            elif row is None and body.name.blob in removed:
-                self._blobs.retire(place, body.name)
+            try:
+                if row is not None and row.system != body.name.system:
+                    # Nobody knows that it is due any more: the index is a restored one.
+                    self._blobs.reflag(place, _name(row))
+                elif row is None and body.name.blob in removed:
+                    self._blobs.retire(place, body.name)
+            except Unavailable as error:
+                log.warning("store.not_renamed", account=account, mailbox=mailbox, error=str(error))
         for body in self._blobs.bodies(place, retired=True):
             if body.changed < now - self._settings.orphan_age and body.name.blob not in removed:
                 self._blobs.remove(place, body.name)

@@ -1,7 +1,7 @@
 """Mailbox views: the light rows of a mailbox in memory, shared by the sessions of a process.
 
-A view is immutable. Looking at a mailbox again costs one query for its mod-sequence; when that has risen, only the
-rows changed since are read and a new view is made of the old one.
+A view is immutable. Looking at a mailbox again costs nothing while nobody commits, else one query for its mod-sequence;
+when that has risen, only the rows changed since are read and a new view is made of the old one.
 """
 
 from __future__ import annotations
@@ -134,25 +134,31 @@ class Views:
         self._database = database
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._views: OrderedDict[tuple[int, int], View] = OrderedDict()
+        #: With the version of the database at which the view was the newest, None when that is not known.
+        self._views: OrderedDict[tuple[int, int], tuple[View, int | None]] = OrderedDict()
 
     def look(self, account: int, mailbox: int) -> View:
         """The mailbox as it is now. Raises NoSuchMailbox."""
         key = (account, mailbox)
+        # Before reading: what is committed meanwhile asks for another look.
+        version = self._database.version()
         with self._lock:
-            known = self._views.get(key)
+            known, known_at = self._views.get(key, (None, None))
+            if known is not None:
+                self._views.move_to_end(key)
+                if version is not None and version == known_at:
+                    return known
         with self._database.read() as connection:
             now = mailboxes.by_number(connection, account, mailbox)
             view = self._current(connection, now, known)
-        if view is not known:
-            with self._lock:
-                other = self._views.get(key)
-                # Another thread may have been faster: views only go forward.
-                if other is None or other.highest_modseq <= view.highest_modseq:
-                    self._views[key] = view
+        with self._lock:
+            other, _ = self._views.get(key, (None, None))
+            # Another thread may have been faster: views only go forward.
+            if other is None or other.highest_modseq <= view.highest_modseq:
+                self._views[key] = view, version
                 self._views.move_to_end(key)
-                while len(self._views) > self._capacity:
-                    self._views.popitem(last=False)
+            while len(self._views) > self._capacity:
+                self._views.popitem(last=False)
         return view
 
     def _current(self, connection: Connection, now: Mailbox, known: View | None) -> View:
@@ -172,18 +178,19 @@ class Views:
         """
         key = (account, mailbox)
         with self._lock:
-            known = self._views.get(key)
-        if known is None or known.highest_modseq != before:
+            entry = self._views.get(key)
+        if entry is None or entry[0].highest_modseq != before:
             return
+        known = entry[0]
         view = known.after(dataclasses.replace(known.mailbox, **after), news)
         with self._lock:
-            if self._views.get(key) is known:
-                self._views[key] = view
+            if self._views.get(key) is entry:
+                self._views[key] = view, None
 
     def at(self, account: int, mailbox: int, modseq: int) -> View | None:
         """The view at hand, if it is the one of that mod-sequence."""
         with self._lock:
-            view = self._views.get((account, mailbox))
+            view, _ = self._views.get((account, mailbox), (None, None))
         return view if view is not None and view.highest_modseq == modseq else None
 
     def forget(self, account: int, mailbox: int) -> None:

@@ -15,6 +15,7 @@ from imap.session.context import Context
 from imap.session.selected import SelectedMailbox
 from imap.session.steps import CommandSteps, WhenTold
 from imap.wire import commands as c
+from imap.wire.encoder import encode
 from imap.wire.errors import ParseError
 from imap.wire.responses import (
     ExtendedSearchResult,
@@ -74,10 +75,17 @@ def make_threads(context: Context, tag: bytes, command: c.MakeThreads) -> Comman
     with time_limit(context) as deadline:
         uids = context.store.search(box.account, box.id, _resolved(command.search.key, box), deadline)
         numbered = {uid: number for number, uid in box.numbered(uids)}
-        threads = context.store.threads(box.account, box.id, list(numbered), command.how, deadline)
-    if not command.uid:
-        _number(threads, numbered)
-    yield Threads(tuple(threads))
+        uids = list(numbered)
+
+        def made() -> bytes:
+            threads = context.store.threads(box.account, box.id, uids, command.how, deadline)
+            if not command.uid:
+                _number(threads, numbered)
+            return encode(Threads(tuple(threads)))
+
+        numbers = uids if command.uid else list(numbered.values())
+        answer = context.services.threads.answer(box.view, command.how, uids, numbers, made)
+    yield answer
     yield _done(context, tag, command.uid)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from enum import Flag
+from functools import cache
 
 from storage.model import Grant, Settable, System
 
@@ -104,6 +105,7 @@ def effective(grants: Iterable[Grant], identifiers: Collection[str], *, owner: s
     return ((given if listed else ALL) & ~taken) | OWNERS
 
 
+@cache
 def settable(rights: Rights) -> Settable:
     r"""Flags that may be changed: ``s`` is \Seen, ``t`` \Deleted, ``w`` the rest."""
     system = System.NONE

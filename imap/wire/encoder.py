@@ -91,9 +91,14 @@ def _zone(minutes: int) -> bytes:
     return b"%b%02d%02d" % (b"-" if minutes < 0 else b"+", *divmod(abs(minutes), 60))
 
 
+@lru_cache(maxsize=1_000)
+def _text(text: str) -> bytes:
+    return _TEXT.sub(b"?", text.encode("ascii", "replace")) or b"-"
+
+
 def status(response: r.Status) -> bytes:
     """A status line. There is always a text, also after a code (RFC 3501 section 9, resp-text)."""
-    text = _TEXT.sub(b"?", response.text.encode("ascii", "replace")) or b"-"
+    text = _text(response.text)
     code = b"[" + response.code + b"] " if response.code else b""
     return b"%b %b %b%b\r\n" % (response.tag, response.kind.value, code, text)
 

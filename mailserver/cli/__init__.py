@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, backup, importing, queue, restore, running, spam, store
+from mailserver.cli import accounts, backup, gdpr, importing, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="A mail server for an education authority.",
 )
 app.add_typer(running.app)
+gdpr.register(accounts.account_app)
 app.add_typer(accounts.account_app, name="account")
 app.add_typer(accounts.alias_app, name="alias")
 app.add_typer(accounts.group_app, name="group")

@@ -97,11 +97,17 @@ class BlobStore(Protocol):
         ...
 
     def reflag(self, place: Place, name: BodyName) -> None:
-        """Show system flags in the name. Not durable: ``open`` finds a body under other flags too."""
+        """Show system flags in the name. Not durable: ``open`` finds a body under other flags too.
+
+        A body that is not there is passed over. Raises Unavailable, DiskFull.
+        """
         ...
 
     def retire(self, place: Place, name: BodyName) -> None:
-        """Hide an expunged body from others that read the tree; ``open`` still finds it. Not durable."""
+        """Hide an expunged body from others that read the tree; ``open`` still finds it. Not durable.
+
+        A body that is not there is passed over. Raises Unavailable, DiskFull.
+        """
         ...
 
     def remove(self, place: Place, name: BodyName) -> None:
@@ -126,6 +132,10 @@ class BlobStore(Protocol):
 
     def remove_folder(self, account: str, folder: str) -> None:
         """Take a folder with all its bodies away."""
+        ...
+
+    def forget_account(self, account: str) -> None:
+        """Take everything of an account away; it is no error when nothing is there. Raises Unavailable."""
         ...
 
     def bodies(self, place: Place, *, retired: bool = False) -> Iterator[Body]:

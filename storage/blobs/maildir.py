@@ -260,6 +260,7 @@ class Maildir:
                 if found is not None and found.startswith(self._cur(place)):
                     os.rename(found, path)
         except OSError as error:
+            # The row is right, and the body is found under its older name.
             raise disk_error(error) from error
 
     def retire(self, place: Place, name: BodyName) -> None:
@@ -364,6 +365,17 @@ class Maildir:
         except OSError as error:
             raise disk_error(error) from error
         shutil.rmtree(aside, ignore_errors=True)
+
+    def forget_account(self, account: str) -> None:
+        home = self._home(account)
+        try:
+            # What a crash leaves of it stays where the next run looks.
+            shutil.rmtree(home)
+            _sync_directory(os.path.dirname(home))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error) from error
 
     # ---------------------------------------------------------------- sweep
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import os
@@ -56,17 +57,34 @@ class Site:
         )
         return done.returncode, done.stdout + done.stderr
 
-    def box(self, login: str, name: str) -> list[tuple[MessageRow, bytes]]:
-        """Messages of a mailbox with their octets."""
+    @contextlib.contextmanager
+    def opened(self, login: str) -> Iterator[tuple[Store, int] | None]:
+        """The store and the number of an account; None before the commands made its folder, for we may be root."""
         data = self.folder / "data"
+        keys = [path.name for path in (data / "mail").glob(f"*/{login}-*")]
+        if not keys:
+            yield None
+            return
         database = Database(f"sqlite:///{data}/mailserver.db")
         doorbell = Doorbell(data / "bells")
         store = Store(database, Maildir(data / "mail"), StoreSettings(), doorbell)
         try:
-            keys = [one for one in Maildir(data / "mail").accounts() if one.startswith(f"{login}-")]
-            if not keys:
-                return []
-            account = store.open_account(keys[0])
+            yield store, store.open_account(keys[0])
+        finally:
+            store.close()
+            doorbell.close()
+            database.close()
+
+    def count(self, login: str) -> int:
+        """Messages in the INBOX."""
+        with self.opened(login) as opened:
+            return 0 if opened is None else opened[0].mailbox(opened[1], "INBOX").messages
+
+    def box(self, login: str, name: str) -> list[tuple[MessageRow, bytes]]:
+        """Messages of a mailbox with their octets."""
+        with self.opened(login) as opened:
+            assert opened is not None
+            store, account = opened
             number = store.mailbox(account, name).id
             found = []
             for row in store.view(account, number).rows:
@@ -74,25 +92,14 @@ class Site:
                 found.append((row, bytes(content.buffer())))
                 content.close()
             return found
-        finally:
-            store.close()
-            doorbell.close()
-            database.close()
 
     def mailboxes(self, login: str) -> dict[str, Any]:
-        data = self.folder / "data"
-        database = Database(f"sqlite:///{data}/mailserver.db")
-        doorbell = Doorbell(data / "bells")
-        store = Store(database, Maildir(data / "mail"), StoreSettings(), doorbell)
-        try:
-            (key,) = [one for one in Maildir(data / "mail").accounts() if one.startswith(f"{login}-")]
-            account = store.open_account(key)
+        """Mailboxes with their access control lists, by name."""
+        with self.opened(login) as opened:
+            assert opened is not None
+            store, account = opened
             boxes = store.mailboxes(account)
             return {box.name: (box, store.sharing.acl(account, box.id)) for box in boxes}
-        finally:
-            store.close()
-            doorbell.close()
-            database.close()
 
 
 #: Made by one process for all tests: commands of root become the server's user, so this does too.
@@ -297,6 +304,7 @@ def test_cyrus(site: Site, cyrus: Cyrus) -> None:
 @pytest.mark.parametrize("kind", ["dovecot", "cyrus"])
 def test_a_run_that_is_killed_goes_on(site: Site, kind: str, request: pytest.FixtureRequest) -> None:
     server: Any = request.getfixturevalue(kind)
+    where: tuple[str, ...]
     if kind == "cyrus":
         server.make("paul")
         where = (f"imap://127.0.0.1:{server.port}", "--plain-on-loopback")
@@ -317,13 +325,13 @@ def test_a_run_that_is_killed_goes_on(site: Site, kind: str, request: pytest.Fix
         run.stdin.close()
         patience = time.monotonic() + 60
         while run.poll() is None and time.monotonic() < patience:
-            if len(site.box("paul", "INBOX")) > seen[-1]:
+            if site.count("paul") > seen[-1]:
                 run.send_signal(signal.SIGKILL)
-            time.sleep(0.01)
+            time.sleep(0.02)
         run.wait()
         assert run.stdout is not None
         run.stdout.close()
-        seen.append(len(site.box("paul", "INBOX")))
+        seen.append(site.count("paul"))
     assert 0 < seen[1] < count
     status, said = site.run(*command[3:-2], "--verify", given=PASSWORD)
     assert status == 0, said

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
 import re
-import select
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +19,7 @@ from message.content import MemoryContent
 from storage.model import FlagChange, NewMessage, System
 from storage.names import account_folder
 from storage.store import Store
+from tests.fakes.mutt import shown
 
 FOLDERS = ("INBOX", "Archive", "Élèves/6e B")
 
@@ -113,24 +112,5 @@ def test_dovecot_lists_every_message_with_its_flags_and_octets(copy: Path, need:
 def test_mutt_reads_it(copy: Path, need: Callable[[str, str], str]) -> None:
     mutt = need("neomutt", "neomutt")
     for folder in ("", ".Élèves.6e B"):
-        # It wants a terminal to read mail; without one it would compose.
-        terminal, end = os.openpty()
-        reader = subprocess.Popen(
-            [
-                *(mutt, "-n", "-F", "/dev/null", "-R", "-f", str(copy / folder), "-e", f"set folder={copy}"),
-                *("-e", "push '<refresh><exit>'"),
-            ],
-            stdin=end, stdout=end, stderr=end, start_new_session=True,
-            env={"TERM": "xterm", "HOME": str(copy.parent), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
-        os.close(end)
-        screen = b""
-        patience = time.monotonic() + 60
-        while reader.poll() is None and time.monotonic() < patience:
-            if select.select([terminal], [], [], 0.2)[0]:
-                with contextlib.suppress(OSError):
-                    screen += os.read(terminal, 65536)
-        reader.kill()
-        reader.wait()
-        os.close(terminal)
+        screen = shown(mutt, copy / folder, copy)
         assert re.search(rb"Msgs:4 Old:2 Del:1 Flag:1", screen), screen[-2000:]

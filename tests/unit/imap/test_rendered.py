@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imap.rendered import RenderedBlocks, RenderedContents
-from storage.model import Mailbox, MessageRow
+from imap.rendered import RenderedBlocks, RenderedContents, RenderedThreads
+from storage.model import Mailbox, MessageRow, Threading
 from storage.views import View
 
 BOX = Mailbox(1, 1, "INBOX", 7, 1, 1, 0, 0, 0, 0, 1, None, True)
@@ -69,3 +69,36 @@ def test_contents_that_are_not_asked_for_are_let_go() -> None:
     assert 0 in left
     assert 99 in left
     assert sum(map(len, left.values())) < 80
+
+
+def threaded(
+    kept: RenderedThreads, of: View, *numbers: int, how: Threading = Threading.REFERENCES, text: bytes = b"new"
+) -> bytes:
+    return kept.answer(of, how, of.uids, numbers or of.uids, lambda: text)
+
+
+def test_threads_are_kept_for_the_same_messages_told_alike() -> None:
+    kept = RenderedThreads()
+    first = view((2, 1), (5, 2))
+    assert threaded(kept, first, text=b"first") == b"first"
+    assert threaded(kept, view((2, 9), (5, 2), highest_modseq=9)) == b"first", "flags make no difference"
+    for other, numbers in (
+        (view((2, 1), (5, 2), (6, 3)), ()),
+        (view((2, 1)), ()),
+        (first, (1, 2)),
+        (view((2, 1), (5, 2), uidvalidity=8), ()),
+        (view((2, 1), (5, 2), id=2), ()),
+        (view((2, 1), (5, 2), account=2), ()),
+    ):
+        threaded(kept, first, text=b"first")
+        assert threaded(kept, other, *numbers) == b"new"
+    assert threaded(kept, first, how=Threading.REFS) == b"new"
+
+
+def test_threads_that_are_not_asked_for_are_let_go() -> None:
+    kept = RenderedThreads(limit=25)
+    boxes = [view((1, 1), id=number) for number in range(3)]
+    for box in boxes:
+        threaded(kept, box, text=b"0123456789")
+    assert threaded(kept, boxes[2]) == b"0123456789"
+    assert threaded(kept, boxes[0]) == b"new"
