@@ -254,6 +254,36 @@ def transfers(server: Server, corpus: Corpus) -> Iterator[Sample]:
     client.command("SELECT INBOX")
 
 
+def append(server: Server, corpus: Corpus) -> Iterator[Sample]:
+    """1,000 messages of 4 KB into an empty mailbox, one a command and fifty a command (RFC 3502)."""
+    client = server.client
+    letters = [corpus.message(number, 4096) for number in range(1000)]
+    many = b"MULTIAPPEND" in client.command("CAPABILITY")
+    for figure, step in (("one a command", 1), ("fifty a command", 50)):
+        if step == 1 or many:
+            client.command("DELETE appended", may_fail=True)
+            client.command("CREATE appended")
+            blocks = [letters[start : start + step] for start in range(0, 1000, step)]
+            lines = [
+                b"APPEND appended" + b"".join(b" {%d+}\r\n%b" % (len(one), one) for one in some) for some in blocks
+            ]
+            yield figure, timed(lambda lines=lines: [client.command(line) for line in lines])  # type: ignore[misc]
+
+
+def million(server: Server, corpus: Corpus) -> Iterator[Sample]:
+    """What costs one look in a mailbox of 10,000 and in one of 1,000,000: copies of the same messages."""
+    copies(server, corpus, "b1m", 100)
+    client = server.client
+    for box, count in (("b10k", 10_000), ("b1m", 1_000_000)):
+        client.command(f"SELECT {box}")
+        yield f"SELECT of {count:,}", timed(lambda box=box: client.command(f"SELECT {box}"))  # type: ignore[misc]
+        last = f"FETCH {count - 99}:* {THUNDERBIRD}"
+        yield f"headers of the last 100 of {count:,}", timed(lambda last=last: client.command(last))  # type: ignore[misc]
+        one = f"STORE {count // 2} +FLAGS (\\Flagged)"
+        yield f"STORE of one of {count:,}", timed(lambda one=one: client.command(one))  # type: ignore[misc]
+        client.command(f"STORE {count // 2} -FLAGS.SILENT (\\Flagged)")
+
+
 OPERATIONS: dict[str, Operation] = {
     "select": Operation(1, "SELECT of 100,000 a second", select),
     "flags": Operation(100_000, "messages a second", flags),
@@ -270,6 +300,8 @@ OPERATIONS: dict[str, Operation] = {
     "store": Operation(1000, "messages a second", store),
     "store-single": Operation(200, "commands a second", store_single),
     "transfers": Operation(1000, "messages a second", transfers),
+    "append": Operation(1000, "messages a second", append),
+    "million": Operation(1, "commands a second", million),
 }
 
 
@@ -317,7 +349,7 @@ def measure(
 
 
 def chosen(wanted: str) -> list[str]:
-    """The operations that a comma-separated list names; ``all`` is all but those on 50,000 messages."""
+    """The operations that a comma-separated list names; ``all`` is all but those on 50,000 messages and more."""
     if wanted == "all":
-        return [name for name in OPERATIONS if not name.startswith("text")]
+        return [name for name in OPERATIONS if not name.startswith("text") and name != "million"]
     return re.split(r"[, ]+", wanted)

@@ -293,12 +293,18 @@ class Spam:
     report_ham: str = setting("", "The same for mail that was wrongly taken for spam.")
     hotline: str = setting("", "Address that is told of reports, once an hour at most; empty: none.")
     programs: str = setting(
-        "hold", "Mail with a program attached, also in an archive.", choices=("mark", "junk", "hold", "reject")
+        "hold",
+        "Mail with a program attached, also in an archive; strip puts a note in its place and holds the whole.",
+        choices=("mark", "strip", "junk", "hold", "reject"),
     )
     encrypted_archives: str = setting(
-        "mark", "Mail with an archive that can't be looked into.", choices=("mark", "junk", "hold", "reject")
+        "mark",
+        "Mail with an archive that can't be looked into.",
+        choices=("mark", "strip", "junk", "hold", "reject"),
     )
-    macros: str = setting("mark", "Mail with a document that holds macros.", choices=("mark", "junk", "hold", "reject"))
+    macros: str = setting(
+        "mark", "Mail with a document that holds macros.", choices=("mark", "strip", "junk", "hold", "reject")
+    )
     viruses: str = setting("reject", "Mail in which clamd found a virus.", choices=("junk", "hold", "reject"))
     clamd: str = setting("", "Socket or HOST:PORT of ClamAV's daemon; empty means none.")
     clamd_timeout: float = setting(20.0, "Longest wait for clamd.", kind="duration", low=0.1, high=300)

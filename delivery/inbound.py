@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from delivery.judging import Case
 from delivery.outcome import Dispositions, Fate, Reason
 from delivery.policy import Action, Decision, check_header, decide, decide_files, decide_hold, graver
 from delivery.queue.store import QueueStore
+from delivery.stripping import stripped, wanted_out
 from delivery.texts import say
 from directory.api import Recipients
 from mailauth import results
@@ -142,10 +144,17 @@ class InboundPipeline:
         if decision.action is Action.DEFER:
             log.info("inbound.put_off", id=envelope.id, reason=decision.reason.value, detail=decision.detail)
             return for_all(envelope, Fate.LATER, decision.reason, say(decision.reason, self._language))
-        held = decision.action is Action.HOLD
-        junk = held or decision.action is Action.JUNK
-        local, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
+        shown, decision = self._without_files(content, headers, verdict, decision)
+        whole, remote = self._traced(envelope, content, headers, authentication, verdict, scan)
+        local = whole
         try:
+            if shown is not None and self._kept_whole(envelope, routes, whole, remote):
+                its_headers = parse_headers(shown.buffer(), max_fields=ALL_FIELDS)
+                local, _ = self._traced(envelope, shown, its_headers, authentication, verdict, scan)
+            elif shown is not None:
+                decision = Decision(Action.JUNK, Reason.ATTACHMENT, "no room for the whole message")
+            held = decision.action is Action.HOLD
+            junk = held or decision.action is Action.JUNK
             keywords = (PHISHING,) if verdict is not None and verdict.guarded else ()
             contrary = self._contrary(decision, verdict, routes)
             letter = Letter(
@@ -162,7 +171,27 @@ class InboundPipeline:
             )
             return Dispositions(self._filer.keep(letter))
         finally:
-            local.close()
+            whole.close()
+
+    def _without_files(
+        self, content: Content, headers: HeaderBlock, verdict: Verdict | None, decision: Decision
+    ) -> tuple[Content | None, Decision]:
+        """What people are shown when policy takes files out, else None; Junk for what can't be cut safely."""
+        if decision.action is not Action.ACCEPT:
+            return None, decision
+        out = wanted_out(verdict, self._settings.spam)
+        if out == {}:
+            return None, decision
+        shown = stripped(content, headers, out, self._language) if out is not None else None
+        if shown is None:
+            return None, Decision(Action.JUNK, Reason.ATTACHMENT, "a file that can't be taken out safely")
+        return shown, decision
+
+    def _kept_whole(self, envelope: Envelope, routes: Sequence[Route], whole: Content, remote: Content) -> bool:
+        """Hold the message as it came before a part of it is shown; False when not all have room."""
+        local = tuple(replace(one, elsewhere=()) for one in routes if one.accounts)
+        kept = self._filer.keep(Letter(envelope, local, whole, remote, junk=True, held=True, reports=False))
+        return all(one.fate is Fate.KEPT for one in kept)
 
     def _recorded(
         self, envelope: Envelope, headers: HeaderBlock, verdict: Verdict | None, routes: Sequence[Route]

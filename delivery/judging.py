@@ -319,4 +319,9 @@ def _decoded(octets: bytes) -> Verdict | None:
         return None
     score, action, hits, *rest = found
     verdict = Verdict(score, Action(action), tuple(Hit(*hit) for hit in hits), *rest)
-    return replace(verdict, guarded=tuple(verdict.guarded), origin=tuple(verdict.origin))
+    return replace(
+        verdict,
+        guarded=tuple(verdict.guarded),
+        origin=tuple(verdict.origin),
+        files_at=tuple((symbol, at) for symbol, at in verdict.files_at),
+    )

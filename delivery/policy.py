@@ -130,7 +130,13 @@ def _bad(detail: str) -> Decision:
 
 
 #: What the operator's words for kinds of files mean.
-_WANTED = {"mark": Action.ACCEPT, "junk": Action.JUNK, "hold": Action.HOLD, "reject": Action.REFUSE}
+_WANTED = {
+    "mark": Action.ACCEPT,
+    "strip": Action.ACCEPT,
+    "junk": Action.JUNK,
+    "hold": Action.HOLD,
+    "reject": Action.REFUSE,
+}
 
 _GRAVITY = {Action.ACCEPT: 0, Action.JUNK: 1, Action.HOLD: 2, Action.DEFER: 3, Action.REFUSE: 4}
 

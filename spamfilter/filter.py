@@ -16,6 +16,7 @@ from spamfilter.model import Model
 from spamfilter.registry import Rule
 from spamfilter.reputation import UNKNOWN, Reputations, opinions, origin
 from spamfilter.rules import RULES
+from spamfilter.rules.attachments import places
 from spamfilter.scores import (
     ALL_AGREE,
     BAYES_HAM,
@@ -76,6 +77,7 @@ class SpamFilter:
             details = self._details(views, deadline)
             opinion = self._learners.opinion(views, details)
             making, senders = Making.of(views), origin(views)
+            found_at = places(views, details)
             self._check(deadline)
         except OverBudget:
             log.warning("spam.judge.over_budget", message=evidence.envelope.id, seconds=self._settings.budget)
@@ -100,6 +102,7 @@ class SpamFilter:
             sketch=making.sketch.hex(),
             files=making.joined_files.hex(),
             origin=senders,
+            files_at=found_at,
         )
 
     def _details(self, views: Views, deadline: float) -> dict[str, str]:

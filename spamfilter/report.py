@@ -126,7 +126,7 @@ def _encoded_words(text: str) -> list[str]:
     start = 0
     while start < len(octets):
         end = min(start + _ENCODED_OCTETS, len(octets))
-        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # within a character (RFC 3629 section 3)
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # within a character of UTF-8
             end -= 1
         words.append(f"=?utf-8?b?{b64encode(octets[start:end]).decode()}?=")
         start = end

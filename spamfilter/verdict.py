@@ -32,7 +32,8 @@ class Verdict:
     ``probability`` is the Bayesian classifier's in 0..1, None while it is untrained or unsure. ``scanned`` is False
     when the filter failed or ran out of its budget: the message then passes, marked. ``guarded`` are the symbols of
     the impersonation guard that hit. ``sketch`` and ``files`` (in hexadecimal, "" for none) tell mail of one making:
-    see ``spamfilter.sketch``; ``origin`` is what the sender's reputation hangs on: see ``spamfilter.reputation``.
+    see ``spamfilter.sketch``; ``origin`` is what the sender's reputation hangs on: see ``spamfilter.reputation``;
+    ``files_at`` are symbols of dangerous files, each with the offset at which the header of such a part begins.
     """
 
     score: float
@@ -47,3 +48,4 @@ class Verdict:
     sketch: str = ""
     files: str = ""
     origin: tuple[str, ...] = ()
+    files_at: tuple[tuple[str, int], ...] = ()

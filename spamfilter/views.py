@@ -7,6 +7,7 @@ before. Views read the message's octets and never the network, the clock or the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -39,9 +40,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True)
 class Attachment:
-    """A part that is not shown as text. ``name`` is lower case, ``type`` as declared, ``start`` its first octets;
-    ``whole`` decodes the rest."""
+    """A part that is not shown as text, whose header is at ``at``. ``name`` is lower case, ``type`` as declared,
+    ``start`` its first octets; ``whole`` decodes the rest."""
 
+    at: int
     name: str
     type: str
     start: bytes
@@ -270,10 +272,18 @@ class Views:
         )
         return tuple(self._attachment(part) for part in islice(files, MAX_ATTACHMENTS))
 
+    def with_only(self, attachment: Attachment) -> Views:
+        """The same message as if this were all that is attached."""
+        alone = copy(self)
+        alone.__dict__["attachments"] = (attachment,)
+        return alone
+
     def _attachment(self, part: Part) -> Attachment:
         start = decoded(self.evidence.buffer, part, ATTACHMENT_START)[:ATTACHMENT_START]
         whole = partial(self._whole, part)
-        return Attachment((part.filename or "")[:255].lower(), f"{part.main}/{part.sub}", start, whole)
+        return Attachment(
+            part.header_start, (part.filename or "")[:255].lower(), f"{part.main}/{part.sub}", start, whole
+        )
 
     def _whole(self, part: Part) -> bytes:
         return decoded(self.evidence.buffer, part, ARCHIVE_LIMIT)[:ARCHIVE_LIMIT]

@@ -58,6 +58,7 @@ from storage.model import (
     Settable,
     SortKey,
     SpecialUse,
+    System,
     Thread,
     Threading,
 )
@@ -591,12 +592,19 @@ class Store:
         view = self._views.at(account, mailbox, modseq) if len(uids) > _FEW else None
         return messages.rows_of(connection, account, mailbox, uids) if view is None else view.some(sorted(set(uids)))
 
+    def _deleted(self, connection: Connection, account: int, mailbox: int, modseq: int) -> list[MessageRow]:
+        view = self._views.at(account, mailbox, modseq)
+        if view is None:
+            return messages.deleted_rows(connection, account, mailbox)
+        deleted = int(System.DELETED)
+        return [row for row in view.rows if row.system & deleted]
+
     def expunge(self, account: int, mailbox: int, uids: Sequence[int] | None = None) -> list[int]:
         with self._database.write() as connection:
             ledger = Ledger(connection, account, self._limits)
             state = ledger.mailbox(mailbox)
             before = state.modseq
-            rows = messages.deleted_rows(connection, account, mailbox) if state.deleted else []
+            rows = self._deleted(connection, account, mailbox, before) if state.deleted else []
             if uids is not None:
                 wanted = set(uids)
                 rows = [row for row in rows if row.uid in wanted]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from spamfilter.lexicon import DISK_IMAGE, EXECUTABLE, HARMLESS, MACRO
-from spamfilter.registry import Finding, rule
+from spamfilter.registry import RULES, Finding, rule
 from spamfilter.signatures import ARCHIVES, Kind
 from spamfilter.views import Attachment, Views
 
@@ -231,3 +232,23 @@ def type_mismatch(views: Views) -> Finding:
 def archive_under_false_name(views: Views) -> Finding:
     """An archive that calls itself a picture or a PDF."""
     return next((_label(a) for a in views.attachments if a.kind in ARCHIVES and a.extension in _NO_ARCHIVE), None)
+
+
+#: Rules of single files that policy may take out of a message.
+OF_ONE_FILE = {
+    symbol: RULES[symbol]
+    for symbol in (
+        *("EXECUTABLE_ATTACHMENT", "SHORTCUT_ATTACHMENT", "ARCHIVED_PROGRAM", "DISK_IMAGE", "SCRIPT_ATTACHMENT"),
+        *("DOUBLE_EXTENSION", "TURNED_NAME", "ENCRYPTED_ARCHIVE", "LOCKED_ARCHIVE", "ARCHIVE_BOMB", "MACRO_DOCUMENT"),
+        "RTF_OBJECT",
+    )
+}
+
+
+def places(views: Views, symbols: Collection[str]) -> tuple[tuple[str, int], ...]:
+    """For each of these symbols that is of single files, where those files are."""
+    wanted = [(symbol, OF_ONE_FILE[symbol]) for symbol in sorted(symbols) if symbol in OF_ONE_FILE]
+    if not wanted:
+        return ()
+    alone = [(one.at, views.with_only(one)) for one in views.attachments]
+    return tuple((symbol, at) for symbol, rule in wanted for at, one in alone if rule(one))

@@ -33,7 +33,7 @@ OF_ACCOUNT: tuple[Table, ...] = (
     tables.message,
 )
 #: Not in a backup: what went away, what was learnt from events, and mail on its way out, which would go out twice.
-_LEFT_OUT = {"expunged", "removed", "names_due", "flags_before", "mailbox_before", "event", "event_cursor"}
+_LEFT_OUT = {"expunged", "removed", "names_due", "flags_before", "mailbox_before", "event", "event_cursor", "recalled"}
 
 #: Rows of one block.
 ROWS = 1000

@@ -153,7 +153,7 @@ def test_what_it_says(small: Office) -> None:
     verdict = Verdict(13.0, Action.JUNK, hits, None, 6.0, 25.0, guarded=("COLLEAGUE_NAME",))
     verdict = replace(verdict, hits=(hits[0], replace(hits[1], symbol="COLLEAGUE_NAME")))
     with small.database.write() as connection:
-        record.save(connection, "m1", verdict, time.time())
+        connection.execute(*record.row("m1", verdict, time.time()))
     small.hold("Réunion =?utf-8?Q?=0D=0ABcc:_x?= <b>http://evil.example</b>", '"Le <i>Recteur</i>" <eve@far.example>')
     assert small.digests().catch_up(time.time(), at_once=True) == 1
     (mail,) = small.told()

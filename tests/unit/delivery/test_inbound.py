@@ -23,6 +23,7 @@ from spamfilter import record
 from spamfilter.evidence import Namesake
 from spamfilter.rules import RULES
 from spamfilter.scores import shipped
+from spamfilter.sightings import arrivals_of
 from spamfilter.verdict import Action, Hit, Verdict
 from storage.errors import DiskFull, Unavailable
 from tests.fakes.post_office import LUC, MARIE, PAUL, PostOffice, envelope, letter, outcomes
@@ -36,6 +37,8 @@ class Says:
         self.action = Action.ACCEPT
         self.score = 3.0
         self.guarded: tuple[str, ...] = ()
+        self.sketch = ""
+        self.origin: tuple[str, ...] = ()
         self.asked: list[Case] = []
 
     def evaluate(self, envelope: Envelope, buffer: Buffer, headers: HeaderBlock) -> AuthenticationResults:
@@ -44,7 +47,8 @@ class Says:
     def judge(self, case: Case) -> Verdict:
         self.asked.append(case)
         hits = tuple(Hit(symbol, 4.0, "Imitation", "Imitation") for symbol in self.guarded)
-        return Verdict(self.score, self.action, hits, None, 6.0, 15.0, guarded=self.guarded)
+        more = {"guarded": self.guarded, "sketch": self.sketch, "origin": self.origin}
+        return Verdict(self.score, self.action, hits, None, 6.0, 15.0, **more)  # type: ignore[arg-type]
 
 
 class Office(PostOffice):
@@ -165,6 +169,25 @@ def test_the_record_of_the_verdict_commits_with_the_message(office: Office):
     assert (verdict.score, verdict.action) == (3.0, Action.ACCEPT)
 
 
+def test_the_record_says_whom_it_was_for_and_what_tells_its_making(office: Office):
+    office.says.sketch, office.says.origin = "ab" * 64, ("domain:far.example",)
+    office.people.targets["all@ici.example"] = Targets((MARIE, PAUL))
+    office.accept("marie@ici.example", "all@ici.example", content=letter("Message-ID: <7@far.example>\r\n"))
+    [found] = arrivals_of(office.database, "<7@far.example>")
+    assert found == arrivals_of(office.database, "m1")[0]
+    assert (found.accounts, found.sketch) == (tuple(sorted((MARIE.key, PAUL.key))), b"\xab" * 64)
+    verdict = record.find(office.database, "m1", shipped(RULES))
+    assert verdict is not None
+    assert verdict.origin == ("domain:far.example",)
+
+
+def test_the_judge_is_told_of_a_person_only_when_it_is_for_one(office: Office):
+    office.people.targets["all@ici.example"] = Targets((MARIE, PAUL))
+    office.accept("marie@ici.example")
+    office.accept("all@ici.example", id="m2")
+    assert [case.person for case in office.says.asked] == [MARIE.key, ""]
+
+
 def test_each_account_gets_one_copy(office: Office):
     office.people.targets["all@ici.example"] = Targets((MARIE, PAUL))
     result = office.accept("marie@ici.example", "m.curie@ici.example", "all@ici.example")
@@ -197,8 +220,8 @@ def test_the_worst_is_held_back(office: Office, score: float, guarded: tuple[str
 def test_when_very_much_is_held_back_more_goes_to_junk(office: Office, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("delivery.filing.MOST_HELD", 2)
     office.says.action, office.says.score = Action.JUNK, 20.0
-    for _ in range(3):
-        office.accept("marie@ici.example")
+    for n in range(3):
+        office.inbound.accept(replace(envelope("marie@ici.example"), id=f"m{n}"), letter())
     assert office.store.held_mail(office.store.open_account(MARIE.key)).messages == 2
     assert len(office.junk(MARIE)) == 1
 

@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import select, update
 
 from config.settings import Auth
-from delivery.queue.model import Outgoing, Recipient
+from delivery.queue.model import Outgoing
 from delivery.queue.store import QueueStore
 from directory.accounts import Accounts
 from directory.errors import DirectoryUnavailable, NotFound
 from directory.model import Account
 from directory.passwords import Passwords
 from message.content import MemoryContent
+from message.envelope import Recipient
 from spamfilter.people import wish
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
