@@ -22,6 +22,13 @@ import pytest
 pytestmark = [pytest.mark.whole]
 
 
+@pytest.fixture(scope="module")
+def options() -> tuple[str, ...]:
+    """Nothing is held back here: what is bad is in Junk, where IMAP shows it (``test_quarantine.py`` has the rest)."""
+    wishes = ("spam.hold_from=0", "spam.hold_impersonation_from=0", "spam.programs=junk")
+    return tuple(word for wish in wishes for word in ("--set", wish))
+
+
 def letter(
     to: str, subject: str, sender: str = "parent@example.net", body: str = "Bonjour à tous,\n\n.\n..\nÀ bientôt\n"
 ) -> bytes:

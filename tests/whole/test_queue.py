@@ -91,6 +91,16 @@ class FarServer:
             time.sleep(0.05)
         assert len(self.taken) >= count
 
+    def body_for(self, address: str, patience: float = 60) -> bytes:
+        """What came for an address, as soon as it is there."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            for _, recipients, body in self.taken:
+                if address in recipients:
+                    return body
+            time.sleep(0.05)
+        raise AssertionError(f"nothing came for {address}")
+
     def close(self) -> None:
         self.open = False
         self.listening.close()
@@ -147,8 +157,7 @@ def test_what_leaves_is_signed_for_the_author(stack: Stack, far: FarServer, sign
     me = stack.user("marc.garnier")["address"]
     with stack.submission("marc.garnier") as client:
         client.sendmail(me, ["signed@example.net"], text_to("signed@example.net", subject="signed"))
-    far.wait(2)
-    body = next(body for _, recipients, body in far.taken if recipients == ["signed@example.net"])
+    body = far.body_for("signed@example.net")
     public = load_pem_private_key(signing_key.read_bytes(), None).public_key()
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     asked: list[bytes] = []
