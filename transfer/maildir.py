@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from transfer.source import (
     SourceMessage,
     SourceRefused,
     Unreadable,
+    refused,
+    side_file,
     with_crlf,
 )
 
@@ -64,8 +67,8 @@ class MaildirSource:
         self._root = root.resolve()
         self._largest = largest
         self._files: dict[str, Path] = {}
-        if not (self._root / "cur").is_dir() and not any(self._below(self._root, ())):
-            raise SourceRefused(f"{root} has no folder cur: it is no Maildir, or it can't be read by the server's user")
+        if not _has_mail(self._root) and not any(self._below(self._root, ())):
+            raise SourceRefused(f"{root} has no folder cur: it is no Maildir")
 
     @property
     def name(self) -> str:
@@ -78,7 +81,7 @@ class MaildirSource:
 
     def folders(self) -> list[SourceFolder]:
         subscribed = self._subscribed()
-        found = [SourceFolder("", ("INBOX",), subscribed=True)] if (self._root / "cur").is_dir() else []
+        found = [SourceFolder("", ("INBOX",), subscribed=True)] if _has_mail(self._root) else []
         for path, levels in self._below(self._root, ()):
             found.append(
                 SourceFolder(
@@ -88,8 +91,11 @@ class MaildirSource:
         return found
 
     def _below(self, folder: Path, above: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except OSError as error:
+            raise refused(folder, error) from error
         for name in names:
             path = folder / name
             if name in ("cur", "new", "tmp"):
@@ -99,7 +105,7 @@ class MaildirSource:
                 levels = tuple(map(_level, name[1:].split("."))) if not above else ()
             else:
                 levels = (*above, _level(name))
-            if levels and all(levels) and (path / "cur").is_dir():
+            if levels and all(levels) and _has_mail(path):
                 yield path, levels
             if not name.startswith("."):
                 yield from self._below(path, levels)
@@ -107,10 +113,7 @@ class MaildirSource:
     def _subscribed(self) -> set[tuple[str, ...]]:
         found: set[tuple[str, ...]] = set()
         for name in ("subscriptions", "courierimapsubscribed"):
-            try:
-                lines = (self._root / name).read_text("utf-8", "replace").splitlines()
-            except OSError:
-                continue
+            lines = side_file(self._root / name).decode("utf-8", "replace").splitlines()
             tabs = bool(lines) and lines[0].startswith("V\t")
             for line in lines[1:] if tabs else lines:
                 levels = line.split("\t") if tabs else line.replace("/", ".").split(".")
@@ -142,7 +145,7 @@ class MaildirSource:
                 continue
             except OSError as error:
                 raise Unreadable(f"{path / part} can't be read: {error.strerror}") from error
-            for name, stat, where in files:
+            for name, found_stat, where in files:
                 base, _, info = os.fsencode(name).decode("latin-1").partition(":2,")
                 key = base.partition(",")[0]
                 system = sum(int(_FLAGS[letter]) for letter in set(info) & _FLAGS.keys())
@@ -150,7 +153,7 @@ class MaildirSource:
                     {_FORWARDED} if "P" in info else set()
                 )
                 size = re.search(r",W=(\d+)", base)
-                date = int(stat.st_mtime)
+                date = int(found_stat.st_mtime)
                 if key in self._files:
                     continue
                 self._files[key] = Path(where)
@@ -198,10 +201,7 @@ class MaildirSource:
     # ---------------------------------------------------------------- rights
 
     def grants(self, folder: SourceFolder) -> Mapping[str, str]:
-        try:
-            text = (self._path(folder) / "dovecot-acl").read_text("utf-8", "replace")
-        except OSError:
-            return {}
+        text = side_file(self._path(folder) / "dovecot-acl").decode("utf-8", "replace")
         found: dict[str, str] = {}
         for line in text.splitlines():
             words = line.split()
@@ -216,6 +216,16 @@ class MaildirSource:
         return found
 
 
+def _has_mail(folder: Path) -> bool:
+    """Whether a folder is a Maildir. Raises SourceRefused."""
+    try:
+        return stat.S_ISDIR((folder / "cur").stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise refused(folder, error) from error
+
+
 def _level(name: str) -> str:
     """A level of a folder's name: modified UTF-7 or UTF-8, with the escapes of Dovecot's listescape plug-in."""
     raw = os.fsencode(name)
@@ -228,10 +238,7 @@ def _level(name: str) -> str:
 
 def _keywords(path: Path) -> dict[str, str]:
     """Keywords of a folder by the letters that stand for them in file names."""
-    try:
-        lines = (path / "dovecot-keywords").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return {}
+    lines = side_file(path / "dovecot-keywords").decode("utf-8", "replace").splitlines()
     found: dict[str, str] = {}
     for line in lines:
         number, _, keyword = line.partition(" ")
@@ -242,10 +249,7 @@ def _keywords(path: Path) -> dict[str, str]:
 
 def _order(path: Path) -> dict[str, int]:
     """UIDs by unique name, as Dovecot gave them."""
-    try:
-        lines = (path / "dovecot-uidlist").read_bytes().splitlines()[1:]
-    except OSError:
-        return {}
+    lines = side_file(path / "dovecot-uidlist").splitlines()[1:]
     found: dict[str, int] = {}
     for line in lines:
         match = _UIDLIST.match(line)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from storage.model import System
-from transfer.source import Listing, SourceFolder, SourceMessage, SourceRefused, Unreadable, with_crlf
+from transfer.source import Listing, SourceFolder, SourceMessage, SourceRefused, Unreadable, refused, with_crlf
 
 #: "From " address, day of the week, month, day, time, perhaps a zone, year, perhaps a zone.
 _FROM = re.compile(
@@ -73,8 +73,12 @@ class MboxSource:
         self._quoted = _QUOTED[quoting.value]
         self._into = into
         self._pieces: dict[str, _Piece] = {}
-        if not self._path.is_dir() and not _is_mbox(self._path):
-            raise SourceRefused(f"{path} is no mbox file: its first line does not begin with From, or it can't be read")
+        try:
+            several = self._path.is_dir()
+        except OSError as error:
+            raise refused(self._path, error) from error
+        if not several and not _is_mbox(self._path):
+            raise SourceRefused(f"{path} is no mbox file: its first line does not begin with From")
 
     @property
     def name(self) -> str:
@@ -89,8 +93,11 @@ class MboxSource:
         return list(self._below(self._path, ()))
 
     def _below(self, folder: Path, above: tuple[str, ...]) -> Iterator[SourceFolder]:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise refused(folder, error) from error
         for entry in found:
             if entry.name.startswith("."):
                 continue
@@ -175,8 +182,8 @@ def _is_mbox(path: Path) -> bool:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
             return file.read(5) == b"From "
-    except OSError:
-        return False
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 def _is_a_note(octets: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from storage.model import SpecialUse
@@ -30,6 +31,21 @@ class SourceRefused(SourceError):
 
 class Unreadable(SourceError):
     """One message, or one folder, can't be read; the rest can."""
+
+
+def refused(path: Path, error: OSError) -> SourceRefused:
+    """What to say of a file or folder on disk that can't be read: nothing of it may be left behind in silence."""
+    return SourceRefused(f"{path} can't be read: {error.strerror}; give read rights to the user the server runs as")
+
+
+def side_file(path: Path) -> bytes:
+    """What another server keeps beside the mail; nothing when there is no such file. Raises SourceRefused."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,8 @@ def test_dovecot(site: Site, dovecot: Dovecot) -> None:
     # The same tree as a Maildir.
     tree = site.folder / "copy"
     shutil.copytree(dovecot.maildir("marie"), tree)
+    # Commands of root become the server's user.
+    subprocess.run(["chmod", "-R", "a+rX", str(tree)], check=True)
     status, said = site.run("import", "maildir", "copie", str(tree), "--verify")
     assert [octets for _, octets in site.box("copie", "INBOX")] == [letter(n) for n in (1, 3, 7, 8)], said
     assert [row.keywords for row, _ in site.box("copie", "INBOX")] == [("$Label1",), ("vu",), (), ()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ from transfer.errand import Wishes
 from transfer.parity import Report
 from transfer.patience import Patience
 from transfer.source import Source
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter; what is within may be kept from an ``ordinary_user``."""
+    with tempfile.TemporaryDirectory(prefix="mailserver-transfer-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.model import System
+from tests.fakes.ordinary_user import ordinary_user
 from transfer.maildir import MaildirSource
 from transfer.source import SourceFolder, SourceRefused, Unreadable
 
@@ -136,3 +137,24 @@ def test_rights(tmp_path: Path) -> None:
     (root / "dovecot-acl").write_text("owner lrwstipekxa\nuser=paul lr :write-seen\nanyone lookup\n-user=eve r\n# x\n")
     found = source(root).grants(SourceFolder("", ("INBOX",)))
     assert found == {"paul": "lrs", "anyone": "l", "-eve": "r"}
+
+
+@pytest.mark.parametrize("kept_from_us", [".", "cur", ".Sent", ".Sent/cur", "subscriptions", ".Sent/dovecot-acl"])
+def test_what_may_not_be_read_is_told_and_not_left_behind(open_folder: Path, kept_from_us: str) -> None:
+    root = folder(open_folder / "Maildir")
+    sent = folder(root / ".Sent")
+    (root / "subscriptions").write_text("Sent\n")
+    (sent / "dovecot-acl").write_text("user=paul lr\n")
+    (root / kept_from_us).chmod(0)
+
+    def everything() -> None:
+        tree = source(root)
+        for one in tree.folders():
+            tree.listing(one)
+            tree.grants(one)
+
+    with ordinary_user(), pytest.raises((SourceRefused, Unreadable), match="can't be read: Permission denied"):
+        everything()
+    (root / kept_from_us).chmod(0o755)
+    with ordinary_user():
+        everything()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.model import System
+from tests.fakes.ordinary_user import ordinary_user
 from transfer.mbox import MboxSource, Quoting
 from transfer.source import SourceFolder, SourceMessage, SourceRefused
 
@@ -99,3 +100,16 @@ def test_a_long_line_is_no_danger(tmp_path: Path) -> None:
     got = read(tmp_path / "box", LINE + b"Subject: a\n\n" + b"x" * 65536 + b"From x Tue Nov 14 22:13:20 2023\n")
     assert len(got) == 1
     assert 10_000 < len(got[0][1]) < 10_010
+
+
+@pytest.mark.parametrize("kept_from_us", [".", "amis", "amis.sbd", "amis.sbd/paul"])
+def test_what_may_not_be_read_is_told_and_not_left_behind(open_folder: Path, kept_from_us: str) -> None:
+    (open_folder / "boxes" / "amis.sbd").mkdir(parents=True)
+    for name in ("amis", "amis.sbd/paul"):
+        (open_folder / "boxes" / name).write_bytes(LINE + b"Subject: a\n\nb\n")
+    (open_folder / "boxes" / kept_from_us).chmod(0)
+    with ordinary_user(), pytest.raises(SourceRefused, match="can't be read: Permission denied"):
+        MboxSource(open_folder / "boxes", 10_000).folders()
+    (open_folder / "boxes" / kept_from_us).chmod(0o755)
+    with ordinary_user():
+        assert len(MboxSource(open_folder / "boxes", 10_000).folders()) == 2
