@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 from sqlalchemy import event
 
@@ -72,18 +69,17 @@ def test_a_mailbox_looked_at_again_costs_no_query(store: Store, database: Databa
     assert bool(statements) is not database.is_sqlite
 
 
-def test_what_another_process_committed_is_seen_at_once(store: Store, database: Database, tmp_path: Path) -> None:
-    if not database.is_sqlite:
-        pytest.skip("of SQLite")
+def test_what_another_process_committed_is_seen_at_once(store: Store, database: Database) -> None:
     account = store.open_account("a")
     box = store.mailbox(account, "INBOX")
+    other = Database(database.engine.url.render_as_string(hide_password=False))
     for uidnext in (100, 200, 300):
         store.view(account, box.id)
-        with sqlite3.connect(str(database.engine.url.database)) as other:
-            other.execute("UPDATE mailbox SET uidnext = ? WHERE id = ?", (uidnext, box.id))
-        other.close()
+        with other.write() as connection:
+            connection.exec_driver_sql(f"UPDATE mailbox SET uidnext = {uidnext} WHERE id = {box.id}")
         assert store.view(account, box.id).mailbox.uidnext == uidnext
         assert store.mailbox(account, "INBOX").uidnext == uidnext
+    other.close()
 
 
 def test_a_mailbox_that_was_renamed_is_not_found_any_more(store: Store) -> None:
