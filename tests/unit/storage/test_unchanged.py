@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from storage import tables
 from storage.database import Database
 from storage.errors import NoSuchMailbox
 from storage.store import Store
@@ -76,7 +77,7 @@ def test_what_another_process_committed_is_seen_at_once(store: Store, database: 
     for uidnext in (100, 200, 300):
         store.view(account, box.id)
         with other.write() as connection:
-            connection.exec_driver_sql(f"UPDATE mailbox SET uidnext = {uidnext} WHERE id = {box.id}")
+            connection.execute(update(tables.mailbox).where(tables.mailbox.c.id == box.id).values(uidnext=uidnext))
         assert store.view(account, box.id).mailbox.uidnext == uidnext
         assert store.mailbox(account, "INBOX").uidnext == uidnext
     other.close()
