@@ -210,6 +210,10 @@ class Walker:
     def agrees(self, truth: list[tuple[int | None, Flags | None]]) -> bool:
         return self.believes() == truth
 
+    def differs(self, truth: list[tuple[int | None, Flags | None]]) -> str:
+        believed = self.believes()
+        return f"believed only: {set(believed) - set(truth)}, true only: {set(truth) - set(believed)}"
+
     def believes(self) -> list[tuple[int | None, Flags | None]]:
         self.run("NOOP")
         self.catch_up()
@@ -241,7 +245,7 @@ def test_ten_sessions_in_two_processes(stack: Stack, walkers: list[Walker]) -> N
         truth = fresh.believes()
         # The bell from one process to the other may be on its way.
         for one in here:
-            assert eventually(partial(one.agrees, truth)), f"{one.name} ends in another mailbox"
+            assert eventually(partial(one.agrees, truth)), f"{one.name} ends in another {box}: {one.differs(truth)}"
         (status,) = fresh.client.ok(f"STATUS {box} (MESSAGES UNSEEN DELETED)")
         counts = [int(number) for number in re.findall(rb" (\d+)", status)]
         unseen = sum(b"\\Seen" not in (flags or ()) for _, flags in truth)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from storage import tables
 from storage.database import Database
 from storage.errors import NoSuchMailbox
 from storage.store import Store
@@ -72,18 +70,17 @@ def test_a_mailbox_looked_at_again_costs_no_query(store: Store, database: Databa
     assert bool(statements) is not database.is_sqlite
 
 
-def test_what_another_process_committed_is_seen_at_once(store: Store, database: Database, tmp_path: Path) -> None:
-    if not database.is_sqlite:
-        pytest.skip("of SQLite")
+def test_what_another_process_committed_is_seen_at_once(store: Store, database: Database) -> None:
     account = store.open_account("a")
     box = store.mailbox(account, "INBOX")
+    other = Database(database.engine.url.render_as_string(hide_password=False))
     for uidnext in (100, 200, 300):
         store.view(account, box.id)
-        with sqlite3.connect(str(database.engine.url.database)) as other:
-            other.execute("UPDATE mailbox SET uidnext = ? WHERE id = ?", (uidnext, box.id))
-        other.close()
+        with other.write() as connection:
+            connection.execute(update(tables.mailbox).where(tables.mailbox.c.id == box.id).values(uidnext=uidnext))
         assert store.view(account, box.id).mailbox.uidnext == uidnext
         assert store.mailbox(account, "INBOX").uidnext == uidnext
+    other.close()
 
 
 def test_a_mailbox_that_was_renamed_is_not_found_any_more(store: Store) -> None:
