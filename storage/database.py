@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage import postgresql
 from storage.errors import Contended, DiskFull, StoreError, Unavailable
+from storage.prepared import driver_of, wrapped
 
 #: All tables of all rooms are declared on this.
 metadata = MetaData(
@@ -209,10 +210,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("immediate", False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        begin = "BEGIN IMMEDIATE"
     else:
-        # Takes no lock and so can't fail: it is not worth a statement's way through SQLAlchemy, which every look takes.
-        connection.connection.cursor().execute("BEGIN")
+        begin = "BEGIN"
+    try:
+        driver_of(connection).execute(begin)
+    except sqlite3.Error as error:
+        raise wrapped(error, begin) from error
 
 
 @contextmanager
