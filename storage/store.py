@@ -478,7 +478,7 @@ class Store:
                     continue
                 modseq = modseq or ledger.next_modseq()
                 if _marked(PHISHING, new_keywords) and not _marked(PHISHING, was.keywords):
-                    for low, high in runs(row.uid for row in alike):
+                    for low, high in runs([row.uid for row in alike]):
                         ledger.add_events(events.REPORTED, state, state, range(low, high + 1))
                 after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
             rings = ledger.close()

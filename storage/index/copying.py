@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import count, groupby
+from operator import sub
 
 from sqlalchemy import BigInteger, Connection, Integer, String, bindparam, case, cast, insert, select
 
@@ -86,15 +87,15 @@ def copy_rows(
         "_tail": names.tail,
         "_saved_at": saved_at,
     }
-    runs: list[dict[str, Any]] = []
-    for new, (uid, number) in enumerate(zip(uids, numbers, strict=True), first):
-        shifts = (new - uid, names.first + number - uid)
-        if runs and uid == runs[-1]["_high"] + 1 and shifts == (runs[-1]["_shift"], runs[-1]["_number"]):
-            runs[-1]["_high"] = uid
-        else:
-            runs.append({**given, "_low": uid, "_high": uid, "_shift": shifts[0], "_number": shifts[1]})
-    if runs:
-        _COPY.run_many(connection, runs)
+    pieces: list[dict[str, object]] = []
+    place = 0
+    # Where both rise by one the database makes the rows of one statement.
+    for _, alike in groupby(zip(map(sub, uids, count()), map(sub, numbers, count()), strict=True)):
+        end = place + len(list(alike))
+        shifts = {"_shift": first + place - uids[place], "_number": names.first + numbers[place] - uids[place]}
+        pieces.append({**given, **shifts, "_low": uids[place], "_high": uids[end - 1]})
+        place = end
+    _COPY.run_many(connection, pieces)
 
 
 def note_copies(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
@@ -160,8 +160,10 @@ def join_keywords(keywords: tuple[str, ...]) -> str:
     return " ".join(keywords)
 
 
-def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Rising numbers as inclusive ranges."""
+    if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return [(numbers[0], numbers[-1])]
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and number == ranges[-1][1] + 1:
@@ -446,7 +448,7 @@ class Ledger:
     def _queue(self, statement: Prepared, **values: object) -> None:
         self._rows.setdefault(statement, []).append(values)
 
-    def _name(self, statement: Prepared, mailbox: int, ranges: Iterable[tuple[int, int]], **values: object) -> None:
+    def _name(self, statement: Prepared, mailbox: int, ranges: Sequence[tuple[int, int]], **values: object) -> None:
         """Do one thing to many messages, by ranges in which there is no other message."""
         where = {"_account": self.account, "_mailbox": mailbox, **values}
         statement.run_many(self._connection, [{**where, "_low": low, "_high": high} for low, high in ranges])

@@ -151,7 +151,7 @@ def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int
     """
     where = {"account": box.account, "mailbox": box.id, "since": since}
     if since >= box.forgotten:
-        return runs(connection.scalars(_GONE, where))
+        return runs(connection.scalars(_GONE, where).all())
     ranges: list[tuple[int, int]] = []
     expected = 1
     for uid in (*connection.scalars(_UIDS, where), box.uidnext):
