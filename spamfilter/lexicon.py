@@ -200,6 +200,17 @@ OFFICES = (
     "gestionnaire de messagerie",
 )  # fmt: skip
 
+#: Tools of the school, and the sites beside those of the state and ours that may write in their name.
+SCHOOL_TOOLS = (
+    "pronote", "educonnect", "ecole directe", "mon ent", "ent", "espace numerique", "i-prof", "iprof", "santorin",
+    "cyclades", "colibris", "ensap", "parcoursup", "renater",
+)  # fmt: skip
+TOOL_MAKERS = words_of("""
+    index-education.net index-education.fr index-education.com pronote.net ecoledirecte.com aplim.fr skolengo.com
+    kosmoseducation.com itslearning.com itop.es monbureaunumerique.fr mon-ent-occitanie.fr renater.fr parcoursup.fr
+    edifice.io opendigitaleducation.com
+""")  # fmt: skip
+
 #: Titles that stand in a display name instead of a name, or beside it.
 OFFICIALS = (
     "recteur", "rectrice", "le recteur", "secretaire general", "secretaire generale", "dasen", "ia-dasen", "inspecteur",
