@@ -23,6 +23,7 @@ def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "web.url", f"must be as https://courriel.example, without a path, not {settings.web.url!r}"
     if settings.spam.reject_from and settings.spam.reject_from <= settings.spam.junk_from:
         yield "spam.reject_from", "must be above spam.junk_from, or 0 to refuse nothing"
+    yield from _reports(settings)
     if settings.smtp.errors_before_close <= settings.smtp.errors_before_delay:
         yield "smtp.errors_before_close", "must be above smtp.errors_before_delay"
 
@@ -35,6 +36,20 @@ def _names(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "site.domains", f"{domain!r} is not a domain name"
     if not _DOMAIN.fullmatch(settings.site.hostname):
         yield "site.hostname", f"{settings.site.hostname!r} is not a host name"
+
+
+def _reports(settings: Settings) -> Iterator[tuple[str, str]]:
+    spam, domains = settings.spam, {domain.lower() for domain in settings.site.domains}
+    for place, address in (("spam.report_phishing", spam.report_phishing), ("spam.report_ham", spam.report_ham)):
+        local, _, domain = address.lower().rpartition("@")
+        if address and not (local and domain in domains):
+            yield place, f"must be an address in one of site.domains, or empty, not {address!r}"
+        if local in ("postmaster", "abuse", "mailer-daemon"):
+            yield place, f"{address!r} is read by people: name an address of its own"
+    if spam.report_ham and spam.report_ham.lower() == spam.report_phishing.lower():
+        yield "spam.report_ham", "must not be spam.report_phishing: one says what is bad, the other what is good"
+    if spam.hotline and "@" not in spam.hotline:
+        yield "spam.hotline", f"must be an address, or empty, not {spam.hotline!r}"
 
 
 def _ports(settings: Settings) -> Iterator[tuple[str, str]]:
