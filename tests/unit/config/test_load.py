@@ -40,3 +40,29 @@ def test_a_file_that_can_not_be_read_is_the_only_complaint(tmp_path, octets):
     text = "\n".join(problems(path))
     assert str(path) in text
     assert "tls.certificate" not in text
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('report_phishing = "alerte@ailleurs.net"', "spam.report_phishing: must be an address in one of site.domains"),
+        ('report_phishing = "alerte"', "spam.report_phishing: must be an address in one of site.domains"),
+        ('report_ham = "abuse@ac-exemple.fr"', "spam.report_ham: 'abuse@ac-exemple.fr' is read by people"),
+        (
+            'report_phishing = "a@ac-exemple.fr"\nreport_ham = "A@ac-exemple.fr"',
+            "spam.report_ham: must not be spam.report_phishing",
+        ),
+        ('hotline = "secours"', "spam.hotline: must be an address"),
+    ],
+)
+def test_addresses_for_reports_are_ours_and_apart(tmp_path, written, said):
+    path = tmp_path / "c.toml"
+    path.write_text(f'[site]\ndomains = ["ac-exemple.fr"]\n[spam]\n{written}\n', "utf-8")
+    assert said in "\n".join(problems(path))
+
+
+def test_addresses_for_reports_that_are_right(tmp_path):
+    path = tmp_path / "c.toml"
+    wishes = 'report_phishing = "alerte@ac-exemple.fr"\nreport_ham = "faux@ac-exemple.fr"'
+    path.write_text(f'[site]\ndomains = ["ac-exemple.fr"]\n[spam]\n{wishes}\njunk_from = 30\n', "utf-8")
+    assert "spam.report" not in "\n".join(problems(path))
