@@ -95,8 +95,8 @@ def test_mail_in_other_words(spam_filter: SpamFilter) -> None:
 
 
 def test_mail_that_nobody_tuned_on(spam_filter: SpamFilter) -> None:
-    """The third set, judged once when it was written: of 50 phish 5 were missed with the prior and 30 by rules alone, and
-    no ham was lost or warned of. These bounds only keep that from getting worse."""
+    """The third set, judged once when it was written: of 50 phish 5 were missed with the prior and 30 by rules alone,
+    and no ham was lost or warned of. These bounds only keep that from getting worse."""
     lost, missed = judged(spam_filter, unseen.LATER)
     rules_alone = isinstance(spam_filter._learners._model, NoModel)
     assert lost == []
