@@ -203,10 +203,17 @@ class Names:
 
     # ---------------------------------------------------------------- rights
 
+    def known_rights(self, mailbox: Mailbox) -> Rights | None:
+        """The rights to a mailbox of any account where its access control list need not be read, else None."""
+        if mailbox.has_acl:
+            return None
+        return ALL if mailbox.account == self.own.number else Rights.NONE
+
     def rights(self, mailbox: Mailbox) -> Rights:
         """The rights to a mailbox of any account."""
-        if not mailbox.has_acl:
-            return ALL if mailbox.account == self.own.number else Rights.NONE
+        known = self.known_rights(mailbox)
+        if known is not None:
+            return known
         return self._of(mailbox, self._store.sharing.acl(mailbox.account, mailbox.id))
 
     def seen(
