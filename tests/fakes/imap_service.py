@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import event
 from twisted.internet import reactor as _reactor
 from twisted.internet.threads import blockingCallFromThread
-from twisted.python.threadable import isInIOThread
+from twisted.python import threadable
 
 from config.settings import Auth, Imap, Site, Store, Tls
 from directory.accounts import Accounts, NewAccount
@@ -128,7 +128,7 @@ class Service:
         self._put = 0
 
     def _waited(self) -> None:
-        if isInIOThread():
+        if threading.get_ident() == threadable.ioThread:
             self._waits.append("".join(traceback.format_stack(limit=30)))
 
     def add_account(self, login: str, role: str = "teacher") -> int:
