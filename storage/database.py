@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage import postgresql
 from storage.errors import Contended, DiskFull, StoreError, Unavailable
+from storage.prepared import driver_of, wrapped
 
 #: All tables of all rooms are declared on this.
 metadata = MetaData(
@@ -44,6 +45,13 @@ class NewRow(NamedTuple):
 
     statement: Insert
     values: Mapping[str, object]
+
+
+class Own(NamedTuple):
+    """What a write of this process did to ``Database.version``: before its changes, and with them but no others'."""
+
+    before: int | None
+    after: int | None
 
 
 #: Seconds a writer waits for another process that holds the database without the lock file (a shell, a backup).
@@ -73,6 +81,7 @@ class Database:
         self._reader = self.engine
         self._turn: _WriterTurn | None = None
         self._commits: _Commits | None = None
+        self._own = threading.local()
         if self.is_sqlite:
             if parsed.database is None or parsed.database == ":memory:":
                 raise ValueError("the embedded database needs a file: processes share it")
@@ -101,7 +110,14 @@ class Database:
             with self.engine.connect() as connection, self._turn:
                 waited = time.monotonic() - begun
                 with _patience(connection, waited), connection.execution_options(immediate=True).begin():
+                    before = self.version()
                     yield connection
+                # Nobody else writes before the turn is over.
+                self._own.last = Own(before, self.version())
+
+    def last_write(self) -> Own:
+        """The versions around the last ``write`` of the calling thread."""
+        return getattr(self._own, "last", Own(None, None))
 
     def version(self) -> int | None:
         """A number that is another one once anybody, of any process, has committed; None where that takes a query.
@@ -209,10 +225,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("immediate", False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        begin = "BEGIN IMMEDIATE"
     else:
-        # Takes no lock and so can't fail: it is not worth a statement's way through SQLAlchemy, which every look takes.
-        connection.connection.cursor().execute("BEGIN")
+        begin = "BEGIN"
+    try:
+        driver_of(connection).execute(begin)
+    except sqlite3.Error as error:
+        raise wrapped(error, begin) from error
 
 
 @contextmanager

@@ -74,9 +74,6 @@ from storage.zone import local_zone
 
 log = structlog.get_logger()
 
-#: Rows that are quicker read than looked for in memory.
-_FEW = 20
-
 
 class Store:
     """Implements ``storage.api.MailStore`` on a database and a body store."""
@@ -481,7 +478,7 @@ class Store:
                     continue
                 modseq = modseq or ledger.next_modseq()
                 if _marked(PHISHING, new_keywords) and not _marked(PHISHING, was.keywords):
-                    for low, high in runs(row.uid for row in alike):
+                    for low, high in runs([row.uid for row in alike]):
                         ledger.add_events(events.REPORTED, state, state, range(low, high + 1))
                 after += ledger.change_flags(state, alike, new_system, new_keywords, modseq)
             rings = ledger.close()
@@ -589,7 +586,7 @@ class Store:
         self, connection: Connection, account: int, mailbox: int, uids: Sequence[int], modseq: int
     ) -> Sequence[MessageRow]:
         """Rows of those UIDs that exist in a mailbox at ``modseq``, by rising UID; from memory where they are."""
-        view = self._views.at(account, mailbox, modseq) if len(uids) > _FEW else None
+        view = self._views.at(account, mailbox, modseq)
         return messages.rows_of(connection, account, mailbox, uids) if view is None else view.some(sorted(set(uids)))
 
     def _deleted(self, connection: Connection, account: int, mailbox: int, modseq: int) -> list[MessageRow]:

@@ -23,6 +23,9 @@ from storage.model import Changes, Mailbox, MessageRow, System, keywords_of
 #: Changed rows that a view has at hand, so that sessions that are nearly up to date need not look at all rows.
 _LATEST = 500
 
+#: Rows that are looked for one by one, however few there are.
+_FEW = 20
+
 
 #: Computed when first asked for, of all rows.
 _OF_ROWS = ("keywords", "first_unseen")
@@ -76,7 +79,7 @@ class View:
 
     def some(self, uids: Sequence[int]) -> Sequence[MessageRow]:
         """The rows of those UIDs (rising) that are there."""
-        if len(uids) < len(self._uids) // 8:
+        if len(uids) <= _FEW or len(uids) < len(self._uids) // 8:
             return [row for uid in uids if (row := self.row(uid)) is not None]
         if uids == self._uids:
             return self._rows
@@ -171,7 +174,7 @@ class Views:
         return known.after(now, news) if news.whole else self._current(connection, now, None)
 
     def tell(self, before: int, after: Mapping[str, Any], account: int, mailbox: int, news: Changes) -> None:
-        """What this process committed itself need not be read again.
+        """What this thread has just committed need not be read again.
 
         ``before`` is the mod-sequence of the mailbox at the begin of the transaction: a view of another state is left
         as it is. ``after`` are the mailbox's counters since.
@@ -181,11 +184,13 @@ class Views:
             entry = self._views.get(key)
         if entry is None or entry[0].highest_modseq != before:
             return
-        known = entry[0]
+        known, known_at = entry
+        own = self._database.last_write()
         view = known.after(dataclasses.replace(known.mailbox, **after), news)
         with self._lock:
             if self._views.get(key) is entry:
-                self._views[key] = view, None
+                # The newest still, if nothing else of the mailbox changed between the last look and the write.
+                self._views[key] = view, own.after if known_at is not None and known_at == own.before else None
 
     def at(self, account: int, mailbox: int, modseq: int) -> View | None:
         """The view at hand, if it is the one of that mod-sequence."""

@@ -34,6 +34,9 @@ from storage.model import OWN_KEYWORDS, Mailbox, MessageRow
 #: Seconds to wait before asking a store again that could not tell the news.
 RETRY = 1.0
 
+#: Removals told in one piece.
+_LINES = 5000
+
 
 class Admission(Protocol):
     """Counts sessions of an account; safe from any thread."""
@@ -401,8 +404,8 @@ class Context:
         if news.vanished and (self.qresync or self.uid_only):
             yield Vanished(tuple(ranges_of(news.vanished)))
         else:
-            for number in news.expunged:
-                yield Expunged(number)
+            for start in range(0, len(news.expunged), _LINES):
+                yield Expunged(news.expunged[start : start + _LINES])
         if news.exists is not None:
             yield Exists(news.exists)
             if not self.rev2:

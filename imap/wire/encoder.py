@@ -124,8 +124,8 @@ def encode(response: r.Response, utf8: bool = False) -> bytes:
             return b"* %d EXISTS\r\n" % number
         case r.RecentCount(number):
             return b"* %d RECENT\r\n" % number
-        case r.Expunged(number):
-            return b"* %d EXPUNGE\r\n" % number
+        case r.Expunged(numbers):
+            return b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers])
         case r.Vanished(ranges, earlier):
             return b"* VANISHED " + b"(EARLIER) " * earlier + write_ranges(ranges) + b"\r\n"
         case r.Capabilities(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -135,9 +136,9 @@ class RecentCount:
 
 @dataclass(frozen=True, slots=True)
 class Expunged:
-    """``number`` is already counted after the removals told before it (RFC 3501 section 7.4.1)."""
+    """Each of the numbers is already counted after the removals told before it (RFC 3501 section 7.4.1)."""
 
-    number: int
+    numbers: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

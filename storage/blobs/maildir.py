@@ -166,9 +166,10 @@ class Maildir:
         self._into(target, link, new)
 
     def copy_all(self, source: Place, target: Place, names: Sequence[tuple[BodyName, BodyName]]) -> None:
+        here, there = self._cur(source), self._cur(target)
         for name, new in names:
             try:
-                os.link(self._path(source, name), self._path(target, new))
+                os.link(f"{here}/{file_name(name)}", f"{there}/{file_name(new)}")
             except OSError:
                 # It has another name still, or the folder is not there: the long way finds out.
                 self.copy(source, name, target, new)

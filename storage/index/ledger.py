@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 
@@ -23,6 +22,7 @@ from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.index.copying import copy_rows, note_copies
 from storage.model import MessageRow, Settable, SpecialUse, System
 from storage.names import HELD
+from storage.prepared import Prepared
 from storage.zone import local_zone
 
 # Of plain integers: flags are combined a thousand times in one command.
@@ -84,23 +84,32 @@ class Limits:
     messages: int | None
 
 
-_ACCOUNT = select(tables.account).where(tables.account.c.id == bindparam("account")).with_for_update()
-_MAILBOX = select(tables.mailbox).where(
-    tables.mailbox.c.account_id == bindparam("account"), tables.mailbox.c.id == bindparam("mailbox")
+_a, _b = tables.account.c, tables.mailbox.c
+_ACCOUNT = Prepared(
+    select(*(_a.key, _a.modseq, _a.next_content, _a.used_bytes, _a.used_messages, _a.limit_bytes, _a.limit_messages))
+    .where(_a.id == bindparam("account"))
+    .with_for_update()
 )
-_SAVE_ACCOUNT = (
+#: In the order of ``MailboxState``.
+_MAILBOX = Prepared(
+    select(
+        *(_b.id, _b.name, _b.uidvalidity, _b.uidnext, _b.modseq, _b.messages, _b.unseen, _b.deleted, _b.size),
+        *(_b.first_recent, _b.special_use, _b.folder),
+    ).where(_b.account_id == bindparam("account"), _b.id == bindparam("mailbox"))
+)
+_SAVE_ACCOUNT = Prepared(
     update(tables.account)
-    .where(tables.account.c.id == bindparam("_account"))
+    .where(_a.id == bindparam("_account"))
     .values({c: bindparam(c) for c in ("modseq", "next_content", "used_bytes", "used_messages")})
 )
-_SAVE_MAILBOX = (
+_SAVE_MAILBOX = Prepared(
     update(tables.mailbox)
-    .where(tables.mailbox.c.account_id == bindparam("_account"), tables.mailbox.c.id == bindparam("_mailbox"))
+    .where(_b.account_id == bindparam("_account"), _b.id == bindparam("_mailbox"))
     .values({c: bindparam(c) for c in ("uidnext", "modseq", "messages", "unseen", "deleted", "size", "first_recent")})
 )
-_INSERT_MESSAGE = insert(tables.message)
-_INSERT_CONTENT = insert(tables.content)
-_INSERT_REMOVED = insert(tables.removed)
+_INSERT_MESSAGE = Prepared(insert(tables.message), tables.message.c.keys())
+_INSERT_CONTENT = Prepared(insert(tables.content), tables.content.c.keys())
+_INSERT_REMOVED = Prepared(insert(tables.removed), (*tables.removed.c.keys()[1:],))
 _MESSAGES = (
     tables.message.c.account_id == bindparam("_account"),
     tables.message.c.mailbox_id == bindparam("_mailbox"),
@@ -113,26 +122,32 @@ REMOVED = (
     *("internal_date", "zone", "saved_at"),
 )
 #: What is left of messages that go away: their UIDs for those who ask later, the rest for a restore.
-_NOTE_EXPUNGED = insert(tables.expunged).from_select(
-    ["account_id", "mailbox_id", "uid", "modseq"],
-    select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
+_NOTE_EXPUNGED = Prepared(
+    insert(tables.expunged).from_select(
+        ["account_id", "mailbox_id", "uid", "modseq"],
+        select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
+    )
 )
-_NOTE_REMOVED = insert(tables.removed).from_select(
-    [*REMOVED, "removed_at"],
-    select(*(_m[name] for name in REMOVED), bindparam("removed_at", type_=BigInteger))
-    .where(*_MESSAGES)
-    .order_by(_m.uid),
+_NOTE_REMOVED = Prepared(
+    insert(tables.removed).from_select(
+        [*REMOVED, "removed_at"],
+        select(*(_m[name] for name in REMOVED), bindparam("removed_at", type_=BigInteger))
+        .where(*_MESSAGES)
+        .order_by(_m.uid),
+    )
 )
 #: What flags were, for those who want them back.
-_NOTE_FLAGS = insert(tables.flags_before).from_select(
-    ["account_id", "mailbox_id", "uid", "system", "keywords", "at"],
-    select(*(_m.account_id, _m.mailbox_id, _m.uid, _m.system, _m.keywords), bindparam("at", type_=BigInteger)).where(
-        *_MESSAGES
-    ),
+_NOTE_FLAGS = Prepared(
+    insert(tables.flags_before).from_select(
+        ["account_id", "mailbox_id", "uid", "system", "keywords", "at"],
+        select(
+            *(_m.account_id, _m.mailbox_id, _m.uid, _m.system, _m.keywords), bindparam("at", type_=BigInteger)
+        ).where(*_MESSAGES),
+    )
 )
-_NOTE_NAMES = insert(tables.names_due)
-_DELETE_MESSAGES = delete(tables.message).where(*_MESSAGES)
-_SAVE_FLAGS = (
+_NOTE_NAMES = Prepared(insert(tables.names_due), ("account_id", "mailbox_id", "low", "high", "at"))
+_DELETE_MESSAGES = Prepared(delete(tables.message).where(*_MESSAGES))
+_SAVE_FLAGS = Prepared(
     update(tables.message).where(*_MESSAGES).values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
 )
 
@@ -145,8 +160,10 @@ def join_keywords(keywords: tuple[str, ...]) -> str:
     return " ".join(keywords)
 
 
-def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Rising numbers as inclusive ranges."""
+    if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return [(numbers[0], numbers[-1])]
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and number == ranges[-1][1] + 1:
@@ -162,18 +179,19 @@ class Ledger:
     def __init__(self, connection: Connection, account: int, defaults: Limits) -> None:
         self._connection = connection
         self.account = account
-        row = connection.execute(_ACCOUNT, {"account": account}).mappings().first()
+        row = _ACCOUNT.first(connection, {"account": account})
         if row is None:
             raise NoSuchAccount(f"no account number {account}")
-        self.key: str = row["key"]
-        self._modseq: int = row["modseq"]
-        self._next_content: int = row["next_content"]
-        self._used_bytes: int = row["used_bytes"]
-        self._used_messages: int = row["used_messages"]
-        self._limit_bytes = defaults.bytes if row["limit_bytes"] is None else row["limit_bytes"] or None
-        self._limit_messages = defaults.messages if row["limit_messages"] is None else row["limit_messages"] or None
+        self.key: str
+        self._modseq: int
+        self._next_content: int
+        self._used_bytes: int
+        self._used_messages: int
+        self.key, self._modseq, self._next_content, self._used_bytes, self._used_messages, octets, count = row
+        self._limit_bytes = defaults.bytes if octets is None else octets or None
+        self._limit_messages = defaults.messages if count is None else count or None
         self._mailboxes: dict[int, MailboxState] = {}
-        self._rows: dict[Any, list[dict[str, object]]] = {}
+        self._rows: dict[Prepared, list[dict[str, object]]] = {}
         #: UIDs that get the same flags, by mailbox, system flags, keywords and mod-sequence; and
         #: those to be taken away, by mailbox and mod-sequence.
         self._flags: defaultdict[tuple[int, int, str, int], list[int]] = defaultdict(list)
@@ -190,23 +208,11 @@ class Ledger:
         """The mailbox row. Raises NoSuchMailbox."""
         state = self._mailboxes.get(number)
         if state is None:
-            row = self._connection.execute(_MAILBOX, {"account": self.account, "mailbox": number}).mappings().first()
+            row = _MAILBOX.first(self._connection, {"account": self.account, "mailbox": number})
             if row is None:
                 raise NoSuchMailbox("the mailbox is gone")
-            state = MailboxState(
-                id=row["id"],
-                name=row["name"],
-                uidvalidity=row["uidvalidity"],
-                uidnext=row["uidnext"],
-                modseq=row["modseq"],
-                messages=row["messages"],
-                unseen=row["unseen"],
-                deleted=row["deleted"],
-                size=row["size"],
-                first_recent=row["first_recent"],
-                special_use=SpecialUse(row["special_use"]) if row["special_use"] else None,
-                folder=row["folder"],
-            )
+            *counted, use, folder = row
+            state = MailboxState(*counted, SpecialUse(use) if use else None, folder)
             self._mailboxes[number] = state
         return state
 
@@ -439,43 +445,45 @@ class Ledger:
 
     # ---------------------------------------------------------------- the end
 
-    def _queue(self, statement: Any, **values: object) -> None:
+    def _queue(self, statement: Prepared, **values: object) -> None:
         self._rows.setdefault(statement, []).append(values)
 
-    def _name(self, statement: Any, mailbox: int, uids: list[int], **values: object) -> None:
+    def _name(self, statement: Prepared, mailbox: int, ranges: Sequence[tuple[int, int]], **values: object) -> None:
         """Do one thing to many messages, by ranges in which there is no other message."""
         where = {"_account": self.account, "_mailbox": mailbox, **values}
-        self._connection.execute(statement, [{**where, "_low": low, "_high": high} for low, high in runs(uids)])
+        statement.run_many(self._connection, [{**where, "_low": low, "_high": high} for low, high in ranges])
 
     def _note_names(self, mailbox: int, uids: list[int]) -> None:
         of = {"account_id": self.account, "mailbox_id": mailbox, "at": self._now}
         ranges = runs(sorted(set(uids)))
-        self._connection.execute(_NOTE_NAMES, [{**of, "low": low, "high": high} for low, high in ranges])
+        _NOTE_NAMES.run_many(self._connection, [{**of, "low": low, "high": high} for low, high in ranges])
 
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
         for statement, rows in self._rows.items():
-            self._connection.execute(statement, rows)
+            statement.run_many(self._connection, rows)
         self._rows.clear()
         for copy in self._copies:
             copy()
         self._copies.clear()
         for (mailbox, system, keywords, modseq), uids in self._flags.items():
-            self._name(_NOTE_FLAGS, mailbox, uids, at=self._now)
-            self._name(_SAVE_FLAGS, mailbox, uids, system=system, keywords=keywords, modseq=modseq)
+            ranges = runs(uids)
+            self._name(_NOTE_FLAGS, mailbox, ranges, at=self._now)
+            self._name(_SAVE_FLAGS, mailbox, ranges, system=system, keywords=keywords, modseq=modseq)
         self._flags.clear()
         for (mailbox, modseq), uids in self._gone.items():
-            self._name(_NOTE_EXPUNGED, mailbox, uids, modseq=modseq)
-            self._name(_NOTE_REMOVED, mailbox, uids, removed_at=self._now)
-            self._name(_DELETE_MESSAGES, mailbox, uids)
+            ranges = runs(uids)
+            self._name(_NOTE_EXPUNGED, mailbox, ranges, modseq=modseq)
+            self._name(_NOTE_REMOVED, mailbox, ranges, removed_at=self._now)
+            self._name(_DELETE_MESSAGES, mailbox, ranges)
         self._gone.clear()
         for mailbox, uids in self._names.items():
             self._note_names(mailbox, uids)
         self._names.clear()
         changed = [state for state in self._mailboxes.values() if state.changed]
         if changed:
-            self._connection.execute(
-                _SAVE_MAILBOX,
+            _SAVE_MAILBOX.run_many(
+                self._connection,
                 [
                     {
                         "_account": self.account,
@@ -492,8 +500,8 @@ class Ledger:
                 ],
             )
         if self._touched:
-            self._connection.execute(
-                _SAVE_ACCOUNT,
+            _SAVE_ACCOUNT.run(
+                self._connection,
                 {
                     "_account": self.account,
                     "modseq": self._modseq,

@@ -24,6 +24,7 @@ from storage.model import (
     System,
 )
 from storage.objects import email_id, thread_id
+from storage.prepared import Prepared
 
 _m = tables.message.c
 _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, _m.zone, _m.content_id, _m.blob)
@@ -31,9 +32,11 @@ _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, 
 _IN_MAILBOX = (_m.account_id == bindparam("account"), _m.mailbox_id == bindparam("mailbox"))
 _ALL = select(*_LIGHT).where(*_IN_MAILBOX).order_by(_m.uid)
 _SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).order_by(_m.uid)
-_RANGE = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
+_RANGE = Prepared(
+    select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
+)
 _LISTED = select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.in_(bindparam("uids", expanding=True))).order_by(_m.uid)
-_DELETED = select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid)
+_DELETED = Prepared(select(*_LIGHT).where(*_IN_MAILBOX, _m.system.op("&")(int(System.DELETED)) != 0).order_by(_m.uid))
 _SAVED = select(_m.uid, _m.saved_at).where(*_IN_MAILBOX)
 _UIDS = select(_m.uid).where(*_IN_MAILBOX).order_by(_m.uid)
 _GONE_FROM = (
@@ -99,8 +102,8 @@ def rows_of(connection: Connection, account: int, mailbox: int, uids: Sequence[i
     wanted = sorted(set(uids))
     if wanted[-1] - wanted[0] < 2 * len(wanted):
         found = set(wanted)
-        result = connection.execute(_RANGE, {**where, "low": wanted[0], "high": wanted[-1]})
-        return [light(row) for row in result.all() if row[0] in found]
+        rows = _RANGE.all(connection, {**where, "low": wanted[0], "high": wanted[-1]})
+        return [light(row) for row in rows if row[0] in found]
     return [
         light(row)
         for start in range(0, len(wanted), BLOCK)
@@ -122,7 +125,7 @@ def digests(connection: Connection, account: int, mailbox: int) -> dict[int, byt
 
 def deleted_rows(connection: Connection, account: int, mailbox: int) -> list[MessageRow]:
     """Rows with the DELETED flag, by rising UID."""
-    return [light(row) for row in connection.execute(_DELETED, {"account": account, "mailbox": mailbox}).all()]
+    return [light(row) for row in _DELETED.all(connection, {"account": account, "mailbox": mailbox})]
 
 
 def removed_blobs(connection: Connection, account: int, mailbox: int) -> set[str]:
@@ -148,7 +151,7 @@ def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int
     """
     where = {"account": box.account, "mailbox": box.id, "since": since}
     if since >= box.forgotten:
-        return runs(connection.scalars(_GONE, where))
+        return runs(connection.scalars(_GONE, where).all())
     ranges: list[tuple[int, int]] = []
     expected = 1
     for uid in (*connection.scalars(_UIDS, where), box.uidnext):
