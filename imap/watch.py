@@ -63,19 +63,22 @@ class Watch:
                 self._wake()
 
     def at_hand(self) -> MailboxView | None:
-        """The mailbox as another session saw it since the last bell, if one has; free of I/O."""
+        """The mailbox as another session saw it since the last bell, or as the store knows it; free of I/O."""
         seen = self._seen
         bell, last = seen.bell, seen.last
-        return last[1] if last is not None and last[0] is bell else None
+        if last is not None and last[0] is bell:
+            return last[1]
+        view = self._store.view_at_hand(self._account, self._mailbox)
+        if view is not None:
+            seen.last = bell, view
+        return view
 
     def look(self, *, anew: bool) -> MailboxView:
         """The mailbox; unless ``anew``, as another session saw it if no bell rang since. Raises NoSuchMailbox."""
         seen = self._seen
-        # Before the look at what another one saw, too.
-        bell = seen.bell
-        view = None if anew else self.at_hand()
-        if view is not None:
-            return view
+        bell, last = seen.bell, seen.last
+        if not anew and last is not None and last[0] is bell:
+            return last[1]
         # What a bell told before it was noted is in the database by now.
         view = self._store.view(self._account, self._mailbox)
         seen.last = bell, view

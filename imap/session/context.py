@@ -12,7 +12,7 @@ from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
 from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks, RenderedContents, RenderedThreads
+from imap.rendered import RenderedBlocks, RenderedContents, RenderedSelections, RenderedThreads
 from imap.session.interests import NO_ATTENTION, Attention, Interests
 from imap.session.observer import Observer, Overflow
 from imap.session.others import Others
@@ -63,6 +63,7 @@ class Services:
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
     contents: RenderedContents = field(default_factory=RenderedContents)
     threads: RenderedThreads = field(default_factory=RenderedThreads)
+    selections: RenderedSelections = field(default_factory=RenderedSelections)
     looks: Looks = field(default_factory=Looks)
     pictures: Pictures = field(default_factory=Pictures)
 
@@ -182,6 +183,11 @@ class Context:
         """
         return self.names.find(name).need(needed)
 
+    def place_at_hand(self, name: str, needed: Rights = Rights.LOOKUP) -> Place | None:
+        """The same where it is known without waiting for the store, else None: free of I/O."""
+        place = self.names.at_hand(name)
+        return None if place is None else place.need(needed)
+
     def future(self, name: str) -> NewPlace:
         """Where a mailbox of that name would be made. Refused without the right to make it."""
         return self.names.future(name)
@@ -212,7 +218,7 @@ class Context:
     def select(self, place: Place, *, read_only: bool) -> SelectedMailbox:
         """Make a mailbox the selected one; read-only in any case without a right to change it."""
         read_only = read_only or not place.rights & CHANGES
-        watch = Watch(self.store, self.services.looks, place.account, place.id, self.wake)
+        watch = self._watched(place)
         try:
             view = self.store.view(place.account, place.id)
             recent = self._recent(view, read_only)
@@ -222,6 +228,25 @@ class Context:
         except BaseException:
             watch.close()
             raise
+        return self._selected(place, watch, view, recent, read_only)
+
+    def select_at_hand(self, place: Place, *, read_only: bool) -> SelectedMailbox | None:
+        """The same where it takes no waiting for the store, else None: free of I/O."""
+        read_only = read_only or not place.rights & CHANGES
+        watch = self._watched(place)
+        view = self.store.view_at_hand(place.account, place.id)
+        recent = None if view is None or not view.summed else self._known_recent(view.mailbox, read_only)
+        if view is None or recent is None:
+            watch.close()
+            return None
+        return self._selected(place, watch, view, recent, read_only)
+
+    def _watched(self, place: Place) -> Watch:
+        return Watch(self.store, self.services.looks, place.account, place.id, self.wake)
+
+    def _selected(
+        self, place: Place, watch: Watch, view: MailboxView, recent: range, read_only: bool
+    ) -> SelectedMailbox:
         self.watch = watch
         watch.waiting = self.pushes
         self._renumbered = False

@@ -125,6 +125,12 @@ class Names:
             owner, inner = self._split(name)
             return self.place(owner, self._store.mailbox(owner.number, inner))
 
+    def at_hand(self, name: str) -> Place | None:
+        """The same where it is known without waiting for the store, else None: free of I/O."""
+        box = None if name.startswith((OTHERS, SHARED)) else self._store.mailbox_at_hand(self.own.number, name)
+        rights = None if box is None else self.known_rights(box)
+        return None if box is None or rights is None else Place(self.own, box, rights)
+
     def place(self, owner: Owner, mailbox: Mailbox) -> Place:
         """A mailbox with its name here and the rights to it."""
         return Place(owner, mailbox, self.rights(mailbox))
