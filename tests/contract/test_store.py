@@ -485,6 +485,18 @@ def test_events_tell_of_moves(store: Store, account: int) -> None:
     assert (event.kind, event.source_use, event.target_use) == ("moved", None, SpecialUse.JUNK)
     assert b"Subject: a" in bytes(store.event_body(event).buffer())
     assert store.events_after(event.id, 10) == []
+    store.move(account, junk.id, [1], store.mailbox(account, "Archive").id)
+    (back,) = store.events_after(event.id, 10)
+    assert (back.kind, back.source_use, back.target_use) == ("moved", SpecialUse.JUNK, SpecialUse.ARCHIVE)
+
+
+def test_what_tells_nothing_of_a_message_is_no_event(store: Store, account: int) -> None:
+    fill(store, account, "a")
+    inbox, trash, archive = (store.mailbox(account, name).id for name in ("INBOX", "Trash", "Archive"))
+    store.copy(account, inbox, [1], archive)
+    store.move(account, inbox, [1], trash)
+    store.copy(account, archive, [1], archive)
+    assert store.events_after(0, 10) == []
 
 
 def test_content_columns(store: Store, account: int) -> None:
