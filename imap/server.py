@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from imap.session.context import Context, Services
 from imap.session.pictures import LOOK_AGAIN
 from imap.session.places import OTHERS, SHARED
 from imap.session.session import Session
-from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
+from imap.session.steps import BLOCKS, Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
 from imap.stream import PORTION, Portion, pull
 from imap.tls import ServerContext
@@ -167,7 +168,8 @@ class ImapConnection(Protocol):
         self._news: Steps | None = None
         self._value: bytes | None = None
         self._await: Await | None = None
-        self._command_blocks = False
+        #: The steps being pulled have come to where they may wait.
+        self._blocks = False
         self._busy = False
         self._paused = False
         self._unread = False
@@ -349,7 +351,7 @@ class ImapConnection(Protocol):
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
             elif self._steps is None and self._await is None and self.context.may_push:
-                self._news = self._session.pushed_news()
+                self._begin_news(self._session.pushed_news())
             elif turns == _IN_ONE_TURN or inflated > _READ_AHEAD:
                 # A flood of small commands, or of octets from few: the others have their turn.
                 self._busy = True
@@ -376,9 +378,17 @@ class ImapConnection(Protocol):
         return len(octets)
 
     def _pull(self, steps: Steps, value: bytes | None, after: Callable[[Portion], None]) -> None:
-        if not self._command_blocks and self._news is None:
-            after(pull(steps, value))
-            return
+        begun = b""
+        if not self._blocks:
+            try:
+                portion = pull(steps, value, may_block=False)
+            except Exception:
+                self._broken(traceback.format_exc())
+                return
+            if portion.wish is not BLOCKS:
+                after(portion)
+                return
+            begun, value, self._blocks = portion.octets, None, True
         self._busy = True
         account = self.context.number or id(self)
 
@@ -390,15 +400,18 @@ class ImapConnection(Protocol):
 
         def failed(failure: Failure) -> None:
             self._released(account)
-            log.error("imap.session_failed", error=failure.getTraceback())
-            if not self._lost:
-                self._steps = self._news = None
-                self._end_silence("Internal error")
+            self._broken(failure.getTraceback())
 
         def start() -> None:
-            self._shared.in_thread(lambda: pull(steps, value), done, failed)
+            self._shared.in_thread(lambda: pull(steps, value, may_block=True, before=begun), done, failed)
 
         self._shared.turns.take(account, start)
+
+    def _broken(self, trace: str) -> None:
+        log.error("imap.session_failed", error=trace)
+        if not self._lost:
+            self._steps = self._news = None
+            self._end_silence("Internal error")
 
     def _released(self, account: int) -> None:
         self._busy = False
@@ -518,7 +531,11 @@ class ImapConnection(Protocol):
             return
         self.context.wait(True)
         if self._news is None and self.context.may_have_news:
-            self._news = self._session.idle_news()
+            self._begin_news(self._session.idle_news())
+
+    def _begin_news(self, steps: Steps) -> None:
+        self._news = steps
+        self._blocks = False
 
     def _look_later(self) -> None:
         """See to it that there is a look now and then while the client waits for news."""
@@ -549,7 +566,7 @@ class ImapConnection(Protocol):
             self._look = None
         self._await = None
         self._value = line
-        self._command_blocks = self._command_blocks or self.context.may_have_news
+        self._blocks = False
         return True
 
     # ---------------------------------------------------------------- commands
@@ -590,7 +607,7 @@ class ImapConnection(Protocol):
             self._answer(error.tag, Kind.NO, error.text, b"CANNOT")
             self._command_ended()
             return
-        self._command_blocks = self._session.blocks(request)
+        self._blocks = False
         self._steps = self._session.run(request)
         self._running = request.tag, time.monotonic()
 

@@ -14,11 +14,14 @@ from storage.api import MailboxView, MailStore
 
 
 class _Seen:
-    """Bells heard of a mailbox, and its last look: how many there were when it began, and what it saw."""
+    """The bell heard last of a mailbox, and its last look: which bell that was when it began, and what it saw.
+
+    Bells are told apart by identity. A count could come to a number again that it had: bells ring in many threads.
+    """
 
     def __init__(self) -> None:
-        self.bells = 0
-        self.last: tuple[int, MailboxView] | None = None
+        self.bell = object()
+        self.last: tuple[object, MailboxView] | None = None
 
 
 class Looks:
@@ -53,21 +56,32 @@ class Watch:
     def _bell(self, mailbox: int) -> None:
         # Number 0 is something of the account, for instance the rights to its mailboxes.
         if mailbox in (self._mailbox, 0):
-            # Sessions count the same bell each for itself: what matters is that the number is another one.
-            self._seen.bells += 1
+            # Sessions note the same bell each for itself: what matters is that it is another one.
+            self._seen.bell = object()
             self.rung = True
             if self.waiting:
                 self._wake()
 
+    def at_hand(self) -> MailboxView | None:
+        """The mailbox as another session saw it since the last bell, or as the store knows it; free of I/O."""
+        seen = self._seen
+        bell, last = seen.bell, seen.last
+        if last is not None and last[0] is bell:
+            return last[1]
+        view = self._store.view_at_hand(self._account, self._mailbox)
+        if view is not None:
+            seen.last = bell, view
+        return view
+
     def look(self, *, anew: bool) -> MailboxView:
         """The mailbox; unless ``anew``, as another session saw it if no bell rang since. Raises NoSuchMailbox."""
         seen = self._seen
-        bells, last = seen.bells, seen.last
-        if not anew and last is not None and last[0] == bells:
+        bell, last = seen.bell, seen.last
+        if not anew and last is not None and last[0] is bell:
             return last[1]
-        # What a bell told before it was counted is in the database by now.
+        # What a bell told before it was noted is in the database by now.
         view = self._store.view(self._account, self._mailbox)
-        seen.last = bells, view
+        seen.last = bell, view
         return view
 
     def close(self) -> None:

@@ -72,6 +72,11 @@ class MailboxView(Protocol):
         """The place of the first row without SEEN; the first place is 0."""
         ...
 
+    @property
+    def summed(self) -> bool:
+        """True when what is of all rows (``keywords``, ``first_unseen``) was computed before."""
+        ...
+
     def row(self, uid: int) -> MessageRow | None:
         """The row of a UID, None when it is gone."""
         ...
@@ -177,6 +182,10 @@ class MailStore(Protocol):
         """One mailbox by name (INBOX in any case). Raises NoSuchMailbox."""
         ...
 
+    def mailbox_at_hand(self, account: int, name: str) -> Mailbox | None:
+        """The same where it is known without I/O and without waiting, else None: for threads that may not wait."""
+        ...
+
     def numbered(self, account: int, mailbox: int) -> Mailbox:
         """One mailbox by its number. Raises NoSuchMailbox."""
         ...
@@ -217,6 +226,10 @@ class MailStore(Protocol):
     # reading
     def view(self, account: int, mailbox: int) -> MailboxView:
         """The mailbox as it is now. Raises NoSuchMailbox when it was deleted."""
+        ...
+
+    def view_at_hand(self, account: int, mailbox: int) -> MailboxView | None:
+        """The same where it is known without I/O and without waiting, else None: for threads that may not wait."""
         ...
 
     def claim_recent(self, account: int, mailbox: int) -> range:

@@ -126,6 +126,10 @@ class Database:
         """
         return None if self._commits is None else self._commits.version()
 
+    def version_at_hand(self) -> int | None:
+        """The same, but None as well where it takes waiting for another thread, or more than a look into memory."""
+        return None if self._commits is None else self._commits.version_at_hand()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -191,12 +195,29 @@ class _Commits:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-                version: int = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
+                    # No patience: where SQLite has to wait, the database is asked itself.
+                    self._connection = sqlite3.connect(
+                        self._path, timeout=0, isolation_level=None, check_same_thread=False
+                    )
+                return self._version(self._connection)
             except sqlite3.Error:
                 # Whoever asks the database itself is told what is wrong with it.
                 return None
-            return version
+
+    def version_at_hand(self) -> int | None:
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return None if self._connection is None else self._version(self._connection)
+        except sqlite3.Error:
+            return None
+        finally:
+            self._lock.release()
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA data_version").fetchall()[0][0]
+        return version
 
     def close(self) -> None:
         with self._lock:

@@ -158,6 +158,9 @@ class Store:
     def mailbox(self, account: int, name: str) -> Mailbox:
         return self._named.get((account, name), lambda: self._by_name(account, name))
 
+    def mailbox_at_hand(self, account: int, name: str) -> Mailbox | None:
+        return self._named.at_hand((account, name))
+
     def _by_name(self, account: int, name: str) -> Mailbox:
         name = INBOX if name.upper() == INBOX else name
         with self._database.read() as connection:
@@ -300,6 +303,9 @@ class Store:
 
     def view(self, account: int, mailbox: int) -> View:
         return self._views.look(account, mailbox)
+
+    def view_at_hand(self, account: int, mailbox: int) -> View | None:
+        return self._views.at_hand(account, mailbox)
 
     def claim_recent(self, account: int, mailbox: int) -> range:
         box = self.view(account, mailbox).mailbox

@@ -118,6 +118,11 @@ class View:
         seen = int(System.SEEN)
         return next((place for place, row in enumerate(self._rows) if not row.system & seen), None)
 
+    @property
+    def summed(self) -> bool:
+        """True when what is computed of all rows has been."""
+        return all(name in self.__dict__ for name in _OF_ROWS)
+
     def row(self, uid: int) -> MessageRow | None:
         place = self._place(uid)
         return None if place is None else self._rows[place]
@@ -244,6 +249,13 @@ class Views:
             while len(self._views) > self._capacity:
                 self._views.popitem(last=False)
         return view
+
+    def at_hand(self, account: int, mailbox: int) -> View | None:
+        """The mailbox as it is now, if nobody committed since the last look; neither asks nor waits."""
+        version = self._database.version_at_hand()
+        with self._lock:
+            view, known_at = self._views.get((account, mailbox), (None, None))
+        return view if version is not None and version == known_at else None
 
     def _current(self, connection: Connection, now: Mailbox, known: View | None) -> View:
         if known is None or known.mailbox.uidvalidity != now.uidvalidity:

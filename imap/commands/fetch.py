@@ -22,7 +22,7 @@ from imap.rendered import BLOCK
 from imap.session.context import Context
 from imap.session.rights import Rights
 from imap.session.selected import Places, SelectedMailbox
-from imap.session.steps import CommandSteps
+from imap.session.steps import BLOCKS, Blocks, CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
 from imap.wire.errors import ParseError
@@ -37,6 +37,9 @@ _BLOCK = 100
 
 #: Octets of a body that are taken at a time.
 _WRITE = 64 * 1024
+
+#: Messages, and members of a set, that are few enough to be answered in the reactor's thread.
+_FEW = 100
 
 _SEEN = int(System.SEEN)
 
@@ -98,6 +101,8 @@ def planned(context: Context, command: c.Fetch) -> Plan:
 def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     """Answers by rising message number. Messages that are gone are left out; by number that ends in NO."""
     box = context.box()
+    if len(command.numbers.members) > _FEW:
+        yield BLOCKS
     places = box.places(command.numbers, uid=command.uid)
     if command.changed_since is not None or c.Datum.MODSEQ in command.items:
         context.enabled.add("CONDSTORE")
@@ -105,10 +110,13 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         if not context.qresync:
             raise ParseError("VANISHED takes ENABLE QRESYNC")
         assert command.changed_since is not None
+        yield BLOCKS
         yield from context.vanished(command.changed_since, command.numbers.resolve(box.view.mailbox.uidnext - 1))
     plan = planned(context, command)
     if command.partial is None:
         places = portion(context, box, places)
+    if plan.opens or sum(end - start for start, end in places) > _FEW:
+        yield BLOCKS
     rows = box.rows(places)
     if command.changed_since is not None:
         since = command.changed_since
@@ -223,14 +231,23 @@ class _Contents:
         self.away = 0
         self.unknown = 0
 
-    def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
+    def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes | Blocks]:
+        """Free of I/O up to ``Blocks``, which comes where what is at hand does not do."""
         while block := list(islice(rows, _BLOCK)):
             seen_now: set[int] = set()
             if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
-                block, seen_now = self._see(block)
+                unseen = [row.uid for _, row in block if not row.system & _SEEN]
+                if unseen:
+                    yield BLOCKS
+                    block, seen_now = self._see(block, unseen)
             if self._lasting:
-                yield self._lasting_answers(block, seen_now)
+                octets = self._at_hand(block)
+                if any(row.content not in octets for _, row in block):
+                    yield BLOCKS
+                    octets |= self._read(block, octets)
+                yield self._lasting_answers(block, octets, seen_now)
                 continue
+            yield BLOCKS
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
             ready: list[bytes] = []
@@ -253,9 +270,8 @@ class _Contents:
             yield b"".join(ready)
             self.gone += len(block) - found
 
-    def _lasting_answers(self, block: list[Numbered], seen_now: set[int]) -> bytes:
+    def _lasting_answers(self, block: list[Numbered], octets: dict[int, bytes], seen_now: set[int]) -> bytes:
         """The hot loop of list views: what never changes is rendered once for all sessions."""
-        octets = self._lasting_octets(block)
         renders, start = self._renders, self._start
         plain, mixed = start + b"%b)\r\n", start + b"%b %b)\r\n"
         ready: list[bytes] = []
@@ -270,25 +286,24 @@ class _Contents:
             ready.append(mixed % (number, b" ".join(light), lasting) if light else plain % (number, lasting))
         return b"".join(ready)
 
-    def _lasting_octets(self, block: list[Numbered]) -> dict[int, bytes]:
-        """The content items by the number of the content; those of messages that are gone may be missing."""
-        account, items, known = self._box.account, self._plan.content, self._context.services.contents
-        found = known.known(account, items, [row.content for _, row in block])
-        content_of = {row.uid: row.content for _, row in block if row.content not in found}
-        if content_of:
-            rendered = {
-                content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
-                for content in self._columns(list(content_of))
-            }
-            known.keep(account, items, rendered)
-            found |= rendered
-        return found
+    def _at_hand(self, block: list[Numbered]) -> dict[int, bytes]:
+        """The content items by the number of the content, of those that were rendered before."""
+        known = self._context.services.contents
+        return known.known(self._box.account, self._plan.content, [row.content for _, row in block])
 
-    def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
+    def _read(self, block: list[Numbered], found: dict[int, bytes]) -> dict[int, bytes]:
+        """Those that were not found; what is missing then is of messages that are gone."""
+        items = self._plan.content
+        content_of = {row.uid: row.content for _, row in block if row.content not in found}
+        rendered = {
+            content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
+            for content in self._columns(list(content_of))
+        }
+        self._context.services.contents.keep(self._box.account, items, rendered)
+        return rendered
+
+    def _see(self, block: list[Numbered], unseen: list[int]) -> tuple[list[Numbered], set[int]]:
         """Set \\Seen where it isn't, before the answers go out; returns the rows as they are now, and the UIDs."""
-        unseen = [row.uid for _, row in block if not row.system & _SEEN]
-        if not unseen:
-            return block, set()
         context = self._context
         result = context.store.store_flags(self._box.account, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
         self._box.tell(result.rows)
