@@ -212,8 +212,8 @@ class Ledger:
             row = _MAILBOX.first(self._connection, {"account": self.account, "mailbox": number})
             if row is None:
                 raise NoSuchMailbox("the mailbox is gone")
-            *counted, use, folder = row
-            state = MailboxState(*counted, SpecialUse(use) if use else None, folder)
+            state = MailboxState(*row)
+            state.special_use = SpecialUse(state.special_use) if state.special_use else None
             self._mailboxes[number] = state
         return state
 

@@ -30,7 +30,7 @@ STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
 )
 
 _a, _b, _g, _s = tables.account.c, tables.mailbox.c, tables.acl.c, tables.subscription.c
-#: In the order of ``Mailbox``.
+#: In the order in which ``_mailbox`` takes them.
 _BOXES = (
     select(
         *(_b.account_id, _b.id, _b.name, _b.uidvalidity, _b.uidnext, _b.modseq, _b.messages, _b.unseen, _b.deleted),
@@ -51,8 +51,25 @@ _MODSEQ_OF = Prepared(select(_b.modseq).where(*_OF_ONE))
 
 
 def _mailbox(row: Any) -> Mailbox:
-    *counted, use, subscribed, forgotten, has_acl = row
-    return Mailbox(*counted, SpecialUse(use) if use else None, subscribed is not None, forgotten, bool(has_acl))
+    account, number, name, uidvalidity, uidnext, modseq, count, unseen, deleted, size, first_recent, *rest = row
+    use, subscribed, forgotten, has_acl = rest
+    return Mailbox(
+        account=account,
+        id=number,
+        name=name,
+        uidvalidity=uidvalidity,
+        uidnext=uidnext,
+        highest_modseq=modseq,
+        messages=count,
+        unseen=unseen,
+        deleted=deleted,
+        size=size,
+        first_recent=first_recent,
+        special_use=SpecialUse(use) if use else None,
+        subscribed=subscribed is not None,
+        forgotten=forgotten,
+        has_acl=bool(has_acl),
+    )
 
 
 def account_number(connection: Connection, key: str) -> int | None:
