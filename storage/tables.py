@@ -255,7 +255,7 @@ mailbox_before = Table(
     Index("ix_mailbox_before_account", "account_id", "at"),
 )
 
-#: What people did with their messages: read by learning, later by the time machine.
+#: What people did with their messages that tells what they think of them: read by learning.
 event = Table(
     "event",
     metadata,

@@ -306,11 +306,11 @@ class Context:
         self.others.wait(on)
 
     def made(self, place: Place, uids: Iterable[int]) -> None:
-        """This session put messages into a mailbox."""
+        """This session put messages into a mailbox; into the selected one, it is looked at again."""
         box = self.selected
         if box is not None and (box.account, box.id) == (place.account, place.id):
             box.made.update(uids)
-            self._renumbered = True
+            self.look_again(numbers=True)
         else:
             self.others.made(place, uids)
 

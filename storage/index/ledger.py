@@ -19,6 +19,7 @@ from storage import tables
 from storage.blobs.api import BodyName, Place, Series
 from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
+from storage.events import REPORTED
 from storage.index.copying import copy_rows, note_copies
 from storage.model import MessageRow, Settable, SpecialUse, System
 from storage.names import HELD
@@ -211,8 +212,8 @@ class Ledger:
             row = _MAILBOX.first(self._connection, {"account": self.account, "mailbox": number})
             if row is None:
                 raise NoSuchMailbox("the mailbox is gone")
-            *counted, use, folder = row
-            state = MailboxState(*counted, SpecialUse(use) if use else None, folder)
+            state = MailboxState(*row)
+            state.special_use = SpecialUse(state.special_use) if state.special_use else None
             self._mailboxes[number] = state
         return state
 
@@ -432,8 +433,13 @@ class Ledger:
         self._touched = True
 
     def add_events(self, kind: str, source: MailboxState, target: MailboxState, uids: range) -> None:
-        """Record what its owner did with messages, which are at ``uids`` now. What was held back was taken for junk."""
+        """Record what its owner did with messages, which are at ``uids`` now. What was held back was taken for junk.
+
+        Of moves those that say something of a message: into Junk and out of it.
+        """
         was = source.special_use if source.charged else SpecialUse.JUNK
+        if kind != REPORTED and (was is SpecialUse.JUNK) is (target.special_use is SpecialUse.JUNK):
+            return
         uses = tuple(use.value if use else None for use in (was, target.special_use))
 
         def note() -> None:

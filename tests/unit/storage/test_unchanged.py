@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from storage import tables
 from storage.database import Database
 from storage.errors import NoSuchMailbox
 from storage.store import Store
 from storage.unchanged import Unchanged
+from tests.fakes.statements import statements_of
 
 
 @pytest.fixture
 def statements(database: Database) -> list[str]:
     """What is executed on the database from now on."""
-    executed: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda _, __, text, *rest: executed.append(text))
-    return executed
+    return statements_of(database)
 
 
 def test_an_answer_is_kept_until_somebody_commits(database: Database) -> None:
