@@ -98,6 +98,11 @@ class Shared:
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
         self.services = Services(store, door, people, settings, self.connections, failure_delay, tls is not None, spool)
+        #: What one command may hold, before and after sign-in.
+        self.limits = [
+            Limits(depth, settings.set_members, settings.search_keys)
+            for depth in (settings.depth_before_login, settings.depth)
+        ]
         self.turns = Turns(settings.commands_per_user)
         self.workers = Workers(reactor, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
@@ -582,10 +587,8 @@ class ImapConnection(Protocol):
 
     def _command(self, event: Complete) -> None:
         self._literals = event.literals
-        settings = self._shared.settings
-        depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
-            limits = Limits(depth, settings.set_members, settings.search_keys)
+            limits = self._shared.limits[self._signed_in]
             request = parse(event.texts, event.literals, limits, self.context.utf8)
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
