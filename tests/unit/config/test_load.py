@@ -40,3 +40,22 @@ def test_a_file_that_can_not_be_read_is_the_only_complaint(tmp_path, octets):
     text = "\n".join(problems(path))
     assert str(path) in text
     assert "tls.certificate" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('report_phishing = "phish@elsewhere.example"', "spam.report_phishing: must be an address of a domain in"),
+        ('report_ham = "ac.test"', "spam.report_ham: must be an address of a domain in"),
+        ('report_ham = "un@AC.test"\nreport_phishing = "UN@ac.test"', "spam.report_ham: must be another address"),
+        ('hotline = "nobody"', "spam.hotline: must be an address"),
+    ],
+)
+def test_addresses_of_reports(tmp_path, line, wrong):
+    path = tmp_path / "c.toml"
+    site = '[site]\ndomains = ["ac.test"]\n[smtp]\nsubmissions_port = 0\n[imap]\ntls_port = 0\n'
+    path.write_text(f"{site}[spam]\n{line}\n", "utf-8")
+    assert wrong in "\n".join(problems(path))
+    right = 'report_ham = "ham@ac.test"\nreport_phishing = "phish@AC.test"\nhotline = "h@elsewhere.example"'
+    path.write_text(f"{site}[spam]\n{right}\n", "utf-8")
+    assert load(path).spam.hotline == "h@elsewhere.example"
