@@ -79,6 +79,7 @@ class Database:
             options["connect_args"] = {"connect_timeout": postgresql.CONNECT_TIMEOUT}
         self.engine: Engine = create_engine(parsed, **options)
         self._reader = self.engine
+        self._writer = self.engine.execution_options(immediate=True)
         self._turn: _WriterTurn | None = None
         self._commits: _Commits | None = None
         self._own = threading.local()
@@ -107,9 +108,9 @@ class Database:
                     yield connection
                 return
             begun = time.monotonic()
-            with self.engine.connect() as connection, self._turn:
+            with self._writer.connect() as connection, self._turn:
                 waited = time.monotonic() - begun
-                with _patience(connection, waited), connection.execution_options(immediate=True).begin():
+                with _patience(connection, waited), connection.begin():
                     before = self.version()
                     yield connection
                 # Nobody else writes before the turn is over.
