@@ -17,9 +17,7 @@ from typing import Any
 import structlog
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from config.settings import Imap as Settings
@@ -40,6 +38,7 @@ from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Announced, Complete, Framer, Literal, Overlong
 from imap.wire.parser import Limits, parse
 from imap.wire.responses import Kind, Status
+from imap.workers import Workers
 from storage.api import MailStore
 from storage.errors import StoreError
 
@@ -99,22 +98,21 @@ class Shared:
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
         self.services = Services(store, door, people, settings, self.connections, failure_delay, tls is not None, spool)
+        #: What one command may hold, before and after sign-in.
+        self.limits = [
+            Limits(depth, settings.set_members, settings.search_keys)
+            for depth in (settings.depth_before_login, settings.depth)
+        ]
         self.turns = Turns(settings.commands_per_user)
-        self.pool = ThreadPool(0, settings.threads, "imap")
+        self.workers = Workers(reactor, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
         self.stopping = False
-
-    def in_thread(
-        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Failure], None]
-    ) -> None:
-        """Run ``work`` in a worker thread, then ``done`` or ``failed`` in the reactor's."""
-        deferToThreadPool(self.reactor, self.pool, work).addCallbacks(done, failed)
 
     def check_accounts(self) -> None:
         """End the sessions of accounts that may no longer sign in within a minute."""
         sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
         if sessions:
-            self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
+            self.workers.run(lambda: self._ended(sessions), self._end, self._unchecked)
 
     def tell_progress(self) -> None:
         """Commands that have been at work for long say so (RFC 9585)."""
@@ -131,8 +129,8 @@ class Shared:
         for one in ended:
             one.say_bye("Your account was changed: sign in again")
 
-    def _unchecked(self, failure: Failure) -> None:
-        log.error("imap.account_check_failed", error=failure.getErrorMessage())
+    def _unchecked(self, trace: str) -> None:
+        log.error("imap.account_check_failed", error=trace)
 
 
 class ImapFactory(Factory):
@@ -398,12 +396,12 @@ class ImapConnection(Protocol):
                 after(portion)
                 self._go()
 
-        def failed(failure: Failure) -> None:
+        def failed(trace: str) -> None:
             self._released(account)
-            self._broken(failure.getTraceback())
+            self._broken(trace)
 
         def start() -> None:
-            self._shared.in_thread(lambda: pull(steps, value, may_block=True, before=begun), done, failed)
+            self._shared.workers.run(lambda: pull(steps, value, may_block=True, before=begun), done, failed)
 
         self._shared.turns.take(account, start)
 
@@ -589,10 +587,8 @@ class ImapConnection(Protocol):
 
     def _command(self, event: Complete) -> None:
         self._literals = event.literals
-        settings = self._shared.settings
-        depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
-            limits = Limits(depth, settings.set_members, settings.search_keys)
+            limits = self._shared.limits[self._signed_in]
             request = parse(event.texts, event.literals, limits, self.context.utf8)
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
@@ -670,7 +666,7 @@ class ImapConnection(Protocol):
                 return False
             return quota.limit_bytes is not None and quota.used_bytes + before + event.size > quota.limit_bytes
 
-        self._shared.in_thread(over_quota, done, lambda failure: done(False))
+        self._shared.workers.run(over_quota, done, lambda trace: done(False))
 
     def _refuse(self, event: Announced, kind: Kind, text: str, code: bytes) -> None:
         self._answer(_tag_of(event.texts[0]), kind, text, code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TypeGuard
 
@@ -77,10 +77,17 @@ _LASTING = Columns.ENVELOPE | Columns.BODYSTRUCTURE | Columns.FIELDS
 
 def planned(context: Context, command: c.Fetch) -> Plan:
     """UID first: some clients rely on that. MODSEQ once the client knows of mod-sequences."""
-    wanted = {item for item in command.items if isinstance(item, c.Datum)}
-    if command.changed_since is not None or (context.condstore and c.Datum.FLAGS in wanted):
+    changed, uid = command.changed_since is not None, command.uid and not context.uid_only
+    return _planned(command.items, changed, context.condstore, uid, context.qresync and not context.uid_only)
+
+
+@lru_cache(maxsize=1000)
+def _planned(items: tuple[c.Item, ...], changed: bool, condstore: bool, uid: bool, seen_with_uid: bool) -> Plan:
+    """Mail programs ask for the same few combinations again and again."""
+    wanted = {item for item in items if isinstance(item, c.Datum)}
+    if changed or (condstore and c.Datum.FLAGS in wanted):
         wanted.add(c.Datum.MODSEQ)
-    content = tuple(item for item in command.items if item not in _LIGHT_ORDER)
+    content = tuple(item for item in items if item not in _LIGHT_ORDER)
     columns, opens, sees = Columns(0), False, False
     for item in content:
         if isinstance(item, c.Datum) and item in _COLUMNS:
@@ -93,7 +100,7 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             if not is_whole(item):
                 columns |= Columns.PARTS
             sees |= isinstance(item, (c.Section, c.Binary)) and item.sees
-    if (command.uid or (sees and context.qresync)) and not context.uid_only:
+    if uid or (sees and seen_with_uid):
         wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 

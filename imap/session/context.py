@@ -346,7 +346,7 @@ class Context:
         self.anew = True
         self.not_before = time.monotonic() + after
 
-    def news(self, *, expunge: bool) -> Iterator[Response | Blocks]:
+    def news(self, *, expunge: bool) -> Iterator[Response | bytes | Blocks]:
         """What happened in the selected mailbox and in others, as far as it may be told now. Raises MailboxGone.
 
         Waits for the store only after ``Blocks``, which it yields when it has to.
@@ -369,7 +369,7 @@ class Context:
                 self.attend(NO_ATTENTION)
                 yield ok("Trop de comptes / Too many accounts to be watched", b"NOTIFICATIONOVERFLOW")
 
-    def _news_of_selected(self, expunge: bool) -> Iterator[Response | Blocks]:
+    def _news_of_selected(self, expunge: bool) -> Iterator[Response | bytes | Blocks]:
         box, watch = self.selected, self.watch
         if box is None or watch is None:
             return
@@ -425,7 +425,7 @@ class Context:
             raise MailboxGone
         return view
 
-    def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response]:
+    def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response | bytes]:
         if news.vanished and (self.qresync or self.uid_only):
             yield Vanished(tuple(ranges_of(news.vanished)))
         else:
@@ -440,8 +440,8 @@ class Context:
         changed = news.changed
         if self.attention is not None and not self.attention.events & Events.FLAG_CHANGE:
             changed = ()
-        for number, row in changed:
-            yield self.flags_of(number, row, uid=True)
+        if changed:
+            yield b"".join([encoder.encode(self.flags_of(number, row, uid=True)) for number, row in changed])
         box.just_told = frozenset(row.uid for _, row in changed)
         if box.has_gone and self.qresync:
             # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).

@@ -100,7 +100,7 @@ class Session:
         """
         try:
             for response in self.context.news(expunge=expunge):
-                yield response if isinstance(response, Blocks) else encode(response, self.context.utf8)
+                yield response if isinstance(response, (bytes, Blocks)) else encode(response, self.context.utf8)
             yield from self._arrivals()
         except MailboxGone:
             raise

@@ -85,7 +85,7 @@ class Service:
         self.database = Database(f"sqlite:///{folder}/index.db")
         metadata.create_all(self.database.engine)
         self._waits: list[str] = []
-        event.listen(self.database.engine, "before_cursor_execute", lambda *_: self._waited())
+        event.listen(self.database.engine, "checkout", lambda *_: self._waited())
         self.doorbell = Doorbell(folder / "bells")
         limits: Store = changes.pop("limits", Store())
         patience = changes.pop("handshake_timeout", Tls().handshake_timeout)
