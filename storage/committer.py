@@ -27,6 +27,7 @@ from storage.doorbell import Doorbell
 from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
 from storage.index.ledger import Ledger, Limits
+from storage.index.pools import Pools
 from storage.model import MessageRow, SpecialUse
 from storage.names import INBOX
 
@@ -294,7 +295,8 @@ class Committer:
     ) -> tuple[list[list[tuple[int, int, int]] | StoreError], list[tuple[int, int]]]:
         accounts = sorted({entry.target.account for one in placed for entry, _, _, _ in one.rows})
         # In rising order, so that two processes can't wait for each other's row locks.
-        ledgers = {account: Ledger(connection, account, self._limits) for account in accounts}
+        shared = Pools(connection)
+        ledgers = {account: Ledger(connection, account, self._limits, shared) for account in accounts}
         results: list[list[tuple[int, int, int]] | StoreError] = []
         rows: dict[Insert, list[Mapping[str, object]]] = {}
         for one in placed:
@@ -325,6 +327,7 @@ class Committer:
         """Raises what keeps a request from being kept; returns the messages that it replaces."""
         gone: list[tuple[Ledger, int, MessageRow]] = []
         need: dict[int, tuple[int, int]] = {}
+        elsewhere: set[int] = set()
         for entry, number, place, _ in one.rows:
             ledger = ledgers[entry.target.account]
             try:
@@ -334,6 +337,8 @@ class Committer:
                 raise _Moved from None
             if not ledger.mailbox(number).charged:
                 continue
+            if ledger.mailbox(number).special_use is not SpecialUse.SENT:
+                elsewhere.add(entry.target.account)
             octets, count = need.get(entry.target.account, (0, 0))
             need[entry.target.account] = octets + entry.staged.size, count + 1
             if entry.replaces is not None:
@@ -341,9 +346,17 @@ class Committer:
                 gone.append((ledger, entry.replaces[0], row))
                 octets, count = need[entry.target.account]
                 need[entry.target.account] = octets - row.size, count - 1
-        for account, (octets, count) in need.items():
-            if octets > 0 or count > 0:
-                ledgers[account].check_room(octets, count)
+        set_aside: list[tuple[Ledger, int, int]] = []
+        try:
+            for account, (octets, count) in need.items():
+                if octets > 0 or count > 0:
+                    ledgers[account].check_room(octets, count, sent=account not in elsewhere)
+                    # The next account may share a quota with this one.
+                    ledgers[account].set_aside(octets, count)
+                    set_aside.append((ledgers[account], octets, count))
+        finally:
+            for ledger, octets, count in set_aside:
+                ledger.set_aside(-octets, -count)
         return gone
 
 
