@@ -285,12 +285,13 @@ def million(server: Server, corpus: Corpus) -> Iterator[Sample]:
     client = server.client
     for box, count in (("b10k", 10_000), ("b1m", 1_000_000)):
         client.command(f"SELECT {box}")
-        yield f"SELECT of {count:,}", timed(lambda box=box: client.command(f"SELECT {box}"))  # type: ignore[misc]
         last = f"FETCH {count - 99}:* {THUNDERBIRD}"
-        yield f"headers of the last 100 of {count:,}", timed(lambda last=last: client.command(last))  # type: ignore[misc]
-        one = f"STORE {count // 2} +FLAGS (\\Flagged)"
-        yield f"STORE of one of {count:,}", timed(lambda one=one: client.command(one))  # type: ignore[misc]
-        client.command(f"STORE {count // 2} -FLAGS.SILENT (\\Flagged)")
+        for number in range(count // 2, count // 2 + 9):
+            yield f"SELECT of {count:,}", timed(lambda box=box: client.command(f"SELECT {box}"))  # type: ignore[misc]
+            yield f"headers of the last 100 of {count:,}", timed(lambda last=last: client.command(last))  # type: ignore[misc]
+            one = f"STORE {number} +FLAGS (\\Flagged)"
+            yield f"STORE of one of {count:,}", timed(lambda one=one: client.command(one))  # type: ignore[misc]
+            client.command(f"STORE {number} -FLAGS.SILENT (\\Flagged)")
 
 
 OPERATIONS: dict[str, Operation] = {

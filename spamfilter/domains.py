@@ -102,7 +102,7 @@ def _imitated_site(host: str, protected: frozenset[str]) -> str | None:
         ours = site(domain)
         if name == ours:
             continue
-        if seen == skeleton(ours) or (len(ours) >= 9 and _one_edit(name, ours)):
+        if seen == skeleton(ours) or (len(ours) >= 9 and one_edit(name, ours)):
             return domain
     return None
 
@@ -127,7 +127,7 @@ def _imitated_office(host: str) -> str | None:
     return None
 
 
-def _one_edit(a: str, b: str) -> bool:
+def one_edit(a: str, b: str) -> bool:
     """True when one inserted, left out, changed or swapped character makes ``a`` into ``b``."""
     if abs(len(a) - len(b)) > 1 or a == b:
         return False

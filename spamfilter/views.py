@@ -246,6 +246,9 @@ class Views:
             for href, shown in part.links:
                 yield read_link(href, " ".join(readable(shown[:500]).split()))
         yield from in_text(self.plain, 4 * BLOCK)
+        if not any(part.links for part in self.html):
+            # Programs make links of addresses that are only written.
+            yield from in_text(self.html_text, 4 * BLOCK)
         for found in self.codes:
             yield read_link(found, "")
 

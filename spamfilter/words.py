@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 #: Longest input of one regular expression (a bound on backtracking as well as on time).
 BLOCK = 16 * 1024
@@ -24,6 +25,9 @@ _SPLIT_WORD = re.compile(f"(?<=[A-Za-zÀ-ÿ])[{_SPLITTERS}](?=[A-Za-zÀ-ÿ])")
 _MIXED_SCRIPTS = re.compile("[\u0370-\u052f](?:(?=[A-Za-z])|(?<=[A-Za-z].))")
 _WORD_START = re.compile(r"\b\w{1,4}")
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\u0334-\u0338\U0001f130-\U0001f189]")
+
+# A letter struck through is no letter of any language that is written here.
+_STRUCK = re.compile("[A-Za-z][\u0334-\u0338]")
 
 # Letters of other scripts that look like Latin ones (Unicode TR 39, the common subset), in lower case.
 _LOOKS_LIKE = str.maketrans(
@@ -155,6 +159,16 @@ def name_keys(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for key in keys if len(key) >= 6))
 
 
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]+")
+
+
+def meaningless(name: str, consonants: int = 6) -> bool:
+    """True for what is no word of any language, in lower case: so many consonants in a row, or letters and digits in
+    turns."""
+    turns = sum(a.isdigit() != b.isdigit() for a, b in pairwise(filter(str.isalnum, name)))
+    return turns >= 5 or any(len(run) >= consonants for run in _CONSONANTS.findall(name))
+
+
 def splits_words(text: str) -> bool:
     """True when invisible characters stand inside Latin words, which hides the words from filters only."""
     if not any(splitter in text for splitter in _SPLITTERS):
@@ -171,7 +185,7 @@ def word_starts(text: str) -> frozenset[str]:
 def styled_letters(text: str) -> bool:
     """True for words in letters made for formulas or for columns of Chinese type, or struck through by combining marks:
     they read like plain letters and match no filter's words."""
-    return not text.isascii() and len(_STYLED.findall(text[:BLOCK])) >= 3
+    return not text.isascii() and (len(_STYLED.findall(text[:BLOCK])) >= 3 or _STRUCK.search(text[:BLOCK]) is not None)
 
 
 def mixed_scripts(text: str) -> str:

@@ -79,6 +79,8 @@ class Database:
             options["connect_args"] = {"connect_timeout": postgresql.CONNECT_TIMEOUT}
         self.engine: Engine = create_engine(parsed, **options)
         self._reader = self.engine
+        self._writer = self.engine.execution_options(immediate=True)
+        self._writing: Connection | None = None
         self._turn: _WriterTurn | None = None
         self._commits: _Commits | None = None
         self._own = threading.local()
@@ -107,13 +109,24 @@ class Database:
                     yield connection
                 return
             begun = time.monotonic()
-            with self.engine.connect() as connection, self._turn:
+            with self._turn, self._kept_for_writing() as connection:
                 waited = time.monotonic() - begun
-                with _patience(connection, waited), connection.execution_options(immediate=True).begin():
+                with _patience(connection, waited), connection.begin():
                     before = self.version()
                     yield connection
                 # Nobody else writes before the turn is over.
                 self._own.last = Own(before, self.version())
+
+    @contextmanager
+    def _kept_for_writing(self) -> Iterator[Connection]:
+        """The connection of whoever has the turn: to get one and give it back takes longer than a small change."""
+        connection, self._writing = self._writing or self._writer.connect(), None
+        try:
+            yield connection
+            self._writing = connection
+        finally:
+            if self._writing is None:
+                connection.close()
 
     def last_write(self) -> Own:
         """The versions around the last ``write`` of the calling thread."""
@@ -132,6 +145,9 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
         self.engine.dispose()
         if self._commits is not None:
             self._commits.close()

@@ -424,31 +424,29 @@ class Store:
         noted: Callable[[Connection, list[int]], None] | None = None,
     ) -> list[int]:
         now = int(time.time())
-        entries: list[Entry] = []
+        bodies: list[Staged] = []
         try:
-            for one in messages:
-                date = now if one.internal_date is None else one.internal_date
-                staged = self._blobs.stage(one.content, date)
-                try:
-                    summary = one.summary or summarise(one.content.buffer())
-                finally:
-                    one.content.close()
-                entries.append(
-                    Entry(
-                        target=Target(account, mailbox),
-                        staged=staged,
-                        summary=summary,
-                        system=one.system,
-                        keywords=tuple(sorted(one.keywords)),
-                        internal_date=date,
-                        zone=one.zone,
-                        replaces=replaces,
-                    )
+            dates = [now if one.internal_date is None else one.internal_date for one in messages]
+            bodies = self._blobs.stage_all([(one.content, date) for one, date in zip(messages, dates, strict=True)])
+            entries = [
+                Entry(
+                    target=Target(account, mailbox),
+                    staged=staged,
+                    summary=one.summary or summarise(one.content.buffer()),
+                    system=one.system,
+                    keywords=tuple(sorted(one.keywords)),
+                    internal_date=date,
+                    zone=one.zone,
+                    replaces=replaces,
                 )
+                for one, date, staged in zip(messages, dates, bodies, strict=True)
+            ]
             return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
-            for entry in entries:
-                self._blobs.discard(entry.staged)
+            for one in messages:
+                one.content.close()
+            for staged in bodies:
+                self._blobs.discard(staged)
 
     def store_flags(
         self,

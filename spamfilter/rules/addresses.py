@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
-from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within_any
-from spamfilter.lexicon import BRANDS, FREEMAIL, OFFICES, RISKY_TLDS, TENANTS
+from spamfilter.domains import is_address, lookalike, official, one_edit, site, unicode_form, within_any
+from spamfilter.lexicon import BRANDS, CHEAP_TLDS, FREEMAIL, OFFICES, RISKY_TLDS, TENANTS
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import folded, mixed_scripts, readable, splits_words, styled_letters
+from spamfilter.words import folded, meaningless, mixed_scripts, readable, skeleton, splits_words, styled_letters
 
 _BRAND_NAMES = tuple((f" {brand} ", sites) for brand, sites in BRANDS.items())
+_LONG_BRANDS = tuple(brand for brand in BRANDS if brand.isalpha() and len(brand) >= 6)
+_WORD = re.compile(r"\w+")
 _OFFICE_NAMES = tuple((f" {office} ", office) for office in OFFICES)
 
 
@@ -145,7 +146,6 @@ def greets_by_address(views: Views) -> Finding:
 
 
 _SITE_NAME = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{1,63}\.){1,4}(?:fr|com|org|net|eu|gouv\.fr)(?![\w.-])")
-_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6,}")
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55]")
 
 
@@ -169,9 +169,38 @@ def from_emoji(views: Views) -> Finding:
 @rule("FROM_RANDOM")
 def from_random(views: Views) -> Finding:
     """The part before the @ is no word of any language: six consonants in a row, or letters and digits in turns."""
-    local = views.author.local[:64].lower() if views.author else ""
-    turns = sum(a.isdigit() != b.isdigit() for a, b in pairwise(c for c in local if c.isalnum()))
-    return bool(_CONSONANTS.search(local)) or turns >= 5
+    return views.author is not None and meaningless(views.author.local[:64].lower())
+
+
+@rule("FROM_RANDOM_DOMAIN")
+def from_random_domain(views: Views) -> Finding:
+    """The author's site has a name that is no word of any language."""
+    domain = views.author_domain
+    return not is_address(domain) and meaningless(site(domain).partition(".")[0], 8) and domain[-60:]
+
+
+@rule("FROM_MANY_LABELS")
+def from_many_labels(views: Views) -> Finding:
+    return views.author_domain.count(".") >= 4 and not is_address(views.author_domain) and views.author_domain[:60]
+
+
+@rule("FROM_CHEAP_TLD")
+def from_cheap_tld(views: Views) -> Finding:
+    return views.author_domain.rpartition(".")[2] in CHEAP_TLDS and views.author_domain[-60:]
+
+
+@rule("FROM_NAME_NEAR_BRAND")
+def from_name_near_brand(views: Views) -> Finding:
+    """A name that is a known one but for letters that look alike, or for one letter: "PayPaI", "DocSign"."""
+    name = views.folded_author_name
+    if any(brand in name for brand, _ in _BRAND_NAMES):
+        return None
+    words = [word for word in _WORD.findall(readable(views.author_name[:200]).lower()) if len(word) >= 6]
+    return next((f"{word} ~ {brand}" for word in words for brand in _LONG_BRANDS if _near(word, brand)), None)
+
+
+def _near(word: str, brand: str) -> bool:
+    return skeleton(word) == skeleton(brand) or (len(brand) >= 8 and one_edit(word, brand))
 
 
 @rule("FROM_RISKY_TLD")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from operator import itemgetter
 
+from spamfilter.lexicon import words_of
 from spamfilter.registry import Finding, Rule, rule
 from spamfilter.views import Views
 from spamfilter.words import BLOCK, mixed_scripts, word_starts
@@ -171,3 +172,30 @@ def greets_by_local_part(views: Views) -> Finding:
 def text_and_attachment(views: Views) -> Finding:
     """Ten words or fewer and a file: the message is in the file, where filters don't read."""
     return bool(views.attachments) and views.words_up_to(11) <= 10
+
+
+_FRENCH_OR_ENGLISH = words_of("""
+    le la les des une est vous votre nous pour dans avec sur que qui the and you your for with this that are have from
+""")
+_OTHER_LANGUAGES = {
+    "de": words_of(
+        "der die das und nicht ist sie ihre ihr wir mit auf eine einen fur von zu sich auch wird haben bitte"
+    ),
+    "es": words_of(
+        "el los las una para con por que su esta como mas usted pero nuestro sus haga del hemos tiene cuenta"
+    ),
+    "pt": words_of("o os as uma para com por que seu sua voce nao mais esta foi em do da nosso seus clique sera conta"),
+    "it": words_of("il gli una per con che suo sua non piu sono della nel alla questo tuo tua abbiamo di le conto"),
+    "nl": words_of("de het een en van niet uw je op voor met dat wij ons zijn deze naar hebben wordt bij klik"),
+}
+_LEAST_WORDS = 6
+
+
+@rule("OTHER_LANGUAGE")
+def other_language(views: Views) -> Finding:
+    """Written in German, Spanish, Portuguese, Italian or Dutch, by its commonest words."""
+    words = set(views.folded[:4096].split())
+    ours = len(words & _FRENCH_OR_ENGLISH)
+    found = {name: len(words & common) for name, common in _OTHER_LANGUAGES.items()}
+    name = max(found, key=found.__getitem__)
+    return name if found[name] >= max(_LEAST_WORDS, 2 * ours) else None

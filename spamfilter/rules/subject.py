@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from spamfilter.domains import within_any
+from spamfilter.lexicon import BRANDS
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
 from spamfilter.words import mixed_scripts, splits_words, styled_letters
@@ -153,3 +155,29 @@ def subject_payment(views: Views) -> Finding:
 @rule("SUBJECT_FREE")
 def subject_free(views: Views) -> Finding:
     return next((phrase.strip() for phrase in _FREE if f" {phrase}" in views.folded_subject), None)
+
+
+_BRANDS = tuple((f" {name} ", name, sites) for name, sites in BRANDS.items())
+
+
+@rule("SUBJECT_BRAND")
+def subject_brand(views: Views) -> Finding:
+    """The subject names a bank, carrier or service, and neither the author nor any link is of it."""
+    hosts = (views.author_domain, *views.link_hosts)
+    for padded, name, sites in _BRANDS:
+        if padded in views.folded_subject and not any(within_any(host, sites) for host in hosts):
+            return name
+    return None
+
+
+@rule("SUBJECT_CAPITAL_FOR_SMALL")
+def subject_capital_for_small(views: Views) -> Finding:
+    """A capital I where a small l belongs, or the other way round: "Iog in", "User lD"."""
+    return next((word[:40] for word in _WORDS.findall(views.subject[:300]) if _EXCHANGED.match(word)), None)
+
+
+# No word of French or English begins with I and one of these, or has an l before a capital.
+_EXCHANGED = re.compile(
+    r"I(?:og|ast|ess|eft|ink|imi|ist|oca|oss|oad|ock|ong|ook|etz|es\b|a\b|e\b|eur)|l[A-Z]|[a-z]+I[a-z]"
+)
+_WORDS = re.compile(r"[A-Za-z]+")

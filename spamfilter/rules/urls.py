@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 from spamfilter.domains import is_address, lookalike, official, site, unicode_form, within_any
 from spamfilter.lexicon import (
     BRANDS,
+    CHEAP_TLDS,
     CREDENTIAL_WORDS,
     EXECUTABLE,
     FILE_SHARES,
@@ -22,11 +24,12 @@ from spamfilter.lexicon import (
 from spamfilter.links import Link, read_link, shown_host
 from spamfilter.registry import Finding, rule
 from spamfilter.views import Views
-from spamfilter.words import BLOCK, mixed_scripts, unaccented
+from spamfilter.words import BLOCK, meaningless, mixed_scripts, unaccented
 
 #: Blocks of which the smallest code is made, less those that are white.
 _BLOCKS = 120
-_REDIRECT_MARKS = ("url=http", "u=http", "redirect=http", "dest=http", "target=http", "link=http", "goto=http")
+_REDIRECTED = re.compile(r"=(?:https?:)?//+([\w.-]{4,100})", re.IGNORECASE)
+_ADDRESS = re.compile(r"[\w.+-]{2,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 
 
 def _host(views: Views, test: Callable[[str], bool]) -> str | None:
@@ -118,10 +121,58 @@ def link_has_recipient(views: Views) -> Finding:
 def link_redirect(views: Views) -> Finding:
     """Another site's address inside the link: an open redirect hides where it leads."""
     for link in views.web_links:
-        rest = unquote(link.rest[:1000]).lower()
-        if any(mark in rest for mark in _REDIRECT_MARKS):
-            return link.host[:60]
+        inner = _REDIRECTED.search(unquote(link.rest[:1000])) if "=" in link.rest else None
+        if inner and site(inner[1].lower()) != site(link.host):
+            return f"{link.host[:60]} -> {inner[1][:60]}"
     return None
+
+
+@rule("LINK_HAS_ADDRESS")
+def link_has_address(views: Views) -> Finding:
+    """Somebody's mail address in a link to another site, other than one to leave a list by."""
+    for link in views.web_links:
+        if "@" in link.rest or "%40" in link.rest:
+            rest = unquote(link.rest[:1000]).lower()
+            to_leave = "unsub" in rest or "desinscr" in rest
+            if not to_leave and not views.is_authors(link.host) and _ADDRESS.search(rest):
+                return link.host[:60]
+    return None
+
+
+@rule("LINK_CHEAP_TLD")
+def link_cheap_tld(views: Views) -> Finding:
+    return _host(views, lambda host: host.rpartition(".")[2] in CHEAP_TLDS and not views.is_authors(host))
+
+
+@rule("LINK_RANDOM_HOST")
+def link_random_host(views: Views) -> Finding:
+    """The registered name is no word of any language."""
+    return _host(views, lambda host: not is_address(host) and meaningless(site(host).partition(".")[0], 8))
+
+
+@rule("LINK_LONG_NAME")
+def link_long_name(views: Views) -> Finding:
+    """A registered name longer than anybody would spell out."""
+    return _host(views, lambda host: len(site(host)) >= 32)
+
+
+@rule("ANSWER_BY_BUTTON")
+def answer_by_button(views: Views) -> Finding:
+    """A button writes a mail to somebody who is not of the author's site: the answer itself is the bait."""
+    for link in views.links:
+        if link.scheme != "mailto" or not link.shown or "@" in link.shown:
+            continue
+        domain = unquote(link.rest[:300]).partition("?")[0].rpartition("@")[2].strip().lower()
+        if domain and not views.is_authors(domain) and not views.is_ours(domain) and not official(domain):
+            return f"{link.shown[:30]} -> {domain[:60]}"
+    return None
+
+
+@rule("ANSWER_BY_BUTTON_ONLY")
+def answer_by_button_only(views: Views) -> Finding:
+    """Buttons that write mails, and no page to look at."""
+    buttons = [link for link in views.links if link.scheme == "mailto" and link.shown and "@" not in link.shown]
+    return len(buttons) >= 2 and not views.web_links
 
 
 @rule("LINK_SCRIPT")
@@ -195,12 +246,10 @@ def link_brand_in_host(views: Views) -> Finding:
 
 @rule("LINK_CODED_RECIPIENT")
 def link_coded_recipient(views: Views) -> Finding:
-    """The recipient's address in a link, in base64: the page behind it knows whom it robs."""
-    codes = [
-        b64encode(r.address.encode("utf-8", "replace")).decode().rstrip("=")[:-1]
-        for r in views.evidence.envelope.recipients[:5]
-        if len(r.address) > 5
-    ]
+    """The recipient's address in a link, in base64 or hexadecimal: the page behind it knows whom it robs."""
+    addresses = [r.address.encode("utf-8", "replace") for r in views.evidence.envelope.recipients[:5]]
+    codes = [b64encode(address).decode().rstrip("=")[:-1] for address in addresses if len(address) > 5]
+    codes += [address.hex() for address in addresses if len(address) > 5]
     return next((link.host[:60] for link in views.web_links if any(code in link.rest for code in codes)), None)
 
 
@@ -220,9 +269,22 @@ def link_open_redirect(views: Views) -> Finding:
     """Through a large site that leads anybody anywhere."""
     for link in views.web_links:
         paths = OPEN_REDIRECTS.get(site(link.host), ())
-        if any(link.path.startswith(path) for path in paths) and "http" in link.rest:
+        if any(link.path.startswith(path) for path in paths) and _LEADS_ON.search(unquote(link.rest[:1000])):
             return link.host[:60]
     return None
+
+
+@rule("LINK_PUBLISHED_DOCUMENT")
+def link_published_document(views: Views) -> Finding:
+    """A drawing, presentation or script that anybody publishes under the name of a large site."""
+    for link in views.web_links:
+        if link.host in ("docs.google.com", "script.google.com") and link.path.startswith(_PUBLISHED):
+            return f"{link.host}{link.path[:20]}"
+    return None
+
+
+_LEADS_ON = re.compile(r"http|/amp/s/|//")
+_PUBLISHED = ("/drawings/", "/presentation/", "/document/d/e/", "/macros/")
 
 
 @rule("LINK_MESSENGER")

@@ -64,6 +64,10 @@ class BlobStore(Protocol):
         """Write octets and make them durable, with the message's date in seconds since the epoch."""
         ...
 
+    def stage_all(self, contents: Sequence[tuple[Content, int]]) -> list[Staged]:
+        """``stage`` of each, all or none: many become durable in little more time than one."""
+        ...
+
     def discard(self, staged: Staged) -> None:
         """Forget staged octets; never raises."""
         ...

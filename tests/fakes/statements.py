@@ -18,7 +18,8 @@ def statements_of(database: Database) -> list[str]:
             executed.append(text)
 
     if database.is_sqlite:
-        event.listen(database.engine, "checkout", lambda driver, *rest: driver.set_trace_callback(hear))
+        database.close()
+        event.listen(database.engine, "connect", lambda driver, _: driver.set_trace_callback(hear))
     else:
         event.listen(database.engine, "before_cursor_execute", lambda _, __, text, *rest: hear(text))
     return executed

@@ -489,6 +489,48 @@ CASES: dict[str, Case] = {
         text("Strictement confidentiel : un virement urgent."),
         text("Strictement confidentiel : sujets du bac."),
     ),
+    # who and where, of names that cost nothing or mean nothing
+    "FROM_RANDOM_DOMAIN": (fields(From="Info <a@k767d1w1so2x.com>"), fields(From="Info <a@lycee-schwartz.fr>")),
+    "FROM_MANY_LABELS": (fields(From="Info <a@a.b.c.d.exemple.org>"), fields(From="Info <a@b.c.exemple.org>")),
+    "FROM_CHEAP_TLD": (fields(From="Info <a@soldes.shop>"), fields(From="Info <a@shop.fr>")),
+    "FROM_NAME_NEAR_BRAND": (
+        fields(From="Docusing Service <a@exemple.org>"),
+        fields(From="DocuSign Service <a@exemple.org>"),
+    ),
+    "SUBJECT_BRAND": (
+        fields(Subject="Votre compte Netflix"),
+        {"fields": {"Subject": "Votre compte Netflix", "From": "Netflix <info@mailer.netflix.com>"}},
+    ),
+    "SUBJECT_CAPITAL_FOR_SMALL": (
+        fields(Subject="Someone tried to Iog in"),
+        fields(Subject="In Italia, iOS Irlande Islande, le lycée Ionesco"),
+    ),
+    "LINK_HAS_ADDRESS": (
+        link("https://ailleurs.net/x#marie.curie@lycee.fr"),
+        link("https://ailleurs.net/unsubscribe?marie.curie@lycee.fr"),
+    ),
+    "LINK_CHEAP_TLD": (link("https://voleur.shop/"), link("https://shop.ailleurs.net/")),
+    "LINK_RANDOM_HOST": (link("https://k767d1w1so2x.com/"), link("https://www.tightvnc.com/")),
+    "LINK_LONG_NAME": (link("https://espace-client-messagerie-etudiante.com/"), link("https://espace.client.com/")),
+    "LINK_PUBLISHED_DOCUMENT": (
+        link("https://docs.google.com/presentation/d/e/2PACX/pub"),
+        link("https://docs.google.com/spreadsheets/d/1"),
+    ),
+    "ANSWER_BY_BUTTON": (
+        link("mailto:securite@ailleurs.net?subject=oui", "Signaler"),
+        link("mailto:securite@ailleurs.net", "securite@ailleurs.net"),
+    ),
+    "ANSWER_BY_BUTTON_ONLY": (
+        html('<a href="mailto:a@ailleurs.net?subject=oui">Oui</a> <a href="mailto:a@ailleurs.net?subject=non">Non</a>'),
+        html('<a href="mailto:a@ailleurs.net">Oui</a> <a href="https://www.exemple.org/">Le site</a>'),
+    ),
+    "OTHER_LANGUAGE": (
+        text("Wir haben Ihre Sendung und die Rechnung, bitte prüfen Sie das auf der Seite, nicht von uns."),
+        text("Der Kurs ist bei uns : les élèves de seconde et vous, pour la visite avec nous."),
+    ),
+    "ACCOUNT_OTHER_LANGUAGE": (text("Su cuenta ha sido bloqueada."), text("Une leçon : « su cuenta, por favor ».")),
+    "LURE_OTHER_LANGUAGE": (text("Ihr Paket konnte nicht zugestellt werden."), text("Ihr Paket, exercice 3.")),
+    "MONEY_OTHER_LANGUAGE": (text("Uma herança de dez milhões."), text("La herencia, vocabulaire de la leçon 4.")),
 }
 
 
