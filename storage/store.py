@@ -427,19 +427,23 @@ class Store:
         bodies: list[Staged] = []
         try:
             dates = [now if one.internal_date is None else one.internal_date for one in messages]
-            bodies = self._blobs.stage_all([(one.content, date) for one, date in zip(messages, dates, strict=True)])
+            summaries: list[Summary] = []
+            bodies = self._blobs.stage_all(
+                [(one.content, date) for one, date in zip(messages, dates, strict=True)],
+                lambda: summaries.extend(one.summary or summarise(one.content.buffer()) for one in messages),
+            )
             entries = [
                 Entry(
                     target=Target(account, mailbox),
                     staged=staged,
-                    summary=one.summary or summarise(one.content.buffer()),
+                    summary=summary,
                     system=one.system,
                     keywords=tuple(sorted(one.keywords)),
                     internal_date=date,
                     zone=one.zone,
                     replaces=replaces,
                 )
-                for one, date, staged in zip(messages, dates, bodies, strict=True)
+                for one, date, summary, staged in zip(messages, dates, summaries, bodies, strict=True)
             ]
             return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
