@@ -473,7 +473,7 @@ class Store:
             before = state.modseq
             rows = self._rows(connection, account, mailbox, uids, state.modseq)
             if given and within.keywords and change is not FlagChange.REMOVE:
-                self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
+                self._check_keywords(self._keywords(connection, account, mailbox, before), given)
             modseq = 0
             if unchanged_since is not None:
                 refused = [row.uid for row in rows if row.modseq > unchanged_since]
@@ -496,6 +496,13 @@ class Store:
             self._views.tell(before, state.counters, account, mailbox, news)
         self._doorbell.ring(rings)
         return FlagResult(tuple(sorted(after)), tuple(refused))
+
+    def _keywords(self, connection: Connection, account: int, mailbox: int, modseq: int) -> set[str]:
+        """Keywords in use in a mailbox at ``modseq``, case-folded; from memory where they are."""
+        view = self._views.at(account, mailbox, modseq)
+        if view is None:
+            return messages.keywords_in(connection, account, mailbox)
+        return {keyword.casefold() for keyword in view.keywords}
 
     def _check_keywords(self, have: set[str], given: Sequence[str]) -> None:
         for keyword in given:
