@@ -432,19 +432,23 @@ class Store:
         bodies: list[Staged] = []
         try:
             dates = [now if one.internal_date is None else one.internal_date for one in messages]
-            bodies = self._blobs.stage_all([(one.content, date) for one, date in zip(messages, dates, strict=True)])
+            summaries: list[Summary] = []
+            bodies = self._blobs.stage_all(
+                [(one.content, date) for one, date in zip(messages, dates, strict=True)],
+                lambda: summaries.extend(one.summary or summarise(one.content.buffer()) for one in messages),
+            )
             entries = [
                 Entry(
                     target=Target(account, mailbox),
                     staged=staged,
-                    summary=one.summary or summarise(one.content.buffer()),
+                    summary=summary,
                     system=one.system,
                     keywords=tuple(sorted(one.keywords)),
                     internal_date=date,
                     zone=one.zone,
                     replaces=replaces,
                 )
-                for one, date, staged in zip(messages, dates, bodies, strict=True)
+                for one, date, summary, staged in zip(messages, dates, summaries, bodies, strict=True)
             ]
             return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
@@ -474,7 +478,7 @@ class Store:
             before = state.modseq
             rows = self._rows(connection, account, mailbox, uids, state.modseq)
             if given and within.keywords and change is not FlagChange.REMOVE:
-                self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
+                self._check_keywords(self._keywords(connection, account, mailbox, before), given)
             modseq = 0
             if unchanged_since is not None:
                 refused = [row.uid for row in rows if row.modseq > unchanged_since]
@@ -497,6 +501,13 @@ class Store:
             self._views.tell(before, state.counters, account, mailbox, news)
         self._doorbell.ring(rings)
         return FlagResult(tuple(sorted(after)), tuple(refused))
+
+    def _keywords(self, connection: Connection, account: int, mailbox: int, modseq: int) -> set[str]:
+        """Keywords in use in a mailbox at ``modseq``, case-folded; from memory where they are."""
+        view = self._views.at(account, mailbox, modseq)
+        if view is None:
+            return messages.keywords_in(connection, account, mailbox)
+        return {keyword.casefold() for keyword in view.keywords}
 
     def _check_keywords(self, have: set[str], given: Sequence[str]) -> None:
         for keyword in given:
