@@ -102,7 +102,9 @@ class InboundPipeline:
         self._language = settings.site.language
         self._domains = frozenset(domain.lower() for domain in settings.site.domains)
         self._store = store
-        self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
+        reports = ReportWriter(settings.site, settings.queue)
+        full = settings.store.refuse_when_full
+        self._filer = Filer(store, queue, reports, settings.site, ring, refuse_when_full=full)
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
         """Keep, refuse or put off a message; returns one disposition per recipient of the envelope, in order.

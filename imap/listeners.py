@@ -10,11 +10,12 @@ from typing import Any
 import structlog
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from config.settings import Imap, Tls
 from directory.api import People, SignInDoor
 from imap.server import PROGRESS, ImapFactory, Shared
+from imap.sockets import PromptServer
 from imap.tls import ServerContext
 from storage.api import MailStore
 
@@ -74,7 +75,7 @@ class Listeners:
         return done
 
     def _join(self, done: Deferred[None]) -> None:
-        self._shared.pool.stop()
+        self._shared.workers.join()
         self._shared.reactor.callFromThread(done.callback, None)
 
 
@@ -120,11 +121,14 @@ def listen(
                 if context is None:
                     raise ValueError("implicit TLS needs tls.certificate and tls.key")
                 factory = TLSMemoryBIOFactory(context, False, factory)
+                # Nothing waits for more to be written: an answer is written at one go.
+                factory.protocol = TLSMemoryBIOProtocol
                 factory.noisy = False
             one.setblocking(False)
             # The port works on a duplicate of the descriptor.
-            ports.append(reactor.adoptStreamPort(one.fileno(), one.family, factory))
-    shared.pool.start()
+            port = reactor.adoptStreamPort(one.fileno(), one.family, factory)
+            port.transport = PromptServer
+            ports.append(port)
     log.info(
         "imap.listening", sockets=[f"{name} {one.getsockname()}" for name, some in sockets.items() for one in some]
     )

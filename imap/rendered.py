@@ -5,7 +5,7 @@ mailbox. A block is known by its first and last UID, its count and its highest m
 raises that one, every removal changes the others.
 
 What a message holds never changes: ``RenderedContents`` has ENVELOPE, BODYSTRUCTURE and header fields by its number,
-and ``RenderedThreads`` who answers whom among the same messages.
+and ``RenderedThreads`` who answers whom among the same messages. ``RenderedSelections`` has what SELECT tells.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
+from weakref import WeakKeyDictionary
 
 from storage.api import MailboxView
 from storage.model import MessageRow, Threading
@@ -90,6 +91,25 @@ class RenderedBlocks:
         key = (box.account, box.id, box.uidvalidity, items, start)
         state = (rows[0].uid, rows[-1].uid, len(rows), max(map(_modseq_of, rows)))
         return self._blocks.get(key, state, render)
+
+
+class RenderedSelections:
+    """What SELECT tells of views, kept as long as they are. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: WeakKeyDictionary[MailboxView, dict[Hashable, bytes]] = WeakKeyDictionary()
+
+    def answer(self, view: MailboxView, depends: Hashable, render: Callable[[], bytes]) -> bytes:
+        """The answer for a view; rendered unless it is at hand. ``depends``: all else that is in it."""
+        with self._lock:
+            known = self._answers.get(view)
+            if known is None:
+                known = self._answers[view] = {}
+        octets = known.get(depends)
+        if octets is None:
+            octets = known[depends] = render()
+        return octets
 
 
 class RenderedThreads:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,7 @@ from typing import Any
 import structlog
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from config.settings import Imap as Settings
@@ -30,7 +29,7 @@ from imap.session.context import Context, Services
 from imap.session.pictures import LOOK_AGAIN
 from imap.session.places import OTHERS, SHARED
 from imap.session.session import Session
-from imap.session.steps import Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
+from imap.session.steps import BLOCKS, Await, Compress, HangUp, Pause, StartOver, Steps, UpgradeToTls, Wish
 from imap.spool import MEMORY, Spool
 from imap.stream import PORTION, Portion, pull
 from imap.tls import ServerContext
@@ -39,6 +38,7 @@ from imap.wire.errors import BadName, ParseError
 from imap.wire.framing import Announced, Complete, Framer, Literal, Overlong
 from imap.wire.parser import Limits, parse
 from imap.wire.responses import Kind, Status
+from imap.workers import Workers
 from storage.api import MailStore
 from storage.errors import StoreError
 
@@ -98,22 +98,21 @@ class Shared:
         self.connections = Connections(settings)
         self.trusted = Networks(settings.cleartext_auth)
         self.services = Services(store, door, people, settings, self.connections, failure_delay, tls is not None, spool)
+        #: What one command may hold, before and after sign-in.
+        self.limits = [
+            Limits(depth, settings.set_members, settings.search_keys)
+            for depth in (settings.depth_before_login, settings.depth)
+        ]
         self.turns = Turns(settings.commands_per_user)
-        self.pool = ThreadPool(0, settings.threads, "imap")
+        self.workers = Workers(reactor, settings.threads, "imap")
         self.live: set[ImapConnection] = set()
         self.stopping = False
-
-    def in_thread(
-        self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Failure], None]
-    ) -> None:
-        """Run ``work`` in a worker thread, then ``done`` or ``failed`` in the reactor's."""
-        deferToThreadPool(self.reactor, self.pool, work).addCallbacks(done, failed)
 
     def check_accounts(self) -> None:
         """End the sessions of accounts that may no longer sign in within a minute."""
         sessions = [(one, account) for one in self.live if (account := one.context.account) is not None]
         if sessions:
-            self.in_thread(lambda: self._ended(sessions), self._end, self._unchecked)
+            self.workers.run(lambda: self._ended(sessions), self._end, self._unchecked)
 
     def tell_progress(self) -> None:
         """Commands that have been at work for long say so (RFC 9585)."""
@@ -130,8 +129,8 @@ class Shared:
         for one in ended:
             one.say_bye("Your account was changed: sign in again")
 
-    def _unchecked(self, failure: Failure) -> None:
-        log.error("imap.account_check_failed", error=failure.getErrorMessage())
+    def _unchecked(self, trace: str) -> None:
+        log.error("imap.account_check_failed", error=trace)
 
 
 class ImapFactory(Factory):
@@ -167,7 +166,8 @@ class ImapConnection(Protocol):
         self._news: Steps | None = None
         self._value: bytes | None = None
         self._await: Await | None = None
-        self._command_blocks = False
+        #: The steps being pulled have come to where they may wait.
+        self._blocks = False
         self._busy = False
         self._paused = False
         self._unread = False
@@ -349,7 +349,7 @@ class ImapConnection(Protocol):
                 value, self._value = self._value, None
                 self._pull(self._steps, value, self._after_steps)
             elif self._steps is None and self._await is None and self.context.may_push:
-                self._news = self._session.pushed_news()
+                self._begin_news(self._session.pushed_news())
             elif turns == _IN_ONE_TURN or inflated > _READ_AHEAD:
                 # A flood of small commands, or of octets from few: the others have their turn.
                 self._busy = True
@@ -376,9 +376,17 @@ class ImapConnection(Protocol):
         return len(octets)
 
     def _pull(self, steps: Steps, value: bytes | None, after: Callable[[Portion], None]) -> None:
-        if not self._command_blocks and self._news is None:
-            after(pull(steps, value))
-            return
+        begun = b""
+        if not self._blocks:
+            try:
+                portion = pull(steps, value, may_block=False)
+            except Exception:
+                self._broken(traceback.format_exc())
+                return
+            if portion.wish is not BLOCKS:
+                after(portion)
+                return
+            begun, value, self._blocks = portion.octets, None, True
         self._busy = True
         account = self.context.number or id(self)
 
@@ -388,17 +396,20 @@ class ImapConnection(Protocol):
                 after(portion)
                 self._go()
 
-        def failed(failure: Failure) -> None:
+        def failed(trace: str) -> None:
             self._released(account)
-            log.error("imap.session_failed", error=failure.getTraceback())
-            if not self._lost:
-                self._steps = self._news = None
-                self._end_silence("Internal error")
+            self._broken(trace)
 
         def start() -> None:
-            self._shared.in_thread(lambda: pull(steps, value), done, failed)
+            self._shared.workers.run(lambda: pull(steps, value, may_block=True, before=begun), done, failed)
 
         self._shared.turns.take(account, start)
+
+    def _broken(self, trace: str) -> None:
+        log.error("imap.session_failed", error=trace)
+        if not self._lost:
+            self._steps = self._news = None
+            self._end_silence("Internal error")
 
     def _released(self, account: int) -> None:
         self._busy = False
@@ -518,7 +529,11 @@ class ImapConnection(Protocol):
             return
         self.context.wait(True)
         if self._news is None and self.context.may_have_news:
-            self._news = self._session.idle_news()
+            self._begin_news(self._session.idle_news())
+
+    def _begin_news(self, steps: Steps) -> None:
+        self._news = steps
+        self._blocks = False
 
     def _look_later(self) -> None:
         """See to it that there is a look now and then while the client waits for news."""
@@ -549,7 +564,7 @@ class ImapConnection(Protocol):
             self._look = None
         self._await = None
         self._value = line
-        self._command_blocks = self._command_blocks or self.context.may_have_news
+        self._blocks = False
         return True
 
     # ---------------------------------------------------------------- commands
@@ -572,10 +587,8 @@ class ImapConnection(Protocol):
 
     def _command(self, event: Complete) -> None:
         self._literals = event.literals
-        settings = self._shared.settings
-        depth = settings.depth if self._signed_in else settings.depth_before_login
         try:
-            limits = Limits(depth, settings.set_members, settings.search_keys)
+            limits = self._shared.limits[self._signed_in]
             request = parse(event.texts, event.literals, limits, self.context.utf8)
         except ParseError as error:
             if not self._signed_in and _HTTP.match(event.texts[0]):
@@ -590,7 +603,7 @@ class ImapConnection(Protocol):
             self._answer(error.tag, Kind.NO, error.text, b"CANNOT")
             self._command_ended()
             return
-        self._command_blocks = self._session.blocks(request)
+        self._blocks = False
         self._steps = self._session.run(request)
         self._running = request.tag, time.monotonic()
 
@@ -651,9 +664,11 @@ class ImapConnection(Protocol):
             except StoreError:
                 # The commit will find out.
                 return False
-            return quota.limit_bytes is not None and quota.used_bytes + before + event.size > quota.limit_bytes
+            # It may be for the mailbox of sent mail.
+            used = quota.used_bytes + before + event.size - quota.sent_reserve
+            return quota.limit_bytes is not None and used > quota.limit_bytes
 
-        self._shared.in_thread(over_quota, done, lambda failure: done(False))
+        self._shared.workers.run(over_quota, done, lambda trace: done(False))
 
     def _refuse(self, event: Announced, kind: Kind, text: str, code: bytes) -> None:
         self._answer(_tag_of(event.texts[0]), kind, text, code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imap.session.steps import Steps, Wish
+from imap.session.steps import BLOCKS, Steps, Wish
 
 #: Octets taken from a generator before they are handed to the transport.
 PORTION = 128 * 1024
@@ -19,18 +19,21 @@ class Portion:
     ended: bool = False
 
 
-def pull(steps: Steps, value: bytes | None) -> Portion:
+def pull(steps: Steps, value: bytes | None, *, may_block: bool, before: bytes = b"") -> Portion:
     """Run the steps on, with the answer to their last wish, up to a portion, a wish or their end.
 
-    Called in a worker thread when the steps may block, never by two threads at a time.
+    Called in a worker thread with ``may_block``, else in the reactor's, never by two threads at a time. ``before`` are
+    octets to be sent first, in the same portion.
     """
-    pieces: list[bytes] = []
-    size = 0
+    pieces = [before] if before else []
+    size = len(before)
     try:
         while size < PORTION:
             step = steps.send(value)
             value = None
             if not isinstance(step, bytes):
+                if step is BLOCKS and may_block:
+                    continue
                 return Portion(b"".join(pieces), step)
             pieces.append(step)
             size += len(step)

@@ -62,6 +62,17 @@ class Watch:
             if self.waiting:
                 self._wake()
 
+    def at_hand(self) -> MailboxView | None:
+        """The mailbox as another session saw it since the last bell, or as the store knows it; free of I/O."""
+        seen = self._seen
+        bell, last = seen.bell, seen.last
+        if last is not None and last[0] is bell:
+            return last[1]
+        view = self._store.view_at_hand(self._account, self._mailbox)
+        if view is not None:
+            seen.last = bell, view
+        return view
+
     def look(self, *, anew: bool) -> MailboxView:
         """The mailbox; unless ``anew``, as another session saw it if no bell rang since. Raises NoSuchMailbox."""
         seen = self._seen

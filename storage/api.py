@@ -31,6 +31,7 @@ from storage.model import (
     Quota,
     SearchKey,
     Settable,
+    SharedQuota,
     SortKey,
     SpecialUse,
     Thread,
@@ -72,6 +73,11 @@ class MailboxView(Protocol):
         """The place of the first row without SEEN; the first place is 0."""
         ...
 
+    @property
+    def summed(self) -> bool:
+        """True when what is of all rows (``keywords``, ``first_unseen``) was computed before."""
+        ...
+
     def row(self, uid: int) -> MessageRow | None:
         """The row of a UID, None when it is gone."""
         ...
@@ -107,6 +113,14 @@ class Sharing(Protocol):
 
     def accounts_that_share(self, identifiers: Iterable[str]) -> dict[int, str]:
         """Numbers and keys of the accounts that have an entry for one of the identifiers."""
+        ...
+
+
+class SharedQuotas(Protocol):
+    """Quotas of groups of accounts, which count beside the accounts' own."""
+
+    def of(self, account: int) -> SharedQuota | None:
+        """The one that an account takes from, with its use."""
         ...
 
 
@@ -159,6 +173,9 @@ class MailStore(Protocol):
     @property
     def sharing(self) -> Sharing: ...
 
+    @property
+    def shared_quotas(self) -> SharedQuotas: ...
+
     # accounts
     def open_account(self, key: str) -> int:
         """The store's number of the account, provisioned with its standard folders at the first call."""
@@ -175,6 +192,10 @@ class MailStore(Protocol):
 
     def mailbox(self, account: int, name: str) -> Mailbox:
         """One mailbox by name (INBOX in any case). Raises NoSuchMailbox."""
+        ...
+
+    def mailbox_at_hand(self, account: int, name: str) -> Mailbox | None:
+        """The same where it is known without I/O and without waiting, else None: for threads that may not wait."""
         ...
 
     def numbered(self, account: int, mailbox: int) -> Mailbox:
@@ -217,6 +238,10 @@ class MailStore(Protocol):
     # reading
     def view(self, account: int, mailbox: int) -> MailboxView:
         """The mailbox as it is now. Raises NoSuchMailbox when it was deleted."""
+        ...
+
+    def view_at_hand(self, account: int, mailbox: int) -> MailboxView | None:
+        """The same where it is known without I/O and without waiting, else None: for threads that may not wait."""
         ...
 
     def claim_recent(self, account: int, mailbox: int) -> range:

@@ -79,6 +79,8 @@ class Database:
             options["connect_args"] = {"connect_timeout": postgresql.CONNECT_TIMEOUT}
         self.engine: Engine = create_engine(parsed, **options)
         self._reader = self.engine
+        self._writer = self.engine.execution_options(immediate=True)
+        self._writing: Connection | None = None
         self._turn: _WriterTurn | None = None
         self._commits: _Commits | None = None
         self._own = threading.local()
@@ -107,13 +109,24 @@ class Database:
                     yield connection
                 return
             begun = time.monotonic()
-            with self.engine.connect() as connection, self._turn:
+            with self._turn, self._kept_for_writing() as connection:
                 waited = time.monotonic() - begun
-                with _patience(connection, waited), connection.execution_options(immediate=True).begin():
+                with _patience(connection, waited), connection.begin():
                     before = self.version()
                     yield connection
                 # Nobody else writes before the turn is over.
                 self._own.last = Own(before, self.version())
+
+    @contextmanager
+    def _kept_for_writing(self) -> Iterator[Connection]:
+        """The connection of whoever has the turn: to get one and give it back takes longer than a small change."""
+        connection, self._writing = self._writing or self._writer.connect(), None
+        try:
+            yield connection
+            self._writing = connection
+        finally:
+            if self._writing is None:
+                connection.close()
 
     def last_write(self) -> Own:
         """The versions around the last ``write`` of the calling thread."""
@@ -126,8 +139,15 @@ class Database:
         """
         return None if self._commits is None else self._commits.version()
 
+    def version_at_hand(self) -> int | None:
+        """The same, but None as well where it takes waiting for another thread, or more than a look into memory."""
+        return None if self._commits is None else self._commits.version_at_hand()
+
     def close(self) -> None:
         """Close all connections."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
         self.engine.dispose()
         if self._commits is not None:
             self._commits.close()
@@ -191,12 +211,29 @@ class _Commits:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-                version: int = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
+                    # No patience: where SQLite has to wait, the database is asked itself.
+                    self._connection = sqlite3.connect(
+                        self._path, timeout=0, isolation_level=None, check_same_thread=False
+                    )
+                return self._version(self._connection)
             except sqlite3.Error:
                 # Whoever asks the database itself is told what is wrong with it.
                 return None
-            return version
+
+    def version_at_hand(self) -> int | None:
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return None if self._connection is None else self._version(self._connection)
+        except sqlite3.Error:
+            return None
+        finally:
+            self._lock.release()
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA data_version").fetchall()[0][0]
+        return version
 
     def close(self) -> None:
         with self._lock:

@@ -1,4 +1,7 @@
-"""The event log: what people did with their messages, in order, for readers that keep a cursor."""
+"""The event log: what people did that tells what they think of a message, in order, for readers that keep a cursor.
+
+Moves and copies into Junk and out of it are in it, and reports. Others say nothing, and a command may name a million.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ REPORTED = "reported"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message was ``moved`` or ``copied`` into ``mailbox`` as ``uid``; uses of both mailboxes at that time.
+    """A message was ``moved`` or ``copied`` into ``mailbox`` as ``uid``; uses of both mailboxes at that time, of which
+    one is Junk.
 
     Or it was ``REPORTED`` where it stands.
     """

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 
 from storage.database import Database, own_errors
 
-_SCRIPTS = Path(__file__).parent / "migrations"
+SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def _config(database: Database) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["engine"] = database.engine
     return config
 

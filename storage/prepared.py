@@ -37,15 +37,16 @@ class Prepared:
 
     def run_many(self, connection: Connection, values: Sequence[_Values]) -> None:
         """Carry out a change for each of some values."""
+        if not values:
+            return
         if len(values) == 1:
             self._execute(connection, values[0])
         elif connection.dialect.name != "sqlite":
             connection.execute(self._statement, values)
-        elif values:
-            driver = driver_of(connection)
+        else:
             given = [{**self._fixed, **one} for one in values] if self._fixed else values
             try:
-                driver.executemany(self._text, given)
+                driver_of(connection).executemany(self._text, given)
             except sqlite3.Error as error:
                 raise wrapped(error, self._text) from error
 

@@ -38,3 +38,11 @@ class Unchanged(Generic[K, V]):
             if version is not None and version == self._version and len(self._known) < self._most:
                 self._known[key] = answer
         return answer
+
+    def at_hand(self, key: K) -> V | None:
+        """The answer as it is now, if it is kept; neither asks nor waits."""
+        version = self._database.version_at_hand()
+        if version is None:
+            return None
+        with self._lock:
+            return self._known.get(key) if version == self._version else None

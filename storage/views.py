@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from operator import itemgetter
+from typing import Any, overload
 
 from sqlalchemy import Connection
 
@@ -26,9 +27,55 @@ _LATEST = 500
 #: Rows that are looked for one by one, however few there are.
 _FEW = 20
 
+#: Rows of which a changed list is made at once.
+_SMALL = 4000
+
+#: Rows changed apart from their list, before it is made anew.
+_PATCHES = 250
 
 #: Computed when first asked for, of all rows.
 _OF_ROWS = ("keywords", "first_unseen")
+
+_modseq_of = itemgetter(MessageRow._fields.index("modseq"))
+
+
+class _Patched(Sequence[MessageRow]):
+    """A long list of rows but for a few: one flag of a million messages costs no list of a million."""
+
+    def __init__(self, rows: list[MessageRow], patches: dict[int, MessageRow]) -> None:
+        """``patches`` are by place."""
+        self.rows = rows
+        self.patches = patches
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> MessageRow: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[MessageRow]: ...
+
+    def __getitem__(self, place: int | slice) -> MessageRow | list[MessageRow]:
+        if isinstance(place, int):
+            patch = self.patches.get(place if place >= 0 else place + len(self.rows))
+            return self.rows[place] if patch is None else patch
+        places = range(len(self.rows))[place]
+        rows = self.rows[place]
+        for changed in self.patches if len(self.patches) < len(rows) else places:
+            if changed in places and changed in self.patches:
+                rows[places.index(changed)] = self.patches[changed]
+        return rows
+
+    def __iter__(self) -> Iterator[MessageRow]:
+        return iter(self.whole())
+
+    def whole(self) -> list[MessageRow]:
+        """A list of its own."""
+        rows = self.rows.copy()
+        for place, row in self.patches.items():
+            rows[place] = row
+        return rows
 
 
 class View:
@@ -38,14 +85,14 @@ class View:
         self,
         mailbox: Mailbox,
         uids: list[int],
-        rows: list[MessageRow],
-        latest: tuple[int, Sequence[MessageRow]] | None = None,
+        rows: list[MessageRow] | _Patched,
+        latest: tuple[int, list[MessageRow]] | None = None,
     ) -> None:
-        """``latest`` is a mod-sequence, and all rows that changed after it."""
+        """``latest`` is a mod-sequence, and all rows that changed after it by rising mod-sequence, older ones too."""
         self.mailbox = mailbox
         self._uids = uids
         self._rows = rows
-        self._latest: tuple[int, Sequence[MessageRow]] = latest or (mailbox.highest_modseq, ())
+        self._latest: tuple[int, list[MessageRow]] = latest or (mailbox.highest_modseq, [])
 
     @property
     def highest_modseq(self) -> int:
@@ -71,11 +118,14 @@ class View:
         seen = int(System.SEEN)
         return next((place for place, row in enumerate(self._rows) if not row.system & seen), None)
 
+    @property
+    def summed(self) -> bool:
+        """True when what is computed of all rows has been."""
+        return all(name in self.__dict__ for name in _OF_ROWS)
+
     def row(self, uid: int) -> MessageRow | None:
-        place = bisect_left(self._uids, uid)
-        if place < len(self._uids) and self._uids[place] == uid:
-            return self._rows[place]
-        return None
+        place = self._place(uid)
+        return None if place is None else self._rows[place]
 
     def some(self, uids: Sequence[int]) -> Sequence[MessageRow]:
         """The rows of those UIDs (rising) that are there."""
@@ -88,7 +138,10 @@ class View:
 
     def changed_since(self, modseq: int) -> Sequence[MessageRow]:
         known_since, latest = self._latest
-        return [row for row in (latest if modseq >= known_since else self._rows) if row.modseq > modseq]
+        if modseq < known_since:
+            return [row for row in self._rows if row.modseq > modseq]
+        first = bisect_right(latest, modseq, key=_modseq_of)
+        return sorted(row for row in latest[first:] if self.row(row.uid) is row)
 
     def at(self, mailbox: Mailbox) -> View:
         """The same rows with other counters. What was computed of the rows goes on with them."""
@@ -99,35 +152,70 @@ class View:
 
     def after(self, mailbox: Mailbox, news: Changes) -> View:
         """The view with changes applied."""
-        uids, rows = self._uids, self._rows
+        last = self._uids[-1] if self._uids else 0
+        if news.expunged or any(row.uid > last for row in news.changed):
+            return View(mailbox, *self._replaced(news), self._later(news))
+        # Where only flags changed the sessions go on sharing the list of UIDs.
+        places = {place: row for row in news.changed if (place := self._place(row.uid)) is not None}
+        view = View(mailbox, self._uids, self._with(places), self._later(news))
+        view.__dict__.update(self._still(places))
+        return view
+
+    def _replaced(self, news: Changes) -> tuple[list[int], list[MessageRow]]:
+        """UIDs and rows when some came or went."""
+        rows = self._rows.whole() if isinstance(self._rows, _Patched) else self._rows.copy()
+        uids = self._uids
         if news.expunged:
             gone = set(news.expunged)
             rows = [row for row in rows if row.uid not in gone]
             uids = [row.uid for row in rows]
-        if news.changed:
-            rows = rows.copy() if rows is self._rows else rows
-            last = uids[-1] if uids else 0
-            if uids is self._uids and any(row.uid > last for row in news.changed):
-                # Where only flags changed the sessions go on sharing the list.
-                uids = uids.copy()
-            for row in news.changed:
-                if row.uid > last:
-                    uids.append(row.uid)
-                    rows.append(row)
-                else:
-                    place = bisect_left(uids, row.uid)
-                    if place < len(uids) and uids[place] == row.uid:
-                        rows[place] = row
-        return View(mailbox, uids, rows, self._later(news))
+        else:
+            uids = uids.copy()
+        last = uids[-1] if uids else 0
+        for row in news.changed:
+            if row.uid > last:
+                uids.append(row.uid)
+                rows.append(row)
+            else:
+                place = bisect_left(uids, row.uid)
+                if place < len(uids) and uids[place] == row.uid:
+                    rows[place] = row
+        return uids, rows
 
-    def _later(self, news: Changes) -> tuple[int, Sequence[MessageRow]]:
+    def _place(self, uid: int) -> int | None:
+        place = bisect_left(self._uids, uid)
+        return place if place < len(self._uids) and self._uids[place] == uid else None
+
+    def _with(self, places: dict[int, MessageRow]) -> list[MessageRow] | _Patched:
+        """The rows, with others at some places."""
+        if not places:
+            return self._rows
+        known = self._rows if isinstance(self._rows, _Patched) else _Patched(self._rows, {})
+        patched = _Patched(known.rows, known.patches | places)
+        return patched if len(known) > _SMALL and len(patched.patches) <= _PATCHES else patched.whole()
+
+    def _still(self, places: dict[int, MessageRow]) -> dict[str, Any]:
+        """What was computed of all rows and holds with others at some places."""
+        if len(places) > _FEW:
+            return {}
+        still = {name: self.__dict__[name] for name in _OF_ROWS if name in self.__dict__}
+        first = still.get("first_unseen")
+        for place, row in places.items():
+            was = self._rows[place]
+            if not set(was.keywords) <= set(row.keywords):
+                still.pop("keywords", None)
+            elif "keywords" in still:
+                still["keywords"] |= set(row.keywords)
+            if (was.system ^ row.system) & System.SEEN and (first is None or place <= first):
+                still.pop("first_unseen", None)
+        return still
+
+    def _later(self, news: Changes) -> tuple[int, list[MessageRow]]:
         since, latest = self._latest
-        if len(latest) + len(news.changed) > _LATEST:
-            return self.highest_modseq, news.changed
-        by_uid = {row.uid: row for row in (*latest, *news.changed)}
-        for uid in news.expunged:
-            by_uid.pop(uid, None)
-        return since, sorted(by_uid.values())
+        changed = sorted(news.changed, key=_modseq_of)
+        if len(latest) + len(changed) > _LATEST:
+            return self.highest_modseq, changed
+        return since, latest + changed
 
 
 class Views:
@@ -163,6 +251,13 @@ class Views:
             while len(self._views) > self._capacity:
                 self._views.popitem(last=False)
         return view
+
+    def at_hand(self, account: int, mailbox: int) -> View | None:
+        """The mailbox as it is now, if nobody committed since the last look; neither asks nor waits."""
+        version = self._database.version_at_hand()
+        with self._lock:
+            view, known_at = self._views.get((account, mailbox), (None, None))
+        return view if version is not None and version == known_at else None
 
     def _current(self, connection: Connection, now: Mailbox, known: View | None) -> View:
         if known is None or known.mailbox.uidvalidity != now.uidvalidity:

@@ -38,7 +38,6 @@ def append(context: Context, tag: bytes, command: c.Append) -> CommandSteps:
         messages = [_within(settable(place.rights), one) for one in messages]
         uids = context.store.append(place.account, place.id, messages)
     context.made(place, uids)
-    context.look_again()
     code = b"APPENDUID %d %b" % (place.mailbox.uidvalidity, write(uids))
     yield Status(Kind.OK, "Kept", code, tag)
 

@@ -11,7 +11,7 @@ from directory.model import Credentials, Outcome, SignIn
 from imap.commands.basic import capability_names
 from imap.errors import Refused
 from imap.session.context import Context
-from imap.session.steps import Await, CommandSteps, HangUp, Pause, StartOver, UpgradeToTls
+from imap.session.steps import BLOCKS, Await, CommandSteps, HangUp, Pause, StartOver, UpgradeToTls
 from imap.wire import commands as c
 from imap.wire.errors import ParseError
 from imap.wire.parser import base64
@@ -76,6 +76,7 @@ def _need_privacy(context: Context) -> None:
 
 
 def _sign_in(context: Context, tag: bytes, credentials: Credentials) -> CommandSteps:
+    yield BLOCKS
     answer = _ask(context, credentials)
     if answer.outcome is Outcome.UNAVAILABLE:
         raise Refused("The directory is away for the moment: try again later", b"UNAVAILABLE")

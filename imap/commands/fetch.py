@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TypeGuard
 
@@ -22,7 +22,7 @@ from imap.rendered import BLOCK
 from imap.session.context import Context
 from imap.session.rights import Rights
 from imap.session.selected import Places, SelectedMailbox
-from imap.session.steps import CommandSteps
+from imap.session.steps import BLOCKS, Blocks, CommandSteps
 from imap.wire import commands as c
 from imap.wire import encoder
 from imap.wire.errors import ParseError
@@ -37,6 +37,9 @@ _BLOCK = 100
 
 #: Octets of a body that are taken at a time.
 _WRITE = 64 * 1024
+
+#: Messages, and members of a set, that are few enough to be answered in the reactor's thread.
+_FEW = 100
 
 _SEEN = int(System.SEEN)
 
@@ -74,10 +77,17 @@ _LASTING = Columns.ENVELOPE | Columns.BODYSTRUCTURE | Columns.FIELDS
 
 def planned(context: Context, command: c.Fetch) -> Plan:
     """UID first: some clients rely on that. MODSEQ once the client knows of mod-sequences."""
-    wanted = {item for item in command.items if isinstance(item, c.Datum)}
-    if command.changed_since is not None or (context.condstore and c.Datum.FLAGS in wanted):
+    changed, uid = command.changed_since is not None, command.uid and not context.uid_only
+    return _planned(command.items, changed, context.condstore, uid, context.qresync and not context.uid_only)
+
+
+@lru_cache(maxsize=1000)
+def _planned(items: tuple[c.Item, ...], changed: bool, condstore: bool, uid: bool, seen_with_uid: bool) -> Plan:
+    """Mail programs ask for the same few combinations again and again."""
+    wanted = {item for item in items if isinstance(item, c.Datum)}
+    if changed or (condstore and c.Datum.FLAGS in wanted):
         wanted.add(c.Datum.MODSEQ)
-    content = tuple(item for item in command.items if item not in _LIGHT_ORDER)
+    content = tuple(item for item in items if item not in _LIGHT_ORDER)
     columns, opens, sees = Columns(0), False, False
     for item in content:
         if isinstance(item, c.Datum) and item in _COLUMNS:
@@ -90,7 +100,7 @@ def planned(context: Context, command: c.Fetch) -> Plan:
             if not is_whole(item):
                 columns |= Columns.PARTS
             sees |= isinstance(item, (c.Section, c.Binary)) and item.sees
-    if (command.uid or (sees and context.qresync)) and not context.uid_only:
+    if uid or (sees and seen_with_uid):
         wanted.add(c.Datum.UID)
     return Plan(tuple(item for item in _LIGHT_ORDER if item in wanted), content, columns, opens, sees)
 
@@ -98,6 +108,8 @@ def planned(context: Context, command: c.Fetch) -> Plan:
 def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
     """Answers by rising message number. Messages that are gone are left out; by number that ends in NO."""
     box = context.box()
+    if len(command.numbers.members) > _FEW:
+        yield BLOCKS
     places = box.places(command.numbers, uid=command.uid)
     if command.changed_since is not None or c.Datum.MODSEQ in command.items:
         context.enabled.add("CONDSTORE")
@@ -105,10 +117,13 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         if not context.qresync:
             raise ParseError("VANISHED takes ENABLE QRESYNC")
         assert command.changed_since is not None
+        yield BLOCKS
         yield from context.vanished(command.changed_since, command.numbers.resolve(box.view.mailbox.uidnext - 1))
     plan = planned(context, command)
     if command.partial is None:
         places = portion(context, box, places)
+    if plan.opens or sum(end - start for start, end in places) > _FEW:
+        yield BLOCKS
     rows = box.rows(places)
     if command.changed_since is not None:
         since = command.changed_since
@@ -117,40 +132,40 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         rows = iter(portion_of_rows(context, page(list(rows), command.partial), box.uids))
     if context.uid_only:
         rows = ((row.uid, row) for _, row in rows)
-    contents = _Contents(context, box, plan)
     if plan.content:
+        contents = _Contents(context, box, plan)
         yield from contents.answers(rows)
+        contents.check()
+        if contents.gone and not command.uid:
+            raise _deleted()
     elif command.changed_since is not None or command.partial is not None or box.has_gone or context.uid_only:
         yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     else:
         yield from _light_blocks(context, box, plan, places)
-    if contents.damaged:
-        raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
-    if contents.away:
-        raise Refused("Some messages can't be read at the moment: try again later", b"UNAVAILABLE")
-    if contents.unknown:
-        raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
-    if not command.uid and (contents.gone or box.misses(places)):
-        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
+    if not command.uid and box.misses(places):
+        raise _deleted()
+
+
+def _deleted() -> Refused:
+    return Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
 
 
 # ---------------------------------------------------------------- items of the row
 
 
 def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], start: bytes) -> Iterator[bytes]:
-    renders = _renders(box, plan.light)
     while block := list(islice(rows, BLOCK)):
-        yield b"".join(_lines(plan, renders, block, start))
+        yield b"".join(_lines(box, plan, block, start))
 
 
 def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Places) -> Iterator[bytes]:
     """The same in the blocks of ``imap/rendered.py``. For mailboxes of which nothing is gone."""
-    renders, rows = _renders(box, plan.light), box.view.rows
+    rows = box.view.rows
     for low, high in places:
         while low < high:
             end = min(high, low - low % BLOCK + BLOCK)
             block = rows[low:end]
-            lines = partial(_joined, plan, renders, block, low + 1)
+            lines = partial(_joined, box, plan, block, low + 1)
             whole = low % BLOCK == 0 and end in (low + BLOCK, len(rows))
             if whole and not box.any_recent(block[0].uid, block[-1].uid):
                 yield context.services.rendered.lines(box.view, plan.light, block, low, lines)
@@ -159,16 +174,17 @@ def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Pl
             low = end
 
 
-def _joined(plan: Plan, renders: tuple[Render, ...], rows: Sequence[MessageRow], first: int) -> bytes:
-    return b"".join(_lines(plan, renders, enumerate(rows, first), encoder.fetch_start(False)))
+def _joined(box: SelectedMailbox, plan: Plan, rows: Sequence[MessageRow], first: int) -> bytes:
+    return b"".join(_lines(box, plan, enumerate(rows, first), encoder.fetch_start(False)))
 
 
-def _lines(plan: Plan, renders: tuple[Render, ...], block: Iterable[Numbered], start: bytes) -> list[bytes]:
+def _lines(box: SelectedMailbox, plan: Plan, block: Iterable[Numbered], start: bytes) -> list[bytes]:
     """The hot loop of ``FETCH 1:* (UID FLAGS)``: what most clients ask is written at one go."""
-    if plan.light == _UID_AND_FLAGS:
-        _, flags = renders
-        pair = start + b"UID %d %b)\r\n"
-        return [pair % (number, row[0], flags(row)) for number, row in block]
+    if plan.light == _UID_AND_FLAGS and not box.recent:
+        pair, flags = start + b"UID %d %b)\r\n", encoder.flags
+        # UID, system flags and keywords by their places, which takes half the time that names do.
+        return [pair % (number, row[0], flags(row[2], row[3], False)) for number, row in block]
+    renders = _renders(box, plan.light)
     line = start + b"%b)\r\n"
     return [line % (number, b" ".join([render(row) for render in renders])) for number, row in block]
 
@@ -223,14 +239,32 @@ class _Contents:
         self.away = 0
         self.unknown = 0
 
-    def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes]:
+    def check(self) -> None:
+        """Raises Refused where something of the messages could not be told."""
+        if self.damaged:
+            raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
+        if self.away:
+            raise Refused("Some messages can't be read at the moment: try again later", b"UNAVAILABLE")
+        if self.unknown:
+            raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
+
+    def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes | Blocks]:
+        """Free of I/O up to ``Blocks``, which comes where what is at hand does not do."""
         while block := list(islice(rows, _BLOCK)):
             seen_now: set[int] = set()
             if self._plan.sees and not self._box.read_only and Rights.SEEN in self._box.rights:
-                block, seen_now = self._see(block)
+                unseen = [row.uid for _, row in block if not row.system & _SEEN]
+                if unseen:
+                    yield BLOCKS
+                    block, seen_now = self._see(block, unseen)
             if self._lasting:
-                yield self._lasting_answers(block, seen_now)
+                octets = self._at_hand(block)
+                if any(row.content not in octets for _, row in block):
+                    yield BLOCKS
+                    octets |= self._read(block, octets)
+                yield self._lasting_answers(block, octets, seen_now)
                 continue
+            yield BLOCKS
             numbers = {row.uid: (number, row) for number, row in block}
             found = 0
             ready: list[bytes] = []
@@ -253,9 +287,8 @@ class _Contents:
             yield b"".join(ready)
             self.gone += len(block) - found
 
-    def _lasting_answers(self, block: list[Numbered], seen_now: set[int]) -> bytes:
+    def _lasting_answers(self, block: list[Numbered], octets: dict[int, bytes], seen_now: set[int]) -> bytes:
         """The hot loop of list views: what never changes is rendered once for all sessions."""
-        octets = self._lasting_octets(block)
         renders, start = self._renders, self._start
         plain, mixed = start + b"%b)\r\n", start + b"%b %b)\r\n"
         ready: list[bytes] = []
@@ -270,25 +303,24 @@ class _Contents:
             ready.append(mixed % (number, b" ".join(light), lasting) if light else plain % (number, lasting))
         return b"".join(ready)
 
-    def _lasting_octets(self, block: list[Numbered]) -> dict[int, bytes]:
-        """The content items by the number of the content; those of messages that are gone may be missing."""
-        account, items, known = self._box.account, self._plan.content, self._context.services.contents
-        found = known.known(account, items, [row.content for _, row in block])
-        content_of = {row.uid: row.content for _, row in block if row.content not in found}
-        if content_of:
-            rendered = {
-                content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
-                for content in self._columns(list(content_of))
-            }
-            known.keep(account, items, rendered)
-            found |= rendered
-        return found
+    def _at_hand(self, block: list[Numbered]) -> dict[int, bytes]:
+        """The content items by the number of the content, of those that were rendered before."""
+        known = self._context.services.contents
+        return known.known(self._box.account, self._plan.content, [row.content for _, row in block])
 
-    def _see(self, block: list[Numbered]) -> tuple[list[Numbered], set[int]]:
+    def _read(self, block: list[Numbered], found: dict[int, bytes]) -> dict[int, bytes]:
+        """Those that were not found; what is missing then is of messages that are gone."""
+        items = self._plan.content
+        content_of = {row.uid: row.content for _, row in block if row.content not in found}
+        rendered = {
+            content_of[content.uid]: b" ".join([_ready(item, content) for item in items])
+            for content in self._columns(list(content_of))
+        }
+        self._context.services.contents.keep(self._box.account, items, rendered)
+        return rendered
+
+    def _see(self, block: list[Numbered], unseen: list[int]) -> tuple[list[Numbered], set[int]]:
         """Set \\Seen where it isn't, before the answers go out; returns the rows as they are now, and the UIDs."""
-        unseen = [row.uid for _, row in block if not row.system & _SEEN]
-        if not unseen:
-            return block, set()
         context = self._context
         result = context.store.store_flags(self._box.account, self._box.id, unseen, FlagChange.ADD, _SEEN, ())
         self._box.tell(result.rows)

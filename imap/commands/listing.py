@@ -9,7 +9,7 @@ from imap.commands.noted import Noted
 from imap.session.context import Context
 from imap.session.places import OTHERS, SHARED, Place
 from imap.session.rights import Rights, shown
-from imap.session.steps import CommandSteps
+from imap.session.steps import BLOCKS, CommandSteps
 from imap.session.tree import Tree, levels_above
 from imap.wire import commands as c
 from imap.wire.patterns import Pattern
@@ -92,7 +92,10 @@ def lsub(context: Context, tag: bytes, command: c.Lsub) -> CommandSteps:
 
 def status(context: Context, tag: bytes, command: c.Status) -> CommandSteps:
     """Never disturbs \\Recent (RFC 3501 6.3.10); HIGHESTMODSEQ enables CONDSTORE (RFC 7162 3.1.2)."""
-    place = context.place(command.mailbox, Rights.READ)
+    place = context.place_at_hand(command.mailbox, Rights.READ)
+    if place is None or _looks_at_messages(place.mailbox, command.items):
+        yield BLOCKS
+        place = context.place(command.mailbox, Rights.READ)
     if c.StatusItem.HIGHESTMODSEQ in command.items:
         context.enabled.add("CONDSTORE")
     yield _status(context, place, command.items)
@@ -133,6 +136,12 @@ def _counted(context: Context, mailbox: Mailbox, item: c.StatusItem) -> int | st
             return _deleted_octets(context, mailbox)
         case c.StatusItem.RECENT:
             return _recent(context, mailbox)
+
+
+def _looks_at_messages(mailbox: Mailbox, items: Sequence[c.StatusItem]) -> bool:
+    """True when the counters of the mailbox do not answer all."""
+    recent = c.StatusItem.RECENT in items and mailbox.first_recent < mailbox.uidnext
+    return recent or (c.StatusItem.DELETED_STORAGE in items and mailbox.deleted > 0)
 
 
 def _recent(context: Context, mailbox: Mailbox) -> int:

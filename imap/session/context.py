@@ -12,7 +12,7 @@ from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
 from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks, RenderedContents, RenderedThreads
+from imap.rendered import RenderedBlocks, RenderedContents, RenderedSelections, RenderedThreads
 from imap.session.interests import NO_ATTENTION, Attention, Interests
 from imap.session.observer import Observer, Overflow
 from imap.session.others import Others
@@ -21,14 +21,15 @@ from imap.session.places import Names, NewPlace, Place, no_right
 from imap.session.rights import CHANGES, Rights, settable
 from imap.session.selected import News, SelectedMailbox
 from imap.session.states import State
+from imap.session.steps import BLOCKS, Blocks
 from imap.watch import Looks, Watch
 from imap.wire import encoder
 from imap.wire.commands import Events
-from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
+from imap.wire.responses import Exists, Expunged, Flags, RecentCount, Response, Vanished, ok
 from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
-from storage.model import OWN_KEYWORDS, MessageRow
+from storage.model import OWN_KEYWORDS, Mailbox, MessageRow
 
 #: Seconds to wait before asking a store again that could not tell the news.
 RETRY = 1.0
@@ -62,6 +63,7 @@ class Services:
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
     contents: RenderedContents = field(default_factory=RenderedContents)
     threads: RenderedThreads = field(default_factory=RenderedThreads)
+    selections: RenderedSelections = field(default_factory=RenderedSelections)
     looks: Looks = field(default_factory=Looks)
     pictures: Pictures = field(default_factory=Pictures)
 
@@ -181,6 +183,11 @@ class Context:
         """
         return self.names.find(name).need(needed)
 
+    def place_at_hand(self, name: str, needed: Rights = Rights.LOOKUP) -> Place | None:
+        """The same where it is known without waiting for the store, else None: free of I/O."""
+        place = self.names.at_hand(name)
+        return None if place is None else place.need(needed)
+
     def future(self, name: str) -> NewPlace:
         """Where a mailbox of that name would be made. Refused without the right to make it."""
         return self.names.future(name)
@@ -211,7 +218,7 @@ class Context:
     def select(self, place: Place, *, read_only: bool) -> SelectedMailbox:
         """Make a mailbox the selected one; read-only in any case without a right to change it."""
         read_only = read_only or not place.rights & CHANGES
-        watch = Watch(self.store, self.services.looks, place.account, place.id, self.wake)
+        watch = self._watched(place)
         try:
             view = self.store.view(place.account, place.id)
             recent = self._recent(view, read_only)
@@ -221,6 +228,25 @@ class Context:
         except BaseException:
             watch.close()
             raise
+        return self._selected(place, watch, view, recent, read_only)
+
+    def select_at_hand(self, place: Place, *, read_only: bool) -> SelectedMailbox | None:
+        """The same where it takes no waiting for the store, else None: free of I/O."""
+        read_only = read_only or not place.rights & CHANGES
+        watch = self._watched(place)
+        view = self.store.view_at_hand(place.account, place.id)
+        recent = None if view is None or not view.summed else self._known_recent(view.mailbox, read_only)
+        if view is None or recent is None:
+            watch.close()
+            return None
+        return self._selected(place, watch, view, recent, read_only)
+
+    def _watched(self, place: Place) -> Watch:
+        return Watch(self.store, self.services.looks, place.account, place.id, self.wake)
+
+    def _selected(
+        self, place: Place, watch: Watch, view: MailboxView, recent: range, read_only: bool
+    ) -> SelectedMailbox:
         self.watch = watch
         watch.waiting = self.pushes
         self._renumbered = False
@@ -233,12 +259,17 @@ class Context:
     def _recent(self, view: MailboxView, read_only: bool) -> range:
         r"""UIDs that are \Recent here: those that no session was told of, which a read-write session takes."""
         box = view.mailbox
+        known = self._known_recent(box, read_only)
+        return self.store.claim_recent(box.account, box.id) if known is None else known
+
+    def _known_recent(self, box: Mailbox, read_only: bool) -> range | None:
+        """The same where there is nothing to take, else None."""
         if self.rev2:
             # IMAP4rev2 knows no such flag: it is left to others (RFC 9051 appendix E, 12).
             return range(0)
         if read_only or box.first_recent >= box.uidnext:
             return range(box.first_recent, box.uidnext)
-        return self.store.claim_recent(box.account, box.id)
+        return None
 
     def unselect(self) -> None:
         """Leave the selected mailbox, if there is one."""
@@ -275,11 +306,11 @@ class Context:
         self.others.wait(on)
 
     def made(self, place: Place, uids: Iterable[int]) -> None:
-        """This session put messages into a mailbox."""
+        """This session put messages into a mailbox; into the selected one, it is looked at again."""
         box = self.selected
         if box is not None and (box.account, box.id) == (place.account, place.id):
             box.made.update(uids)
-            self._renumbered = True
+            self.look_again(numbers=True)
         else:
             self.others.made(place, uids)
 
@@ -315,12 +346,18 @@ class Context:
         self.anew = True
         self.not_before = time.monotonic() + after
 
-    def news(self, *, expunge: bool) -> Iterator[Response]:
-        """What happened in the selected mailbox and in others, as far as it may be told now. Raises MailboxGone."""
+    def news(self, *, expunge: bool) -> Iterator[Response | bytes | Blocks]:
+        """What happened in the selected mailbox and in others, as far as it may be told now. Raises MailboxGone.
+
+        Waits for the store only after ``Blocks``, which it yields when it has to.
+        """
         self.arrived = ()
         yield from self._news_of_selected(expunge)
         if time.monotonic() < self.not_before:
             return
+        if not self.others.may_have_news:
+            return
+        yield BLOCKS
         box = self.selected
         try:
             selected = None if box is None else (box.account, box.id)
@@ -332,7 +369,7 @@ class Context:
                 self.attend(NO_ATTENTION)
                 yield ok("Trop de comptes / Too many accounts to be watched", b"NOTIFICATIONOVERFLOW")
 
-    def _news_of_selected(self, expunge: bool) -> Iterator[Response]:
+    def _news_of_selected(self, expunge: bool) -> Iterator[Response | bytes | Blocks]:
         box, watch = self.selected, self.watch
         if box is None or watch is None:
             return
@@ -344,7 +381,10 @@ class Context:
             anew = self.anew or not watch.rung
             watch.rung = self.anew = False
             self.looked = time.monotonic()
-            view = self._look(box, watch, anew=anew)
+            view = None if anew else self._at_hand(box, watch)
+            if view is None:
+                yield BLOCKS
+                view = self._look(box, watch, anew=anew)
         else:
             view = box.view
         if self.attention is not None and not self.attention.events and not self._renumbered:
@@ -356,6 +396,19 @@ class Context:
             yield from self._told(box, box.advance(view, expunge=expunge))
             self.arrived = tuple(uid for uid in box.after(last) if uid not in box.made)
             box.made.clear()
+
+    def _at_hand(self, box: SelectedMailbox, watch: Watch) -> MailboxView | None:
+        """What ``_look`` would find, where nobody has to be asked for it: free of I/O."""
+        view = watch.at_hand()
+        if view is None or view.highest_modseq < box.view.highest_modseq:
+            return None
+        now = view.mailbox
+        rights, recent = self.names.known_rights(now), self._known_recent(now, box.read_only)
+        if rights is None or recent is None or now.uidvalidity != box.view.mailbox.uidvalidity:
+            return None
+        box.rights = rights
+        box.add_recent(recent.start, recent.stop - 1)
+        return view
 
     def _look(self, box: SelectedMailbox, watch: Watch, *, anew: bool) -> MailboxView:
         try:
@@ -372,7 +425,7 @@ class Context:
             raise MailboxGone
         return view
 
-    def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response]:
+    def _told(self, box: SelectedMailbox, news: News) -> Iterator[Response | bytes]:
         if news.vanished and (self.qresync or self.uid_only):
             yield Vanished(tuple(ranges_of(news.vanished)))
         else:
@@ -387,8 +440,8 @@ class Context:
         changed = news.changed
         if self.attention is not None and not self.attention.events & Events.FLAG_CHANGE:
             changed = ()
-        for number, row in changed:
-            yield self.flags_of(number, row, uid=True)
+        if changed:
+            yield b"".join([self.flags_of(number, row) for number, row in changed])
         box.just_told = frozenset(row.uid for _, row in changed)
         if box.has_gone and self.qresync:
             # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
@@ -424,18 +477,14 @@ class Context:
             yield from (name.encode("ascii") for key, name in sorted(keywords.items()) if key not in OWN_KEYWORDS)
             yield b"\\*"
 
-    def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
-        """A FETCH response with a message's flags, as STORE and news send it."""
-        items = [encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))]
-        if (uid or self.qresync) and not self.uid_only:
-            items.insert(0, b"UID %d" % row.uid)
+    def flags_of(self, number: int, row: MessageRow) -> bytes:
+        """A FETCH response with a message's flags, as news send it, or UIDFETCH for clients that know no numbers."""
+        rest = encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))
         if self.condstore:
-            items.append(b"MODSEQ (%d)" % row.modseq)
-        return self.fetch_data(number, row, items)
-
-    def fetch_data(self, number: int, row: MessageRow, items: Iterable[bytes]) -> FetchData:
-        """A FETCH response, or UIDFETCH for clients that know no numbers."""
-        return FetchData(row.uid if self.uid_only else number, tuple(items), by_uid=self.uid_only)
+            rest += b" MODSEQ (%d)" % row.modseq
+        if self.uid_only:
+            return b"* %d UIDFETCH (%b)\r\n" % (row.uid, rest)
+        return b"* %d FETCH (UID %d %b)\r\n" % (number, row.uid, rest)
 
     def sign_out(self) -> None:
         """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""

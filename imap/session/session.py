@@ -12,7 +12,7 @@ from imap.commands.basic import capability_names
 from imap.commands.fetch import fetch
 from imap.errors import Refused
 from imap.session.context import RETRY, Context, MailboxGone
-from imap.session.steps import WISHES, CommandSteps, HangUp, Steps, WhenTold, Wish
+from imap.session.steps import BLOCKS, WISHES, Blocks, CommandSteps, HangUp, Steps, WhenTold, Wish
 from imap.session.table import TABLE, News, Row
 from imap.wire import commands as c
 from imap.wire.commands import Command, Request
@@ -36,11 +36,6 @@ class Session:
         names = b" ".join(capability_names(self.context))
         return encode(Status(Kind.OK, "Bonjour / Hello", b"CAPABILITY " + names))
 
-    def blocks(self, request: Request) -> bool:
-        """True when ``run`` may wait for the store or the directory: pull it in a worker thread."""
-        row = TABLE[type(request.command)]
-        return row.blocks or (row.news is not News.NOTHING and self.context.may_have_news)
-
     def run(self, request: Request) -> Steps:
         """The answer to a request, up to and including its tagged response."""
         command, tag = request.command, request.tag
@@ -56,6 +51,8 @@ class Session:
             return
         # A selected mailbox tells its mod-sequence with the first command that asks for them (RFC 7162 section 3.1).
         tells_modseq = not self.context.condstore and not isinstance(command, c.Select)
+        if row.blocks:
+            yield BLOCKS
         try:
             if row.news is News.NO_REMOVALS:
                 # So that the command sees what the client is told of.
@@ -96,14 +93,14 @@ class Session:
             return Answer(errors.tagged(error, tag, type(command).__name__))
         return answer or Answer(Status(Kind.OK, "Done", None, tag))
 
-    def news(self, *, expunge: bool) -> Generator[bytes, None, None]:
+    def news(self, *, expunge: bool) -> Generator[bytes | Wish, bytes | None, None]:
         """What others did, as far as it may be told now. Raises MailboxGone.
 
         When the store can't tell, the command is answered all the same, and the next one looks again.
         """
         try:
             for response in self.context.news(expunge=expunge):
-                yield encode(response, self.context.utf8)
+                yield response if isinstance(response, (bytes, Blocks)) else encode(response, self.context.utf8)
             yield from self._arrivals()
         except MailboxGone:
             raise
@@ -111,7 +108,7 @@ class Session:
             log.exception("imap.no_news", account=self.context.number)
             self.context.look_again(RETRY)
 
-    def _arrivals(self) -> Generator[bytes, None, None]:
+    def _arrivals(self) -> Generator[bytes | Wish, bytes | None, None]:
         """What NOTIFY asked to be fetched of new messages (RFC 5465 section 5.2)."""
         context = self.context
         uids, context.arrived = context.arrived, ()
@@ -121,7 +118,7 @@ class Session:
         command = c.Fetch(numbers, context.attention.items, None, uid=True)
         try:
             for step in fetch(context, b"*", command):
-                assert isinstance(step, bytes)
+                assert isinstance(step, (bytes, Blocks))
                 yield step
         except Refused:
             # What can't be read is left out: the client finds out when it asks for it.

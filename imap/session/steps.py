@@ -1,7 +1,8 @@
 """What a command yields: responses, ready octets, and wishes that only the connection can fulfil.
 
-A command is a generator of steps. It may block (it is pulled in a worker thread) except where it yields a wish: then
-no thread is held until the wish is fulfilled, and the value of ``yield`` is the answer.
+A command is a generator of steps. It begins in the reactor's thread, and goes on in a worker thread once it yielded
+``BLOCKS``: only then may it wait for the store or the directory. Where it yields another wish no thread is held until
+the wish is fulfilled, and the value of ``yield`` is the answer; what follows is in the reactor's thread again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from imap.wire.responses import Response, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What follows may wait, or take long: it belongs into a worker thread."""
+
+
+BLOCKS = Blocks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,8 @@ class WhenTold:
     answer: Callable[[], Status]
 
 
-Wish = Await | Pause | UpgradeToTls | Compress | StartOver | HangUp
-WISHES = (Await, Pause, UpgradeToTls, Compress, StartOver, HangUp)
+Wish = Blocks | Await | Pause | UpgradeToTls | Compress | StartOver | HangUp
+WISHES = (Blocks, Await, Pause, UpgradeToTls, Compress, StartOver, HangUp)
 
 #: What a command function yields. The value sent in is a line after ``Await`` and None otherwise.
 CommandSteps = Generator[Response | bytes | Wish | WhenTold, bytes | None, None]

@@ -47,7 +47,7 @@ class News(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One command. ``blocks`` is false when its function never waits for the store or the directory."""
+    """One command. ``blocks`` is false when its function says itself where it begins to wait, if it does."""
 
     states: frozenset[State]
     news: News
@@ -66,17 +66,17 @@ TABLE: dict[type[c.Command], Row] = {
     c.Logout: Row(_ANY, News.NOTHING, basic.logout, blocks=False),
     c.Id: Row(_ANY, News.NOTHING, basic.identify, blocks=False),
     c.StartTls: Row(_BEFORE, News.NOTHING, authenticate.starttls, blocks=False),
-    c.Authenticate: Row(_BEFORE, News.NOTHING, authenticate.authenticate),
-    c.Login: Row(_BEFORE, News.NOTHING, authenticate.login),
+    c.Authenticate: Row(_BEFORE, News.NOTHING, authenticate.authenticate, blocks=False),
+    c.Login: Row(_BEFORE, News.NOTHING, authenticate.login, blocks=False),
     c.Enable: Row(_SIGNED_IN, News.NOTHING, basic.enable),
     c.Compress: Row(_SIGNED_IN, News.NOTHING, basic.compress, blocks=False),
     c.Unauthenticate: Row(_SIGNED_IN, News.NOTHING, authenticate.unauthenticate, blocks=False),
-    c.Select: Row(_SIGNED_IN, News.NOTHING, select.select),
+    c.Select: Row(_SIGNED_IN, News.NOTHING, select.select, blocks=False),
     c.Create: Row(_SIGNED_IN, News.ALL, folders.create),
     c.Delete: Row(_SIGNED_IN, News.ALL, folders.delete),
     c.Rename: Row(_SIGNED_IN, News.ALL, folders.rename),
     c.Subscribe: Row(_SIGNED_IN, News.ALL, folders.subscribe),
-    c.Status: Row(_SIGNED_IN, News.ALL, listing.status),
+    c.Status: Row(_SIGNED_IN, News.ALL, listing.status, blocks=False),
     c.List: Row(_SIGNED_IN, News.ALL, listing.list_),
     c.Lsub: Row(_SIGNED_IN, News.ALL, listing.lsub),
     c.Namespace: Row(_SIGNED_IN, News.ALL, listing.namespace, blocks=False),
@@ -103,7 +103,7 @@ TABLE: dict[type[c.Command], Row] = {
     c.Sort: Row(_SELECTED, News.NO_REMOVALS, search.sort),
     c.MakeThreads: Row(_SELECTED, News.NO_REMOVALS, search.make_threads),
     c.MultiSearch: Row(_SIGNED_IN, News.ALL, multisearch.multi_search),
-    c.Fetch: Row(_SELECTED, News.NO_REMOVALS, fetch.fetch),
+    c.Fetch: Row(_SELECTED, News.NO_REMOVALS, fetch.fetch, blocks=False),
     c.Store: Row(_SELECTED, News.NO_REMOVALS, store.store),
     c.Copy: Row(_SELECTED, News.ALL, copy.copy),
     c.Move: Row(_SELECTED, News.ALL, copy.move),

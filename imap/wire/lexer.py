@@ -59,6 +59,11 @@ class Lexer:
     def at_literal(self) -> bool:
         return self.place == len(self.text) and self._at < len(self._literals)
 
+    @property
+    def rest(self) -> bytes | None:
+        """All that is left of the command; None when there are literals in it."""
+        return None if self._literals else self.text[self.place :]
+
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Take what matches here, or nothing."""
         found = pattern.match(self.text, self.place)

@@ -32,6 +32,11 @@ _LABEL_ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]+")
 #: Items of one FETCH, header fields of one section, pieces of one message.
 _MOST_NAMED = 200
 
+#: Octets of items of FETCH that are remembered, and how many of them.
+_KNOWN_LENGTH = 500
+_MOST_KNOWN = 1000
+_KNOWN_ITEMS: dict[tuple[bytes, bool], tuple[c.Item, ...]] = {}
+
 #: Part numbers of a section that are read; deeper ones name nothing that a message could have.
 _SECTION_DEPTH = 200
 
@@ -501,7 +506,7 @@ def _fetch(uid: bool) -> Rule:
         p.space()
         numbers = p.numbers()
         p.space()
-        items = _fetch_items(p)
+        items = _known_items(p) or _fetch_items(p)
         changed_since: int | None = None
         vanished = False
         partial: c.Page | None = None
@@ -532,6 +537,24 @@ def _fetch_parameter(p: Parser) -> int | c.Page | None:
         raise ParseError("there is no such parameter of FETCH")
     p.space()
     return p.modseq()
+
+
+def _known_items(p: Parser) -> tuple[c.Item, ...] | None:
+    """Items up to the end of the command: mail programs have few, which are long, so each is read once."""
+    rest = p.rest
+    if rest is None or len(rest) > _KNOWN_LENGTH:
+        return None
+    key = (rest, p.utf8)
+    items = _KNOWN_ITEMS.get(key)
+    if items is not None:
+        p.place = len(p.text)
+        return items
+    items = _fetch_items(p)
+    if not p.next:
+        if len(_KNOWN_ITEMS) >= _MOST_KNOWN:
+            _KNOWN_ITEMS.clear()
+        _KNOWN_ITEMS[key] = items
+    return items
 
 
 def _fetch_items(p: Parser) -> tuple[c.Item, ...]:

@@ -16,6 +16,7 @@ from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.index import history
 from storage.index.ledger import REMOVED
 from storage.model import Mailbox, Quota, SpecialUse
+from storage.prepared import Prepared
 
 #: Folders that every account has from the start, subscribed (Thunderbird lists only subscribed ones).
 STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
@@ -29,37 +30,45 @@ STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
 )
 
 _a, _b, _g, _s = tables.account.c, tables.mailbox.c, tables.acl.c, tables.subscription.c
+#: In the order in which ``_mailbox`` takes them.
 _BOXES = (
     select(
-        tables.mailbox,
+        *(_b.account_id, _b.id, _b.name, _b.uidvalidity, _b.uidnext, _b.modseq, _b.messages, _b.unseen, _b.deleted),
+        *(_b.size, _b.first_recent, _b.special_use),
         _s.name.label("subscribed"),
+        _b.forgotten,
         exists().where(_g.account_id == _b.account_id, _g.mailbox_id == _b.id).label("has_acl"),
     )
     .outerjoin(tables.subscription, and_(_s.account_id == _b.account_id, _s.name == _b.name))
     .where(_b.account_id == bindparam("account"))
 )
 _SHOWN = _BOXES.where(_b.name != names.HELD)
-_BY_NAME = _SHOWN.where(_b.name == bindparam("name"))
-_BY_ID = _BOXES.where(_b.id == bindparam("mailbox"))
+_BY_NAME = Prepared(_SHOWN.where(_b.name == bindparam("name")))
+_BY_ID = Prepared(_BOXES.where(_b.id == bindparam("mailbox")))
+_OF_ONE = (_b.account_id == bindparam("account"), _b.id == bindparam("mailbox"))
+_FOLDER_OF = Prepared(select(_b.folder, _b.folder_was).where(*_OF_ONE))
+_MODSEQ_OF = Prepared(select(_b.modseq).where(*_OF_ONE))
 
 
 def _mailbox(row: Any) -> Mailbox:
+    account, number, name, uidvalidity, uidnext, modseq, count, unseen, deleted, size, first_recent, *rest = row
+    use, subscribed, forgotten, has_acl = rest
     return Mailbox(
-        account=row.account_id,
-        id=row.id,
-        name=row.name,
-        uidvalidity=row.uidvalidity,
-        uidnext=row.uidnext,
-        highest_modseq=row.modseq,
-        messages=row.messages,
-        unseen=row.unseen,
-        deleted=row.deleted,
-        size=row.size,
-        first_recent=row.first_recent,
-        special_use=SpecialUse(row.special_use) if row.special_use else None,
-        subscribed=row.subscribed is not None,
-        forgotten=row.forgotten,
-        has_acl=bool(row.has_acl),
+        account=account,
+        id=number,
+        name=name,
+        uidvalidity=uidvalidity,
+        uidnext=uidnext,
+        highest_modseq=modseq,
+        messages=count,
+        unseen=unseen,
+        deleted=deleted,
+        size=size,
+        first_recent=first_recent,
+        special_use=SpecialUse(use) if use else None,
+        subscribed=subscribed is not None,
+        forgotten=forgotten,
+        has_acl=bool(has_acl),
     )
 
 
@@ -117,7 +126,7 @@ def every(connection: Connection, account: int) -> list[Mailbox]:
 
 def by_name(connection: Connection, account: int, name: str) -> Mailbox | None:
     """A mailbox by its canonical name."""
-    row = connection.execute(_BY_NAME, {"account": account, "name": name}).first()
+    row = _BY_NAME.first(connection, {"account": account, "name": name})
     return None if row is None else _mailbox(row)
 
 
@@ -128,7 +137,7 @@ def held(connection: Connection, account: int) -> int | None:
 
 def by_number(connection: Connection, account: int, mailbox: int) -> Mailbox:
     """A mailbox by number. Raises NoSuchMailbox."""
-    row = connection.execute(_BY_ID, {"account": account, "mailbox": mailbox}).first()
+    row = _BY_ID.first(connection, {"account": account, "mailbox": mailbox})
     if row is None:
         raise NoSuchMailbox("the mailbox is gone")
     return _mailbox(row)
@@ -148,19 +157,18 @@ def folder_names(connection: Connection, account: int) -> set[str]:
 
 def folder_of(connection: Connection, account: int, mailbox: int) -> tuple[str, str | None]:
     """Folder of a mailbox, and its name before an unfinished rename. Raises NoSuchMailbox."""
-    query = select(_b.folder, _b.folder_was).where(_b.account_id == account, _b.id == mailbox)
-    row = connection.execute(query).first()
+    row = _FOLDER_OF.first(connection, {"account": account, "mailbox": mailbox})
     if row is None:
         raise NoSuchMailbox("the mailbox is gone")
-    return row.folder, row.folder_was
+    return row[0], row[1]
 
 
 def modseq_of(connection: Connection, account: int, mailbox: int) -> int:
     """Mod-sequence of a mailbox. Raises NoSuchMailbox."""
-    modseq = connection.scalar(select(_b.modseq).where(_b.account_id == account, _b.id == mailbox))
-    if modseq is None:
+    row = _MODSEQ_OF.first(connection, {"account": account, "mailbox": mailbox})
+    if row is None:
         raise NoSuchMailbox("the mailbox is gone")
-    return int(modseq)
+    return int(row[0])
 
 
 def after(connection: Connection, place: tuple[int, int], limit: int) -> list[tuple[int, int, Place]]:

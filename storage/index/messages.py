@@ -31,7 +31,7 @@ _LIGHT = (_m.uid, _m.modseq, _m.system, _m.keywords, _m.size, _m.internal_date, 
 
 _IN_MAILBOX = (_m.account_id == bindparam("account"), _m.mailbox_id == bindparam("mailbox"))
 _ALL = select(*_LIGHT).where(*_IN_MAILBOX).order_by(_m.uid)
-_SINCE = select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).order_by(_m.uid)
+_SINCE = Prepared(select(*_LIGHT).where(*_IN_MAILBOX, _m.modseq > bindparam("since")).order_by(_m.uid))
 _RANGE = Prepared(
     select(*_LIGHT).where(*_IN_MAILBOX, _m.uid.between(bindparam("low"), bindparam("high"))).order_by(_m.uid)
 )
@@ -43,7 +43,7 @@ _GONE_FROM = (
     tables.expunged.c.account_id == bindparam("account"),
     tables.expunged.c.mailbox_id == bindparam("mailbox"),
 )
-_GONE = (
+_GONE = Prepared(
     select(tables.expunged.c.uid)
     .where(*_GONE_FROM, tables.expunged.c.modseq > bindparam("since"))
     .order_by(tables.expunged.c.uid)
@@ -139,8 +139,8 @@ def changes(connection: Connection, box: Mailbox, since: int) -> Changes:
     if box.highest_modseq <= since:
         return Changes(box.highest_modseq, box.uidnext, (), ())
     where = {"account": box.account, "mailbox": box.id, "since": since}
-    changed = tuple(light(row) for row in connection.execute(_SINCE, where).all())
-    gone = tuple(connection.scalars(_GONE, where).all())
+    changed = tuple(light(row) for row in _SINCE.all(connection, where))
+    gone = tuple(uid for (uid,) in _GONE.all(connection, where))
     return Changes(box.highest_modseq, box.uidnext, changed, gone, since >= box.forgotten)
 
 
@@ -151,7 +151,7 @@ def vanished(connection: Connection, box: Mailbox, since: int) -> list[tuple[int
     """
     where = {"account": box.account, "mailbox": box.id, "since": since}
     if since >= box.forgotten:
-        return runs(connection.scalars(_GONE, where).all())
+        return runs([uid for (uid,) in _GONE.all(connection, where)])
     ranges: list[tuple[int, int]] = []
     expected = 1
     for uid in (*connection.scalars(_UIDS, where), box.uidnext):

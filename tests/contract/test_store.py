@@ -45,6 +45,7 @@ from storage.model import (
     When,
 )
 from storage.store import Store
+from tests.fakes.statements import statements_of
 
 
 def mail(subject: str = "Réunion", body: str = "Bonjour à tous", extra: str = "") -> MemoryContent:
@@ -181,6 +182,25 @@ def test_store_keeps_what_is_the_same_and_honours_unchanged_since(store: Store, 
     assert [(row.uid, row.system, row.keywords) for row in result.rows] == [(2, int(System.FLAGGED), ("$Label1",))]
     kept = store.store_flags(account, box.id, [2], FlagChange.ADD, 0, ("$LABEL1", "autre")).rows[0]
     assert kept.keywords == ("$Label1", "autre")
+
+
+def test_a_flag_of_one_message_costs_few_statements(store: Store, account: int, database: Database) -> None:
+    uids = fill(store, account, "a", "b", "c")
+    inbox = store.mailbox(account, "INBOX").id
+    statements = statements_of(database)
+    store.view(account, inbox)
+    statements.clear()
+    store.store_flags(account, inbox, [uids[1]], FlagChange.ADD, System.SEEN, ())
+    tables = ("store_account", "mailbox", "flags_before", "message", "names_due", "mailbox", "store_account")
+    if not database.is_sqlite:
+        assert len(statements) >= len(tables)
+        return
+    assert [text.split()[0] for text in statements] == ["SELECT"] * 2 + ["INSERT", "UPDATE", "INSERT"] + ["UPDATE"] * 2
+    assert all(f" {table}" in text for table, text in zip(tables, statements, strict=True))
+    # What it committed itself the process knows.
+    statements.clear()
+    row = store.view(account, inbox).row(uids[1])
+    assert (row is not None and row.system, statements) == (System.SEEN, [])
 
 
 def test_flags_show_in_the_file_names(store: Store, account: int, tmp_path: Path) -> None:
@@ -466,6 +486,18 @@ def test_events_tell_of_moves(store: Store, account: int) -> None:
     assert (event.kind, event.source_use, event.target_use) == ("moved", None, SpecialUse.JUNK)
     assert b"Subject: a" in bytes(store.event_body(event).buffer())
     assert store.events_after(event.id, 10) == []
+    store.move(account, junk.id, [1], store.mailbox(account, "Archive").id)
+    (back,) = store.events_after(event.id, 10)
+    assert (back.kind, back.source_use, back.target_use) == ("moved", SpecialUse.JUNK, SpecialUse.ARCHIVE)
+
+
+def test_what_tells_nothing_of_a_message_is_no_event(store: Store, account: int) -> None:
+    fill(store, account, "a")
+    inbox, trash, archive = (store.mailbox(account, name).id for name in ("INBOX", "Trash", "Archive"))
+    store.copy(account, inbox, [1], archive)
+    store.move(account, inbox, [1], trash)
+    store.copy(account, archive, [1], archive)
+    assert store.events_after(0, 10) == []
 
 
 def test_content_columns(store: Store, account: int) -> None:

@@ -11,7 +11,7 @@ from directory.api import People
 from directory.model import Account
 from imap.session.context import Context, Services
 from imap.session.session import Session
-from imap.session.steps import Await, HangUp, Steps
+from imap.session.steps import Await, Blocks, HangUp, Steps
 from imap.wire.parser import Limits, parse
 from storage.api import MailStore
 
@@ -76,6 +76,8 @@ class Engine:
                     octets += step
                 elif isinstance(step, HangUp):
                     return split(octets)
+                elif isinstance(step, Blocks):
+                    continue
                 else:
                     assert isinstance(step, Await), step
                     self._idle = steps

@@ -8,13 +8,16 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from twisted.internet import reactor as _reactor
 from twisted.internet.threads import blockingCallFromThread
+from twisted.python import threadable
 
 from config.settings import Auth, Imap, Site, Store, Tls
 from directory.accounts import Accounts, NewAccount
@@ -25,7 +28,8 @@ from directory.passwords import Passwords
 from directory.sql import SqlDirectory
 from imap.listeners import Listeners, listen
 from mailserver import certificates
-from message.content import MemoryContent
+from message.content import Content, MemoryContent
+from storage.blobs.api import BodyName, Place
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
@@ -54,11 +58,25 @@ def running_reactor() -> Any:
     return reactor
 
 
+class Bodies(Maildir):
+    """Bodies that are never opened where nothing may wait."""
+
+    def __init__(self, root: Path, waited: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._waited = waited
+
+    def open(self, place: Place, name: BodyName) -> Content:
+        self._waited()
+        return super().open(place, name)
+
+
 class Service:
     """An IMAP service with accounts ``marie`` and ``paul``, in clear on ``port`` and with TLS on ``tls_port``.
 
     Loopback counts as a trusted network, so that tests may sign in without TLS, unless ``trusted`` is false. Further
     arguments are IMAP settings, except ``limits`` (the store's settings) and ``handshake_timeout``.
+
+    ``close`` fails when the reactor's thread ever waited for the database or for a body.
     """
 
     def __init__(self, folder: Path, *, trusted: bool = True, delay: float = 0.01, **changes: Any) -> None:
@@ -66,10 +84,12 @@ class Service:
         self.folder = folder
         self.database = Database(f"sqlite:///{folder}/index.db")
         metadata.create_all(self.database.engine)
+        self._waits: list[str] = []
+        event.listen(self.database.engine, "checkout", lambda *_: self._waited())
         self.doorbell = Doorbell(folder / "bells")
         limits: Store = changes.pop("limits", Store())
         patience = changes.pop("handshake_timeout", Tls().handshake_timeout)
-        bodies = Maildir(folder / "mail")
+        bodies = Bodies(folder / "mail", self._waited)
         self.store = MailStore(self.database, bodies, limits, self.doorbell)
         machine = TimeMachine(self.database, bodies, self.store, self.doorbell)
         self.recalls = Recalls(self.database, self.store, self.doorbell, machine)
@@ -106,6 +126,10 @@ class Service:
             some[0].close()
         self._stopped = False
         self._put = 0
+
+    def _waited(self) -> None:
+        if threading.get_ident() == threadable.ioThread:
+            self._waits.append("".join(traceback.format_stack(limit=30)))
 
     def add_account(self, login: str, role: str = "teacher") -> int:
         """One more account; returns the store's number of it."""
@@ -162,6 +186,7 @@ class Service:
         self.store.close()
         self.doorbell.close()
         self.database.close()
+        assert not self._waits, f"the reactor waited:\n{self._waits[0]}"
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from config.settings import Store as Settings
 from directory.model import Account, Role
@@ -24,6 +23,7 @@ from storage.database import Database, metadata
 from storage.doorbell import Doorbell
 from storage.model import NewMessage
 from storage.store import Store
+from tests.fakes.statements import statements_of
 
 EVERY = Events.MESSAGE_NEW | Events.MESSAGE_EXPUNGE | Events.FLAG_CHANGE | Events.MAILBOX_NAME
 
@@ -74,8 +74,7 @@ def test_one_look_serves_all_sessions(store: Store) -> None:
     pictures = Pictures()
     woken: list[int] = []
     several = observers(store, pictures, 200, lambda: woken.append(1))
-    queries: list[str] = []
-    event.listen(store._database.engine, "before_cursor_execute", lambda *given: queries.append(given[2]), named=False)
+    queries = statements_of(store._database)
     marie = store.open_account("marie")
     for one in several:
         one.waiting = True

@@ -1,8 +1,10 @@
-"""Bodies that are renamed by others at the moment when they are looked for."""
+"""Bodies on their way in, and bodies that are renamed by others at the moment when they are looked for."""
 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from message.content import MemoryContent
 from storage.blobs.api import BodyName, Place
 from storage.blobs.maildir import Maildir, file_name
-from storage.errors import Damaged
+from storage.errors import Damaged, DiskFull
 from storage.model import System
 
 INBOX, TRASH = Place("marie", ""), Place("marie", ".Trash")
@@ -62,3 +64,41 @@ def test_what_is_not_there_is_missing(maildir: Restless, name: BodyName) -> None
         maildir.open(INBOX, nothing)
     with pytest.raises(Damaged):
         maildir.copy(INBOX, nothing, TRASH, BodyName("copy", 4, 0))
+
+
+def test_many_are_staged_all_or_none(maildir: Restless, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = [(MemoryContent(b"mail %d" % number), 86400 * number) for number in range(20)]
+    staged = maildir.stage_all(letters)
+    assert [(one.size, Path(one.token).read_bytes()) for one in staged] == [
+        (content.size, bytes(content.buffer())) for content, _ in letters
+    ]
+    assert [int(os.stat(one.token).st_mtime) for one in staged] == [date for _, date in letters]
+    assert staged[3].digest == hashlib.sha256(b"mail 3").digest()
+    assert maildir.stage_all([]) == []
+    for one in staged:
+        maildir.discard(one)
+    synced: list[int] = []
+
+    def fsync(file: int) -> None:
+        synced.append(file)
+        if len(synced) == 7:
+            raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(DiskFull):
+        maildir.stage_all(letters)
+    assert list((tmp_path / "staging").iterdir()) == []
+    synced.clear()
+    maildir.stage_all(letters[:5])
+    assert len(set(synced)) == 5
+
+
+def test_what_is_done_meanwhile_fails_all(maildir: Restless, tmp_path: Path) -> None:
+    done: list[str] = []
+    assert len(maildir.stage_all([(MemoryContent(b"mail"), 0)], lambda: done.append("once"))) == 1
+    assert done == ["once"]
+    for one in (tmp_path / "staging").iterdir():
+        one.unlink()
+    with pytest.raises(ZeroDivisionError):
+        maildir.stage_all([(MemoryContent(b"mail"), 0)] * 3, lambda: 1 // 0)
+    assert list((tmp_path / "staging").iterdir()) == []
