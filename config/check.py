@@ -9,7 +9,6 @@ from itertools import combinations
 from config.settings import Settings
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*", re.UNICODE)
-_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
 _URL = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:\d{1,5})?/?")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
 
@@ -20,11 +19,11 @@ def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _ports(settings)
     yield from _tls(settings)
     yield from _queue(settings)
-    yield from _reports(settings)
     if settings.web.url and not _URL.fullmatch(settings.web.url):
         yield "web.url", f"must be as https://courriel.example, without a path, not {settings.web.url!r}"
     if settings.spam.reject_from and settings.spam.reject_from <= settings.spam.junk_from:
         yield "spam.reject_from", "must be above spam.junk_from, or 0 to refuse nothing"
+    yield from _reports(settings)
     if settings.smtp.errors_before_close <= settings.smtp.errors_before_delay:
         yield "smtp.errors_before_close", "must be above smtp.errors_before_delay"
 
@@ -37,6 +36,20 @@ def _names(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "site.domains", f"{domain!r} is not a domain name"
     if not _DOMAIN.fullmatch(settings.site.hostname):
         yield "site.hostname", f"{settings.site.hostname!r} is not a host name"
+
+
+def _reports(settings: Settings) -> Iterator[tuple[str, str]]:
+    spam, domains = settings.spam, {domain.lower() for domain in settings.site.domains}
+    for place, address in (("spam.report_phishing", spam.report_phishing), ("spam.report_ham", spam.report_ham)):
+        local, _, domain = address.lower().rpartition("@")
+        if address and not (local and domain in domains):
+            yield place, f"must be an address in one of site.domains, or empty, not {address!r}"
+        if local in ("postmaster", "abuse", "mailer-daemon"):
+            yield place, f"{address!r} is read by people: name an address of its own"
+    if spam.report_ham and spam.report_ham.lower() == spam.report_phishing.lower():
+        yield "spam.report_ham", "must not be spam.report_phishing: one says what is bad, the other what is good"
+    if spam.hotline and "@" not in spam.hotline:
+        yield "spam.hotline", f"must be an address, or empty, not {spam.hotline!r}"
 
 
 def _ports(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -81,18 +94,3 @@ def _queue(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "queue.retry", "waits must be above 0"
     if queue.per_destination > queue.connections:
         yield "queue.per_destination", "can't be above queue.connections"
-
-
-def _reports(settings: Settings) -> Iterator[tuple[str, str]]:
-    spam, domains = settings.spam, {domain.lower() for domain in settings.site.domains}
-    for place, address in (("spam.report_phishing", spam.report_phishing), ("spam.report_ham", spam.report_ham)):
-        local, _, domain = address.rpartition("@")
-        if address and not (local and domain.lower() in domains):
-            yield (
-                place,
-                f"must be an address of a domain in site.domains, not {address!r}",
-            )
-    if spam.report_phishing and spam.report_phishing.lower() == spam.report_ham.lower():
-        yield "spam.report_ham", "must be another address than spam.report_phishing"
-    if spam.hotline and not _ADDRESS.fullmatch(spam.hotline):
-        yield "spam.hotline", f"must be an address, not {spam.hotline!r}"

@@ -179,6 +179,12 @@ class Store:
     database: str = setting("", "SQLAlchemy URL; empty means SQLite in the data folder.", kind="secret")
     quota_bytes: int = setting(5 * GiB, "Quota of an account that has none of its own; 0 means none.", kind="size")
     quota_messages: int = setting(0, "Messages an account may hold; 0 means no limit.", low=0)
+    sent_reserve: int = setting(
+        64 * MiB, "How far copies of sent mail may exceed a quota, so that none is lost; 0: not at all.", kind="size"
+    )
+    refuse_when_full: bool = setting(
+        False, "Refuse mail for a full mailbox for good (552) rather than for the moment (452)."
+    )
     mailboxes: int = setting(5000, "Mailboxes of one account.", low=10)
     mailbox_depth: int = setting(16, "Levels of a mailbox name.", low=1)
     mailbox_name: int = setting(1000, "Octets of a whole mailbox name; a level may have 255.", low=255)

@@ -97,9 +97,20 @@ class Filer:
     """Keeps letters. Blocks; safe from any thread."""
 
     def __init__(
-        self, store: MailStore, queue: QueueStore, reports: ReportWriter, site: Site, ring: Callable[[], None]
+        self,
+        store: MailStore,
+        queue: QueueStore,
+        reports: ReportWriter,
+        site: Site,
+        ring: Callable[[], None],
+        *,
+        refuse_when_full: bool = False,
     ) -> None:
-        """``ring`` wakes the queue's runner after a commit that queued something; it must not block or raise."""
+        """``ring`` wakes the queue's runner after a commit that queued something; it must not block or raise.
+
+        A full mailbox is a reason to come again later, or with ``refuse_when_full`` not to.
+        """
+        self._full = Fate.REFUSED if refuse_when_full else Fate.LATER
         self._store = store
         self._queue = queue
         self._reports = reports
@@ -118,7 +129,7 @@ class Filer:
         summary = summarise(letter.local.buffer()) if numbers else None
         full: set[int] = set()
         while True:
-            plan = _plan(letter, numbers, full, self._places(letter, numbers), self._language)
+            plan = _plan(letter, numbers, full, self._places(letter, numbers), self._full, self._language)
             if not plan.filings and not plan.forwards:
                 return plan.dispositions
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
@@ -224,6 +235,7 @@ def _plan(
     numbers: Mapping[str, int],
     full: set[int],
     places: Mapping[int, tuple[str, SpecialUse | None]],
+    when_full: Fate,
     language: str,
 ) -> _Plan:
     """One copy an account however many recipients lead to it, and one an outside address."""
@@ -237,7 +249,7 @@ def _plan(
         filings.update((number, Filing(number, *places[number], keywords=letter.keywords)) for number in have_room)
         for address in one.elsewhere:
             forwards.setdefault(address, _forwarded(one.recipient, address, letter.junk))
-        disposition = _disposition(one, bool(have_room), letter, language)
+        disposition = _disposition(one, bool(have_room), letter, when_full, language)
         dispositions.append(disposition)
         notices.extend(_notices(one, disposition, len(have_room) < len(wanted)))
     return _Plan(tuple(filings.values()), tuple(forwards.values()), tuple(dispositions), tuple(notices))
@@ -253,7 +265,7 @@ def _forwarded(recipient: Recipient, address: str, junk: bool) -> Recipient:
     return Recipient(address, original, notify)
 
 
-def _disposition(one: Route, filed: bool, letter: Letter, language: str) -> Disposition:
+def _disposition(one: Route, filed: bool, letter: Letter, when_full: Fate, language: str) -> Disposition:
     if one.refusal is not None:
         return one.refusal
     if filed:
@@ -261,7 +273,7 @@ def _disposition(one: Route, filed: bool, letter: Letter, language: str) -> Disp
         return Disposition(one.recipient.address, Fate.KEPT, reason)
     if one.elsewhere:
         return Disposition(one.recipient.address, Fate.KEPT, Reason.QUEUED)
-    return Disposition(one.recipient.address, Fate.LATER, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language))
+    return Disposition(one.recipient.address, when_full, Reason.OVER_QUOTA, say(Reason.OVER_QUOTA, language))
 
 
 def _notices(one: Route, disposition: Disposition, some_full: bool) -> list[Reported]:

@@ -48,6 +48,8 @@ log = structlog.get_logger()
 
 #: Recipients up to which it is asked whether all of them know the author.
 MANY = 50
+#: Held messages in which one that comes again is looked for, and octets by which its trace fields may differ.
+NEWEST_HELD, TRACE_VARIES = 50, 512
 
 
 class Evaluator(Protocol):
@@ -100,7 +102,9 @@ class InboundPipeline:
         self._language = settings.site.language
         self._domains = frozenset(domain.lower() for domain in settings.site.domains)
         self._store = store
-        self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
+        reports = ReportWriter(settings.site, settings.queue)
+        full = settings.store.refuse_when_full
+        self._filer = Filer(store, queue, reports, settings.site, ring, refuse_when_full=full)
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
         """Keep, refuse or put off a message; returns one disposition per recipient of the envelope, in order.
@@ -188,10 +192,34 @@ class InboundPipeline:
         return shown, decision
 
     def _kept_whole(self, envelope: Envelope, routes: Sequence[Route], whole: Content, remote: Content) -> bool:
-        """Hold the message as it came before a part of it is shown; False when not all have room."""
-        local = tuple(replace(one, elsewhere=()) for one in routes if one.accounts)
+        """Hold the message as it came before a part of it is shown; False when not all have room.
+
+        A sender that was put off after this comes again: whoever has it already gets no second one.
+        """
+        lacking = (
+            replace(one, elsewhere=(), accounts=tuple(a for a in one.accounts if not self._has_whole(a.key, whole)))
+            for one in routes
+        )
+        local = tuple(one for one in lacking if one.accounts)
         kept = self._filer.keep(Letter(envelope, local, whole, remote, junk=True, held=True, reports=False))
         return all(one.fate is Fate.KEPT for one in kept)
+
+    def _has_whole(self, key: str, whole: Content) -> bool:
+        """True when this very message, but for our trace fields, is held for the account."""
+        account = self._store.open_account(key)
+        box = self._store.held_mail(account)
+        octets = whole.buffer()
+        fields = parse_headers(octets, max_fields=ALL_FIELDS)
+        body = octets[fields.body_start :]
+        rows = self._store.view(account, box.id).rows[-NEWEST_HELD:] if box.messages else ()
+        for row in rows:
+            if abs(row.size - whole.size) > TRACE_VARIES:
+                continue
+            other = self._store.body(account, box.id, row).buffer()
+            its = parse_headers(other, max_fields=ALL_FIELDS)
+            if other[its.body_start :] == body and message_id(its) == message_id(fields):
+                return True
+        return False
 
     def _recorded(
         self, envelope: Envelope, headers: HeaderBlock, verdict: Verdict | None, routes: Sequence[Route]

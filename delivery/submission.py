@@ -72,7 +72,9 @@ class SubmissionPipeline:
         self._settings = settings
         self._hostname = settings.site.hostname
         self._language = settings.site.language
-        self._filer = Filer(store, queue, ReportWriter(settings.site, settings.queue), settings.site, ring)
+        reports = ReportWriter(settings.site, settings.queue)
+        full = settings.store.refuse_when_full
+        self._filer = Filer(store, queue, reports, settings.site, ring, refuse_when_full=full)
 
     def may_send(self, account: Account, sender: str) -> bool:
         """Whether ``account`` may give ``sender`` as reverse path.

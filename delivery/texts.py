@@ -37,8 +37,8 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
         "Message refused: it loops between servers. Check the forwarding.",
     ),
     Reason.OVER_QUOTA: (
-        "La boite du destinataire est pleine. Reessayez plus tard.",
-        "The recipient's mailbox is full. Try again later.",
+        "La boite du destinataire est pleine, ce message n'y entre pas. Prevenez-le autrement, ou reessayez plus tard.",
+        "The recipient's mailbox is full, this message does not fit. Tell them another way, or try again later.",
     ),
     Reason.UNKNOWN_RECIPIENT: (
         "Adresse inconnue ici. Verifiez son orthographe.",

@@ -10,12 +10,13 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from config.settings import DAY, Auth
 from directory import lockout, rows, tables
 from directory.lockout import EVERYBODY, KNOWN_FOR, Failure, Lock, Rule
 from storage.database import Database, take_turn
+from storage.prepared import Prepared
 
 log = structlog.get_logger()
 
@@ -42,6 +43,19 @@ class Standing:
     lock: Lock | None
     braked: bool
     settled: bool
+
+
+# What every sign-in asks.
+_l, _f, _o = tables.lock.c, tables.failure.c, tables.origin.c
+_LOCKS = Prepared(
+    select(_l.scope, _l.since, _l.until, _l.reason).where(_l.subject == bindparam("subject")).order_by(_l.since)
+)
+_COUNTED = select(_f.network, _f.at).where(_f.subject == bindparam("subject"), _f.at > bindparam("since"), _f.counted)
+_FAILURES = Prepared(_COUNTED)
+_FAILURES_OF_NETWORK = Prepared(_COUNTED.where(_f.network == bindparam("network")))
+_LAST_SUCCESS = Prepared(
+    select(_o.last_success).where(_o.account == bindparam("account"), _o.network == bindparam("network"))
+)
 
 
 class Attempts:
@@ -183,22 +197,21 @@ def _hold(connection: Connection, subject: str) -> None:
 
 
 def _locks(connection: Connection, subject: str) -> list[Lock]:
-    query = select(tables.lock).where(tables.lock.c.subject == subject).order_by(tables.lock.c.since)
-    return [Lock(row.scope, row.since, row.until, row.reason) for row in connection.execute(query)]
+    return [Lock(*row) for row in _LOCKS.all(connection, {"subject": subject})]
 
 
 def _failures(connection: Connection, subject: str, *, since: float, network: str | None = None) -> list[Failure]:
-    query = select(tables.failure.c.network, tables.failure.c.at).where(
-        tables.failure.c.subject == subject, tables.failure.c.at > since, tables.failure.c.counted
-    )
-    if network is not None:
-        query = query.where(tables.failure.c.network == network)
-    return [Failure(row.network, row.at) for row in connection.execute(query)]
+    where = {"subject": subject, "since": since}
+    if network is None:
+        found = _FAILURES.all(connection, where)
+    else:
+        found = _FAILURES_OF_NETWORK.all(connection, {**where, "network": network})
+    return [Failure(*row) for row in found]
 
 
 def _last_success(connection: Connection, subject: str, network: str) -> float | None:
-    query = select(tables.origin.c.last_success)
-    return connection.scalar(query.where(tables.origin.c.account == subject, tables.origin.c.network == network))
+    row = _LAST_SUCCESS.first(connection, {"account": subject, "network": network})
+    return None if row is None else row[0]
 
 
 def _is_known(last_success: float | None, now: float) -> bool:

@@ -664,7 +664,9 @@ class ImapConnection(Protocol):
             except StoreError:
                 # The commit will find out.
                 return False
-            return quota.limit_bytes is not None and quota.used_bytes + before + event.size > quota.limit_bytes
+            # It may be for the mailbox of sent mail.
+            used = quota.used_bytes + before + event.size - quota.sent_reserve
+            return quota.limit_bytes is not None and used > quota.limit_bytes
 
         self._shared.workers.run(over_quota, done, lambda trace: done(False))
 

@@ -239,14 +239,13 @@ def letters() -> list[Letter]:
         "support-messagerie@webmail-academie.example",
         "Support messagerie ac-demo",
         [teacher],
-        "URGENT : votre boîte est pleine",
+        "Votre boîte est pleine",
         "",
         timedelta(hours=6),
     )
     message.set_content(
-        "<html><body><p>Cher utilisateur,</p><p>Votre boîte de messagerie est pleine et votre mot de passe expire "
-        "aujourd’hui. Validez votre compte dans les 24 heures, sinon il sera supprimé :</p><p>"
-        '<a href="http://198.51.100.23/login/verify">https://messagerie.ac-demo.test/</a></p></body></html>',
+        "<html><body><p>Bonjour,</p><p>Votre boîte de messagerie est pleine. Pour continuer à recevoir vos messages, "
+        'confirmez votre compte : <a href="https://webmail-academie.example/verify">votre messagerie</a></p></body></html>',
         subtype="html",
     )
     message["Reply-To"] = "support.academie@mail-gratuit.example"

@@ -37,8 +37,10 @@ from spamfilter.views import Views
 log = structlog.get_logger()
 
 DETAIL_LENGTH = 120
-#: From which score of the linear learner, and points of rules, on these agree.
-AGREES_FROM, AGREES_POINTS = 0.5, 0.8
+#: From which points of rules, and score of the linear learner, on these agree with a Bayesian classifier that leans to
+#: spam; and from which strength on that one needs of the linear learner only that it is not sure of ham.
+AGREES_POINTS, AGREES_FROM = 1.2, 0.2
+AGREES_STRENGTH, NOT_SURE_OF_HAM = 2.0, -1.5
 
 
 class OverBudget(Exception):
@@ -151,9 +153,11 @@ def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str,
 
 
 def all_agree(opinion: Opinion, rules: float) -> bool:
-    """True when both learners lean to spam and rules gave points as well: three weak witnesses that don't listen to
-    each other are worth more than their sum."""
-    return opinion.score > AGREES_FROM and opinion.strength > 0 and rules >= AGREES_POINTS
+    """True when rules gave points and what was learnt leans to spam: weak witnesses that don't listen to each other are
+    worth more than their sum."""
+    both = opinion.score > AGREES_FROM and opinion.strength > 0
+    one = opinion.strength >= AGREES_STRENGTH and opinion.score > NOT_SURE_OF_HAM
+    return rules >= AGREES_POINTS and (both or one)
 
 
 def add_composites(weights: dict[str, float], scores: Scores) -> None:

@@ -123,7 +123,6 @@ BRANDS: dict[str, frozenset[str]] = {
         "office 365": "microsoft.com office.com office365.com outlook.com sharepointonline.com microsoftonline.com",
         "sharepoint": "microsoft.com sharepoint.com sharepointonline.com",
         "onedrive": "microsoft.com live.com 1drv.ms",
-        "outlook": "microsoft.com outlook.com office.com live.com",
         "facebook": "facebook.com facebookmail.com meta.com",
         "instagram": "instagram.com meta.com",
         "whatsapp": "whatsapp.com meta.com",
@@ -131,7 +130,6 @@ BRANDS: dict[str, frozenset[str]] = {
         "docusign": "docusign.net docusign.com",
         "dropbox": "dropbox.com dropboxmail.com",
         "wetransfer": "wetransfer.com",
-        "norton": "norton.com nortonlifelock.com gendigital.com",
         "mcafee": "mcafee.com",
         "dhl": "dhl.com dhl.fr dhl.de",
         "fedex": "fedex.com",
@@ -199,6 +197,17 @@ OFFICES = (
     "service messagerie", "ressources humaines", "human resources", "service paie", "payroll", "mail admin",
     "gestionnaire de messagerie",
 )  # fmt: skip
+
+#: Tools of the school, and the sites beside those of the state and ours that may write in their name.
+SCHOOL_TOOLS = (
+    "pronote", "educonnect", "ecole directe", "mon ent", "ent", "espace numerique", "i-prof", "iprof", "santorin",
+    "cyclades", "colibris", "ensap", "parcoursup", "renater",
+)  # fmt: skip
+TOOL_MAKERS = words_of("""
+    index-education.net index-education.fr index-education.com pronote.net ecoledirecte.com aplim.fr skolengo.com
+    kosmoseducation.com itslearning.com itop.es monbureaunumerique.fr mon-ent-occitanie.fr renater.fr parcoursup.fr
+    edifice.io opendigitaleducation.com
+""")  # fmt: skip
 
 #: Titles that stand in a display name instead of a name, or beside it.
 OFFICIALS = (

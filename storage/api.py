@@ -31,6 +31,7 @@ from storage.model import (
     Quota,
     SearchKey,
     Settable,
+    SharedQuota,
     SortKey,
     SpecialUse,
     Thread,
@@ -115,6 +116,14 @@ class Sharing(Protocol):
         ...
 
 
+class SharedQuotas(Protocol):
+    """Quotas of groups of accounts, which count beside the accounts' own."""
+
+    def of(self, account: int) -> SharedQuota | None:
+        """The one that an account takes from, with its use."""
+        ...
+
+
 class Annotations(Protocol):
     """What is noted of mailboxes (RFC 5464). Names of entries are in lower case and begin with /shared or /private.
 
@@ -163,6 +172,9 @@ class MailStore(Protocol):
 
     @property
     def sharing(self) -> Sharing: ...
+
+    @property
+    def shared_quotas(self) -> SharedQuotas: ...
 
     # accounts
     def open_account(self, key: str) -> int:

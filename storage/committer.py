@@ -3,7 +3,7 @@
 The caller has written and fsynced its body (in parallel with others). A single thread takes all that wait, gives each
 body its places, syncs each directory once, and commits the rows of all in one transaction. Only then the callers go on.
 A commit costs about the same for one and for twenty: those of whom it is known that they are on their way are waited
-for, but not for long (as commit_delay and commit_siblings of PostgreSQL). Who is alone never waits.
+for, but not for long (as commit_delay and commit_siblings of PostgreSQL). Who is alone never waits, and commits itself.
 One that can't be kept (over quota, mailbox gone) fails alone; a failure of the whole is told to each of the batch.
 """
 
@@ -27,6 +27,7 @@ from storage.doorbell import Doorbell
 from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
 from storage.index import mailboxes, messages
 from storage.index.ledger import Ledger, Limits
+from storage.index.pools import Pools
 from storage.model import MessageRow, SpecialUse
 from storage.names import INBOX
 
@@ -127,6 +128,8 @@ class Committer:
         self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._coming = _Coming()
         self._start = threading.Lock()
+        #: Held by whoever commits.
+        self._busy = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def coming(self) -> AbstractContextManager[None]:
@@ -146,12 +149,10 @@ class Committer:
         The staged bodies are left to the caller to discard, whatever happens.
         """
         request = Request(entries, along, rows, noted)
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-                self._thread.start()
         with self._coming:
-            self._waiting.put(request)
+            if not self._settled_alone(request):
+                self._start_thread()
+                self._waiting.put(request)
             return request.done.result()
 
     def close(self) -> None:
@@ -161,27 +162,52 @@ class Committer:
         if thread is not None:
             self._waiting.put(None)
             thread.join()
+        with self._busy:
+            pass
+
+    # ---------------------------------------------------------------- alone
+
+    def _settled_alone(self, request: Request) -> bool:
+        """Commit a request in its own thread: false where there are others, on their way or at it."""
+        if self._coming.count > 1 or not self._busy.acquire(blocking=False):
+            return False
+        try:
+            self._settle([request])
+        finally:
+            self._busy.release()
+        return True
 
     # ---------------------------------------------------------------- the thread
 
+    def _start_thread(self) -> None:
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread.start()
+
     def _run(self) -> None:
-        while True:
-            batch: list[Request] = []
-            request = self._waiting.get()
-            end = time.monotonic() + COMPANY
-            while request is not None:
-                batch.append(request)
-                if len(batch) >= BATCH:
-                    break
-                alone = self._coming.count <= len(batch)
-                try:
-                    request = self._waiting.get(timeout=0 if alone else max(0.0, end - time.monotonic()))
-                except queue.Empty:
-                    break
-            if batch:
+        while (request := self._waiting.get()) is not None:
+            # Those who come while somebody else commits are company.
+            with self._busy:
+                batch, ended = self._company(request)
                 self._settle(batch)
-            if request is None:
+            if ended:
                 return
+
+    def _company(self, request: Request) -> tuple[list[Request], bool]:
+        """A request with those that come until it has waited long enough; whether the thread is to end after them."""
+        batch = [request]
+        end = time.monotonic() + COMPANY
+        while len(batch) < BATCH:
+            alone = self._coming.count <= len(batch)
+            try:
+                another = self._waiting.get(timeout=0 if alone else max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                break
+            if another is None:
+                return batch, True
+            batch.append(another)
+        return batch, False
 
     def _settle(self, batch: list[Request]) -> None:
         """Commit a batch; when that fails and it holds several requests, each for itself, to find the bad one."""
@@ -294,7 +320,8 @@ class Committer:
     ) -> tuple[list[list[tuple[int, int, int]] | StoreError], list[tuple[int, int]]]:
         accounts = sorted({entry.target.account for one in placed for entry, _, _, _ in one.rows})
         # In rising order, so that two processes can't wait for each other's row locks.
-        ledgers = {account: Ledger(connection, account, self._limits) for account in accounts}
+        shared = Pools(connection)
+        ledgers = {account: Ledger(connection, account, self._limits, shared) for account in accounts}
         results: list[list[tuple[int, int, int]] | StoreError] = []
         rows: dict[Insert, list[Mapping[str, object]]] = {}
         for one in placed:
@@ -325,6 +352,7 @@ class Committer:
         """Raises what keeps a request from being kept; returns the messages that it replaces."""
         gone: list[tuple[Ledger, int, MessageRow]] = []
         need: dict[int, tuple[int, int]] = {}
+        elsewhere: set[int] = set()
         for entry, number, place, _ in one.rows:
             ledger = ledgers[entry.target.account]
             try:
@@ -334,6 +362,8 @@ class Committer:
                 raise _Moved from None
             if not ledger.mailbox(number).charged:
                 continue
+            if ledger.mailbox(number).special_use is not SpecialUse.SENT:
+                elsewhere.add(entry.target.account)
             octets, count = need.get(entry.target.account, (0, 0))
             need[entry.target.account] = octets + entry.staged.size, count + 1
             if entry.replaces is not None:
@@ -341,9 +371,17 @@ class Committer:
                 gone.append((ledger, entry.replaces[0], row))
                 octets, count = need[entry.target.account]
                 need[entry.target.account] = octets - row.size, count - 1
-        for account, (octets, count) in need.items():
-            if octets > 0 or count > 0:
-                ledgers[account].check_room(octets, count)
+        set_aside: list[tuple[Ledger, int, int]] = []
+        try:
+            for account, (octets, count) in need.items():
+                if octets > 0 or count > 0:
+                    ledgers[account].check_room(octets, count, sent=account not in elsewhere)
+                    # The next account may share a quota with this one.
+                    ledgers[account].set_aside(octets, count)
+                    set_aside.append((ledgers[account], octets, count))
+        finally:
+            for ledger, octets, count in set_aside:
+                ledger.set_aside(-octets, -count)
         return gone
 
 

@@ -14,6 +14,7 @@ StoreError
 ├── LimitReached           too many mailboxes, keywords, ...: ``what`` names it
 │   └── TooManyAnnotations
 ├── OverQuota
+├── QuotaTaken             the account takes from another shared quota already
 ├── TooBig                 one message above the limit
 ├── AnnotationTooBig       one value above the limit, which it names
 ├── NoSuchMessage          it was expunged
@@ -81,6 +82,10 @@ class OverQuota(StoreError):
     def __init__(self, account: int, text: str = "quota exceeded") -> None:
         super().__init__(text)
         self.account = account
+
+
+class QuotaTaken(StoreError):
+    """The account takes from another shared quota already."""
 
 
 class TooBig(StoreError):

@@ -237,8 +237,23 @@ class ContentRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Use and limits of an account; a limit of None means none. Bytes and messages."""
+    """Use and limits of an account; a limit of None means none. Bytes and messages.
 
+    ``sent_reserve`` are the octets by which copies of sent mail may exceed it.
+    """
+
+    used_bytes: int
+    used_messages: int
+    limit_bytes: int | None
+    limit_messages: int | None
+    sent_reserve: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedQuota:
+    """Use and limits of what the accounts of a group have together; a limit of None means none. Bytes and messages."""
+
+    name: str
     used_bytes: int
     used_messages: int
     limit_bytes: int | None

@@ -5,6 +5,7 @@ bodies are durable before rows name them, and rows are gone before bodies are.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -35,6 +36,7 @@ from storage.errors import (
 from storage.index import acl, history, mailboxes, messages, notes
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, MailboxState, runs
+from storage.index.pools import Pools
 from storage.index.search import Search, time_check
 from storage.index.sorting import ordered, threadable
 from storage.index.threads import threads
@@ -64,6 +66,7 @@ from storage.model import (
 )
 from storage.names import INBOX
 from storage.naming import Naming
+from storage.pools import SharedQuotas
 from storage.sharing import Sharing
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
@@ -91,7 +94,7 @@ class Store:
         self._blobs = blobs
         self._settings = settings
         self._doorbell = doorbell
-        self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None)
+        self._limits = Limits(settings.quota_bytes or None, settings.quota_messages or None, settings.sent_reserve)
         self._committer = Committer(database, blobs, doorbell, self._limits)
         self._views = Views(database, settings.views)
         self._named: Unchanged[tuple[int, str], Mailbox] = Unchanged(database, settings.views)
@@ -101,6 +104,7 @@ class Store:
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
         self.annotations = Annotations(database, doorbell, settings)
+        self.shared_quotas = SharedQuotas(database)
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._held: dict[int, int] = {}
@@ -126,7 +130,8 @@ class Store:
 
     def quota(self, account: int) -> Quota:
         with self._database.read() as connection:
-            return mailboxes.quota(connection, account, self._limits.bytes, self._limits.messages)
+            found = mailboxes.quota(connection, account, self._limits.bytes, self._limits.messages)
+        return dataclasses.replace(found, sent_reserve=self._limits.sent)
 
     def set_quota(self, account: int, limit_bytes: int | None, limit_messages: int | None) -> None:
         with self._database.write() as connection:
@@ -427,19 +432,23 @@ class Store:
         bodies: list[Staged] = []
         try:
             dates = [now if one.internal_date is None else one.internal_date for one in messages]
-            bodies = self._blobs.stage_all([(one.content, date) for one, date in zip(messages, dates, strict=True)])
+            summaries: list[Summary] = []
+            bodies = self._blobs.stage_all(
+                [(one.content, date) for one, date in zip(messages, dates, strict=True)],
+                lambda: summaries.extend(one.summary or summarise(one.content.buffer()) for one in messages),
+            )
             entries = [
                 Entry(
                     target=Target(account, mailbox),
                     staged=staged,
-                    summary=one.summary or summarise(one.content.buffer()),
+                    summary=summary,
                     system=one.system,
                     keywords=tuple(sorted(one.keywords)),
                     internal_date=date,
                     zone=one.zone,
                     replaces=replaces,
                 )
-                for one, date, staged in zip(messages, dates, bodies, strict=True)
+                for one, date, summary, staged in zip(messages, dates, summaries, bodies, strict=True)
             ]
             return [uid for _, _, uid in self._committer.keep(entries, noted=noted)]
         finally:
@@ -469,7 +478,7 @@ class Store:
             before = state.modseq
             rows = self._rows(connection, account, mailbox, uids, state.modseq)
             if given and within.keywords and change is not FlagChange.REMOVE:
-                self._check_keywords(messages.keywords_in(connection, account, mailbox), given)
+                self._check_keywords(self._keywords(connection, account, mailbox, before), given)
             modseq = 0
             if unchanged_since is not None:
                 refused = [row.uid for row in rows if row.modseq > unchanged_since]
@@ -492,6 +501,13 @@ class Store:
             self._views.tell(before, state.counters, account, mailbox, news)
         self._doorbell.ring(rings)
         return FlagResult(tuple(sorted(after)), tuple(refused))
+
+    def _keywords(self, connection: Connection, account: int, mailbox: int, modseq: int) -> set[str]:
+        """Keywords in use in a mailbox at ``modseq``, case-folded; from memory where they are."""
+        view = self._views.at(account, mailbox, modseq)
+        if view is None:
+            return messages.keywords_in(connection, account, mailbox)
+        return {keyword.casefold() for keyword in view.keywords}
 
     def _check_keywords(self, have: set[str], given: Sequence[str]) -> None:
         for keyword in given:
@@ -550,7 +566,8 @@ class Store:
                 self._blobs.sync([target])
             with self._database.write() as connection:
                 # In rising order, so that two processes can't wait for each other's row locks.
-                ledgers = {one: Ledger(connection, one, self._limits) for one in sorted({account, other})}
+                shared = Pools(connection)
+                ledgers = {one: Ledger(connection, one, self._limits, shared) for one in sorted({account, other})}
                 giving, taking = ledgers[account], ledgers[other]
                 here, there = giving.mailbox(mailbox), taking.mailbox(to)
                 was = here.modseq

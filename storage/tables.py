@@ -33,6 +33,8 @@ account = Table(
     Column("held", Boolean, nullable=False, server_default=false()),
     # Percent of the quota that the owner was told last: see ``storage.index.quotas``.
     Column("told_level", Integer, nullable=False, server_default="0"),
+    # The shared quota that the account takes from beside its own, a name of ``pool``.
+    Column("pool", String(256)),
     # Few accounts are in it: those that have something to be indexed.
     Index(
         "ix_store_account_behind",
@@ -40,6 +42,21 @@ account = Table(
         sqlite_where=text("next_content > texts_through + 1"),
         postgresql_where=text("next_content > texts_through + 1"),
     ),
+    Index(
+        "ix_store_account_pool",
+        "pool",
+        sqlite_where=text("pool IS NOT NULL"),
+        postgresql_where=text("pool IS NOT NULL"),
+    ),
+)
+
+# Quotas that several accounts share; a limit of 0 is none.
+pool = Table(
+    "pool",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("limit_bytes", BigInteger, nullable=False),
+    Column("limit_messages", BigInteger, nullable=False),
 )
 
 mailbox = Table(

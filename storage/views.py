@@ -202,8 +202,10 @@ class View:
         first = still.get("first_unseen")
         for place, row in places.items():
             was = self._rows[place]
-            if was.keywords != row.keywords:
+            if not set(was.keywords) <= set(row.keywords):
                 still.pop("keywords", None)
+            elif "keywords" in still:
+                still["keywords"] |= set(row.keywords)
             if (was.system ^ row.system) & System.SEEN and (first is None or place <= first):
                 still.pop("first_unseen", None)
         return still

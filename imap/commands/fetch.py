@@ -132,40 +132,40 @@ def fetch(context: Context, tag: bytes, command: c.Fetch) -> CommandSteps:
         rows = iter(portion_of_rows(context, page(list(rows), command.partial), box.uids))
     if context.uid_only:
         rows = ((row.uid, row) for _, row in rows)
-    contents = _Contents(context, box, plan)
     if plan.content:
+        contents = _Contents(context, box, plan)
         yield from contents.answers(rows)
+        contents.check()
+        if contents.gone and not command.uid:
+            raise _deleted()
     elif command.changed_since is not None or command.partial is not None or box.has_gone or context.uid_only:
         yield from _light(box, plan, rows, encoder.fetch_start(context.uid_only))
     else:
         yield from _light_blocks(context, box, plan, places)
-    if contents.damaged:
-        raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
-    if contents.away:
-        raise Refused("Some messages can't be read at the moment: try again later", b"UNAVAILABLE")
-    if contents.unknown:
-        raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
-    if not command.uid and (contents.gone or box.misses(places)):
-        raise Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
+    if not command.uid and box.misses(places):
+        raise _deleted()
+
+
+def _deleted() -> Refused:
+    return Refused("Some of the messages have been deleted", b"EXPUNGEISSUED")
 
 
 # ---------------------------------------------------------------- items of the row
 
 
 def _light(box: SelectedMailbox, plan: Plan, rows: Iterator[Numbered], start: bytes) -> Iterator[bytes]:
-    renders = _renders(box, plan.light)
     while block := list(islice(rows, BLOCK)):
-        yield b"".join(_lines(plan, renders, block, start))
+        yield b"".join(_lines(box, plan, block, start))
 
 
 def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Places) -> Iterator[bytes]:
     """The same in the blocks of ``imap/rendered.py``. For mailboxes of which nothing is gone."""
-    renders, rows = _renders(box, plan.light), box.view.rows
+    rows = box.view.rows
     for low, high in places:
         while low < high:
             end = min(high, low - low % BLOCK + BLOCK)
             block = rows[low:end]
-            lines = partial(_joined, plan, renders, block, low + 1)
+            lines = partial(_joined, box, plan, block, low + 1)
             whole = low % BLOCK == 0 and end in (low + BLOCK, len(rows))
             if whole and not box.any_recent(block[0].uid, block[-1].uid):
                 yield context.services.rendered.lines(box.view, plan.light, block, low, lines)
@@ -174,16 +174,17 @@ def _light_blocks(context: Context, box: SelectedMailbox, plan: Plan, places: Pl
             low = end
 
 
-def _joined(plan: Plan, renders: tuple[Render, ...], rows: Sequence[MessageRow], first: int) -> bytes:
-    return b"".join(_lines(plan, renders, enumerate(rows, first), encoder.fetch_start(False)))
+def _joined(box: SelectedMailbox, plan: Plan, rows: Sequence[MessageRow], first: int) -> bytes:
+    return b"".join(_lines(box, plan, enumerate(rows, first), encoder.fetch_start(False)))
 
 
-def _lines(plan: Plan, renders: tuple[Render, ...], block: Iterable[Numbered], start: bytes) -> list[bytes]:
+def _lines(box: SelectedMailbox, plan: Plan, block: Iterable[Numbered], start: bytes) -> list[bytes]:
     """The hot loop of ``FETCH 1:* (UID FLAGS)``: what most clients ask is written at one go."""
-    if plan.light == _UID_AND_FLAGS:
-        _, flags = renders
-        pair = start + b"UID %d %b)\r\n"
-        return [pair % (number, row[0], flags(row)) for number, row in block]
+    if plan.light == _UID_AND_FLAGS and not box.recent:
+        pair, flags = start + b"UID %d %b)\r\n", encoder.flags
+        # UID, system flags and keywords by their places, which takes half the time that names do.
+        return [pair % (number, row[0], flags(row[2], row[3], False)) for number, row in block]
+    renders = _renders(box, plan.light)
     line = start + b"%b)\r\n"
     return [line % (number, b" ".join([render(row) for render in renders])) for number, row in block]
 
@@ -237,6 +238,15 @@ class _Contents:
         self.damaged = 0
         self.away = 0
         self.unknown = 0
+
+    def check(self) -> None:
+        """Raises Refused where something of the messages could not be told."""
+        if self.damaged:
+            raise Refused("Some messages can't be read; the administrators are told", b"CORRUPTION")
+        if self.away:
+            raise Refused("Some messages can't be read at the moment: try again later", b"UNAVAILABLE")
+        if self.unknown:
+            raise Refused("Some parts have an encoding that is not known", b"UNKNOWN-CTE")
 
     def answers(self, rows: Iterator[Numbered]) -> Iterator[bytes | Blocks]:
         """Free of I/O up to ``Blocks``, which comes where what is at hand does not do."""

@@ -1,6 +1,7 @@
-"""GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208): one root for all mailboxes of an account.
+"""GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208): one root for all mailboxes of an account, and one of its group if any.
 
-The root of the session's own account has no name; that of another is called what its mailboxes' names begin with.
+The root of the session's own account has no name; that of another is called what its mailboxes' names begin with. A
+quota that a group of accounts shares is called ``group/`` and the group's name.
 """
 
 from __future__ import annotations
@@ -15,15 +16,24 @@ from imap.session.steps import CommandSteps
 from imap.wire import commands as c
 from imap.wire.responses import QuotaData, QuotaRoots
 from storage.errors import NoSuchMailbox
-from storage.model import DELIMITER
+from storage.model import DELIMITER, Quota, SharedQuota
 
 log = structlog.get_logger()
 
 #: Highest limit that is taken: beyond it lie more octets than can be counted.
 _HIGHEST = 2**52
 
+#: What names of groups' roots begin with.
+_GROUP = f"group{DELIMITER}"
+
 
 def get(context: Context, tag: bytes, command: c.GetQuota) -> CommandSteps:
+    if command.root.startswith(_GROUP):
+        shared = context.store.shared_quotas.of(context.number)
+        if shared is None or command.root != _GROUP + shared.name:
+            raise _no_root()
+        yield QuotaData(command.root, _resources(shared))
+        return
     yield _quota(context, _owner(context, command.root))
 
 
@@ -33,8 +43,15 @@ def roots(context: Context, tag: bytes, command: c.GetQuotaRoot) -> CommandSteps
     if name.startswith((OTHERS, SHARED)):
         place = context.place(name, Rights.READ)
         name, owner = place.name, place.owner
-    yield QuotaRoots(name, (_root(owner),))
-    yield _quota(context, owner)
+    shared = context.store.shared_quotas.of(owner.number) if owner is context.names.own else None
+    if shared is None:
+        yield QuotaRoots(name, (_root(owner),))
+        yield _quota(context, owner)
+    else:
+        root = _GROUP + shared.name
+        yield QuotaRoots(name, (_root(owner), root))
+        yield _quota(context, owner)
+        yield QuotaData(root, _resources(shared))
 
 
 def set_(context: Context, tag: bytes, command: c.SetQuota) -> CommandSteps:
@@ -81,11 +98,14 @@ def _root(owner: Owner) -> str:
 
 
 def _quota(context: Context, owner: Owner) -> QuotaData:
-    """Resources without a limit are left out (RFC 9208 section 3); STORAGE counts 1024 octets as one (5.1)."""
-    quota = context.store.quota(owner.number)
+    return QuotaData(_root(owner), _resources(context.store.quota(owner.number)))
+
+
+def _resources(quota: Quota | SharedQuota) -> tuple[tuple[bytes, int, int], ...]:
+    """Those without a limit are left out (RFC 9208 section 3); STORAGE counts 1024 octets as one (5.1)."""
     resources: list[tuple[bytes, int, int]] = []
     if quota.limit_bytes is not None:
         resources.append((b"STORAGE", -(-quota.used_bytes // 1024), quota.limit_bytes // 1024))
     if quota.limit_messages is not None:
         resources.append((b"MESSAGE", quota.used_messages, quota.limit_messages))
-    return QuotaData(_root(owner), tuple(resources))
+    return tuple(resources)

@@ -156,9 +156,9 @@ def _found(context: Context, box: SelectedMailbox, command: c.Search, order: Seq
     if not order and (command.returns is None or "ALL" in command.returns):
         # Only a list of messages is long: counts and ends are given of all.
         found.uids = portion_of_uids(context, found.uids)
-    found.numbered = box.numbered(found.uids)
-    if len(found.numbered) < len(found.uids):
-        found.uids = [uid for _, uid in found.numbered]
+    found.own_numbers = box.numbers_of(found.uids)
+    if len(found.own_numbers) < len(found.uids):
+        found.uids = [uid for _, uid in box.numbered(found.uids)]
     if saves:
         box.save(sorted(set(found.told())))
     return found
@@ -183,16 +183,16 @@ def look(
 
 @dataclass
 class Found:
-    """What a search found, in the order asked for, and how it is told. ``numbered`` are message numbers with UIDs."""
+    """What a search found, in the order asked for, and how it is told. ``own_numbers``: the UIDs' in the session."""
 
     command: c.Search
     view: MailboxView
     uids: list[int]
     relevancy: Mapping[int, int]
-    numbered: Sequence[tuple[int, int]] = ()
+    own_numbers: Sequence[int] = ()
 
     def numbers(self, uid: bool) -> Sequence[int]:
-        return self.uids if uid else [number for number, _ in self.numbered]
+        return self.uids if uid else self.own_numbers
 
     def modseq(self, uids: Sequence[int]) -> int | None:
         """The highest mod-sequence of messages, if the search asks for it (RFC 7162 section 3.1.5)."""

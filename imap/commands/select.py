@@ -69,7 +69,7 @@ def _facts(context: Context, box: SelectedMailbox) -> Iterator[Response]:
     yield ok("This mailbox for good", b"MAILBOXID (%b)" % mailbox_id(now.account, now.id).encode())
 
 
-def _changed_since(context: Context, box: SelectedMailbox, resync: c.Resync) -> Iterator[Response]:
+def _changed_since(context: Context, box: SelectedMailbox, resync: c.Resync) -> Iterator[Response | bytes]:
     """What UID FETCH (FLAGS) (CHANGEDSINCE n VANISHED) would tell of the known UIDs (RFC 7162 section 3.2.5.1)."""
     highest = box.view.mailbox.uidnext - 1
     known = [(1, highest)] if highest else []
@@ -79,7 +79,7 @@ def _changed_since(context: Context, box: SelectedMailbox, resync: c.Resync) -> 
     yield from context.vanished(resync.modseq, common(known, [(matched + 1, highest)]))
     for number, row in enumerate(box.view.rows, 1):
         if row.modseq > resync.modseq and in_ranges(row.uid, known):
-            yield context.flags_of(number, row, uid=True)
+            yield context.flags_of(number, row)
 
 
 def _highest_match(box: SelectedMailbox, pairs: Sequence[tuple[int, int]]) -> int:

@@ -25,7 +25,7 @@ from imap.session.steps import BLOCKS, Blocks
 from imap.watch import Looks, Watch
 from imap.wire import encoder
 from imap.wire.commands import Events
-from imap.wire.responses import Exists, Expunged, FetchData, Flags, RecentCount, Response, Vanished, ok
+from imap.wire.responses import Exists, Expunged, Flags, RecentCount, Response, Vanished, ok
 from imap.wire.sets import Range, common, ranges_of, without
 from storage.api import MailboxView, MailStore
 from storage.errors import NoSuchMailbox
@@ -441,7 +441,7 @@ class Context:
         if self.attention is not None and not self.attention.events & Events.FLAG_CHANGE:
             changed = ()
         if changed:
-            yield b"".join([encoder.encode(self.flags_of(number, row, uid=True)) for number, row in changed])
+            yield b"".join([self.flags_of(number, row) for number, row in changed])
         box.just_told = frozenset(row.uid for _, row in changed)
         if box.has_gone and self.qresync:
             # What is told of flags may have gone further than what was told of removals (RFC 7162 section 3.2).
@@ -477,18 +477,14 @@ class Context:
             yield from (name.encode("ascii") for key, name in sorted(keywords.items()) if key not in OWN_KEYWORDS)
             yield b"\\*"
 
-    def flags_of(self, number: int, row: MessageRow, *, uid: bool) -> FetchData:
-        """A FETCH response with a message's flags, as STORE and news send it."""
-        items = [encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))]
-        if (uid or self.qresync) and not self.uid_only:
-            items.insert(0, b"UID %d" % row.uid)
+    def flags_of(self, number: int, row: MessageRow) -> bytes:
+        """A FETCH response with a message's flags, as news send it, or UIDFETCH for clients that know no numbers."""
+        rest = encoder.flags(row.system, row.keywords, self.box().is_recent(row.uid))
         if self.condstore:
-            items.append(b"MODSEQ (%d)" % row.modseq)
-        return self.fetch_data(number, row, items)
-
-    def fetch_data(self, number: int, row: MessageRow, items: Iterable[bytes]) -> FetchData:
-        """A FETCH response, or UIDFETCH for clients that know no numbers."""
-        return FetchData(row.uid if self.uid_only else number, tuple(items), by_uid=self.uid_only)
+            rest += b" MODSEQ (%d)" % row.modseq
+        if self.uid_only:
+            return b"* %d UIDFETCH (%b)\r\n" % (row.uid, rest)
+        return b"* %d FETCH (UID %d %b)\r\n" % (number, row.uid, rest)
 
     def sign_out(self) -> None:
         """Nobody is signed in any more, and nothing is enabled (RFC 8437 section 4.1)."""

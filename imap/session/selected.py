@@ -103,6 +103,15 @@ class SelectedMailbox:
         number_of = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True)).get
         return [(number, uid) for uid in uids if (number := number_of(uid))]
 
+    def numbers_of(self, uids: Sequence[int]) -> Sequence[int]:
+        """Message numbers of those UIDs that are numbered here, in the same order."""
+        if uids == self.uids:
+            return range(1, len(uids) + 1)
+        first, last = (self.uids[0], self.uids[-1]) if self.uids else (1, 0)
+        if last - first == len(self.uids) - 1:
+            return [uid - first + 1 for uid in uids if first <= uid <= last]
+        return [number for number, _ in self.numbered(uids)]
+
     def places(self, numbers: NumberSet, *, uid: bool, strict: bool = True) -> Places:
         """Where the messages of a set are. UIDs that don't exist are left out, as RFC 3501 section 6.4.8 says.
 

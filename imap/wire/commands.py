@@ -502,6 +502,9 @@ class Datum(Enum):
     #: Only if it is at hand (RFC 8970 section 4.1).
     LAZY_PREVIEW = b"PREVIEW (LAZY)"
 
+    # That of Enum is Python's own code, and every FETCH asks for many.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -150,18 +150,6 @@ class Vanished:
 
 
 @dataclass(frozen=True, slots=True)
-class FetchData:
-    """One message's data, each item ready for the wire with its name.
-
-    With ``by_uid``, ``number`` is the UID (RFC 9586 section 3.3).
-    """
-
-    number: int
-    items: tuple[bytes, ...]
-    by_uid: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class SearchResult:
     """RFC 3501 section 7.2.5; ``modseq`` as in RFC 7162 section 3.1.5."""
 
@@ -251,7 +239,6 @@ Response = (
     | RecentCount
     | Expunged
     | Vanished
-    | FetchData
     | SearchResult
     | UidBatches
     | SortResult

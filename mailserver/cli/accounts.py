@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from directory.names import login_key
 from mailserver.cli.common import ConfigOption, Failure, SetOption, open_rooms
 
 if TYPE_CHECKING:
@@ -282,6 +283,7 @@ def group_remove(name: str, config: ConfigOption = None, assignments: SetOption 
     """Remove a group; its members stay."""
     with open_rooms(config, assignments) as rooms:
         rooms.accounts.remove_group(name)
+        rooms.store.shared_quotas.remove(login_key(name))
         print(f"The group {name} is removed.")
 
 
@@ -289,6 +291,8 @@ def group_remove(name: str, config: ConfigOption = None, assignments: SetOption 
 def group_join(name: str, login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
     """Make an account a member."""
     with open_rooms(config, assignments) as rooms:
+        number = rooms.store.open_account(rooms.accounts.show(login).key)
+        rooms.store.shared_quotas.join(login_key(name), number)
         rooms.accounts.add_member(name, login)
         print(f"{login} is in the group {name}.")
 
@@ -298,12 +302,43 @@ def group_leave(name: str, login: str, config: ConfigOption = None, assignments:
     """Make an account a member no more."""
     with open_rooms(config, assignments) as rooms:
         rooms.accounts.remove_member(name, login)
+        number = rooms.store.open_account(rooms.accounts.show(login).key)
+        rooms.store.shared_quotas.leave(login_key(name), number)
         print(f"{login} is not in the group {name}.")
+
+
+@group_app.command("quota")
+def group_quota(
+    name: str,
+    octets: Annotated[int, typer.Argument(help="Octets of all members together; 0: no limit.", min=0)],
+    messages: Annotated[int, typer.Option(help="Messages of all members together; 0: no limit.", min=0)] = 0,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """Set how much the members of a group may hold together, beside the quota of each; without limits it ends."""
+    with open_rooms(config, assignments) as rooms:
+        key = login_key(name)
+        found = {login_key(group): members for group, members in rooms.accounts.groups().items()}
+        if key not in found:
+            raise Failure(f"there is no group {name}: mailserver group list shows them")
+        if octets or messages:
+            numbers = [rooms.store.open_account(member.key) for member in found[key]]
+            rooms.store.shared_quotas.set(key, octets, messages, numbers)
+        else:
+            rooms.store.shared_quotas.remove(key)
+        print(f"The quota of the group {name} is changed.")
 
 
 @group_app.command("list")
 def group_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
-    """List all groups with their members."""
+    """List all groups with their members and what they share."""
     with open_rooms(config, assignments) as rooms:
+        shared = {one.name: one for one in rooms.store.shared_quotas.all()}
         for name, members in rooms.accounts.groups().items():
             print(f"{name}: {', '.join(member.login for member in members)}")
+            if (quota := shared.get(login_key(name))) is not None:
+                octets, messages = quota.limit_bytes or "no limit", quota.limit_messages or "no limit"
+                print(
+                    f"    shares {octets} octets ({quota.used_bytes} used), {messages} messages "
+                    f"({quota.used_messages} used)"
+                )

@@ -11,9 +11,9 @@ import re
 from functools import lru_cache
 
 from mailauth.results import Outcome
-from spamfilter.domains import lookalike, official, unicode_form
+from spamfilter.domains import lookalike, official, unicode_form, within_any
 from spamfilter.evidence import Namesake
-from spamfilter.lexicon import ACADEMIES, FREEMAIL, OFFICIALS
+from spamfilter.lexicon import ACADEMIES, FREEMAIL, OFFICIALS, SCHOOL_TOOLS, TOOL_MAKERS
 from spamfilter.registry import Finding, rule
 from spamfilter.rules.authentication import dkim_author_pass, own_domain_unauthenticated
 from spamfilter.rules.urls import link_lookalike
@@ -21,6 +21,7 @@ from spamfilter.views import Views
 from spamfilter.words import skeleton
 
 _TITLES = tuple((f" {title} ", title) for title in OFFICIALS)
+_TOOLS = tuple((f" {name} ", name) for name in SCHOOL_TOOLS)
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 
 
@@ -73,6 +74,15 @@ def official_name(views: Views) -> Finding:
         return None
     name = views.folded_author_name
     return next((title for padded, title in _TITLES if padded in name), None)
+
+
+@rule("SCHOOL_TOOL_NAME")
+def school_tool_name(views: Views) -> Finding:
+    """The name of a tool of the school as display name, on an address of neither us, the state nor its maker."""
+    domain = views.author_domain
+    if not domain or official(domain) or within_any(domain, TOOL_MAKERS) or not _outside(views):
+        return None
+    return next((name for padded, name in _TOOLS if padded in views.folded_author_name), None)
 
 
 @rule("SITE_IN_LOCAL_PART")

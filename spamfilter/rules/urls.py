@@ -208,6 +208,8 @@ def link_foreign_only(views: Views) -> Finding:
 
 
 _SITE_SOFTWARE = ("/wp-content/", "/wp-includes/", "/wp-admin/", "/sites/default/files/", "/cgi-bin/", "/.well-known/")
+_BETWEEN = re.compile(r"[.-]")
+_LONG_BRAND = 8
 _PLAIN_BRANDS = {name: sites for name, sites in BRANDS.items() if name.isalpha() and len(name) >= 5}
 
 
@@ -236,9 +238,11 @@ def link_official_in_path(views: Views) -> Finding:
 
 @rule("LINK_BRAND_IN_HOST")
 def link_brand_in_host(views: Views) -> Finding:
-    """The name of a bank, carrier or service in a host that is not theirs."""
+    """The name of a bank, carrier or service in a host that is not theirs: a short name by itself, a long one
+    anywhere."""
     for host in views.link_hosts:
-        name = next((brand for brand in _PLAIN_BRANDS if brand in host), None)
+        pieces = frozenset(_BETWEEN.split(host))
+        name = next((b for b in _PLAIN_BRANDS if b in host and (len(b) >= _LONG_BRAND or b in pieces)), None)
         if name and not within_any(host, _PLAIN_BRANDS[name]):
             return host[:60]
     return None

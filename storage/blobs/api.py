@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,8 +64,13 @@ class BlobStore(Protocol):
         """Write octets and make them durable, with the message's date in seconds since the epoch."""
         ...
 
-    def stage_all(self, contents: Sequence[tuple[Content, int]]) -> list[Staged]:
-        """``stage`` of each, all or none: many become durable in little more time than one."""
+    def stage_all(
+        self, contents: Sequence[tuple[Content, int]], meanwhile: Callable[[], object] | None = None
+    ) -> list[Staged]:
+        """``stage`` of each, all or none: many become durable in little more time than one.
+
+        ``meanwhile`` is called while the disk is at work; what it raises is raised when nothing is staged any more.
+        """
         ...
 
     def discard(self, staged: Staged) -> None:

@@ -21,7 +21,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from io import FileIO
 from pathlib import Path
 
@@ -98,6 +98,7 @@ class Maildir:
         self._boot = secrets.token_hex(3)
         self._count = 0
         self._lock = threading.Lock()
+        self._syncing = ThreadPoolExecutor(_SYNCS, "fsync")
         os.makedirs(self._staging, mode=0o700, exist_ok=True)
 
     # ---------------------------------------------------------------- names
@@ -131,7 +132,9 @@ class Maildir:
     def stage(self, content: Content, date: int) -> Staged:
         return self.stage_all([(content, date)])[0]
 
-    def stage_all(self, contents: Sequence[tuple[Content, int]]) -> list[Staged]:
+    def stage_all(
+        self, contents: Sequence[tuple[Content, int]], meanwhile: Callable[[], object] | None = None
+    ) -> list[Staged]:
         files: list[int] = []
         staged: list[Staged] = []
         try:
@@ -143,7 +146,7 @@ class Maildir:
                     )
                     staged.append(Staged(path, 0, b""))
                     staged[-1] = _write(files[-1], path, content, date)
-                _sync_files(files)
+                self._sync_files(files, meanwhile)
             finally:
                 for file in files:
                     os.close(file)
@@ -154,6 +157,23 @@ class Maildir:
                 raise disk_error(error) from error
             raise
         return staged
+
+    def _sync_files(self, files: Sequence[int], meanwhile: Callable[[], object] | None) -> None:
+        """Make files durable; several at the same time, which a file system does in few writes of its journal.
+
+        An error means that the octets may be gone: never tried again (a second fsync would say yes).
+        """
+        if len(files) == 1 and meanwhile is None:
+            os.fsync(files[0])
+            return
+        synced = [self._syncing.submit(os.fsync, file) for file in files]
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        finally:
+            wait(synced)
+        for one in synced:
+            one.result()
 
     def discard(self, staged: Staged) -> None:
         with contextlib.suppress(OSError):
@@ -566,18 +586,6 @@ def _write(file: int, path: str, content: Content, date: int) -> Staged:
     # What Dovecot shows as INTERNALDATE, and ``store rebuild`` reads.
     os.utime(file, (max(0, min(date, _LATEST)),) * 2)
     return Staged(path, size, digest.digest())
-
-
-def _sync_files(files: Sequence[int]) -> None:
-    """Make files durable; several at the same time, which a file system does in few writes of its journal.
-
-    An error means that the octets may be gone: never tried again (a second fsync would say yes).
-    """
-    if len(files) == 1:
-        os.fsync(files[0])
-    elif files:
-        with ThreadPoolExecutor(min(_SYNCS, len(files))) as threads:
-            list(threads.map(os.fsync, files))
 
 
 def _sync_directory(path: str) -> None:

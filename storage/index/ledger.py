@@ -21,6 +21,7 @@ from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.events import REPORTED
 from storage.index.copying import copy_rows, note_copies
+from storage.index.pools import Pools
 from storage.model import MessageRow, Settable, SpecialUse, System
 from storage.names import HELD
 from storage.prepared import Prepared
@@ -77,17 +78,26 @@ class MailboxState:
         self.changed = True
 
 
+#: Messages by which copies of sent mail may exceed a limit, where there is a reserve for them.
+SENT_MESSAGES = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The site's defaults for accounts that have no limits of their own; None means none."""
 
     bytes: int | None
     messages: int | None
+    #: Octets by which copies of sent mail may exceed a limit.
+    sent: int = 0
 
 
 _a, _b = tables.account.c, tables.mailbox.c
 _ACCOUNT = Prepared(
-    select(*(_a.key, _a.modseq, _a.next_content, _a.used_bytes, _a.used_messages, _a.limit_bytes, _a.limit_messages))
+    select(
+        *(_a.key, _a.modseq, _a.next_content, _a.used_bytes, _a.used_messages, _a.limit_bytes, _a.limit_messages),
+        _a.pool,
+    )
     .where(_a.id == bindparam("account"))
     .with_for_update()
 )
@@ -177,7 +187,8 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 class Ledger:
     """See the module. Raises NoSuchAccount."""
 
-    def __init__(self, connection: Connection, account: int, defaults: Limits) -> None:
+    def __init__(self, connection: Connection, account: int, defaults: Limits, shared: Pools | None = None) -> None:
+        """Ledgers of one transaction have the same ``shared``."""
         self._connection = connection
         self.account = account
         row = _ACCOUNT.first(connection, {"account": account})
@@ -188,7 +199,13 @@ class Ledger:
         self._next_content: int
         self._used_bytes: int
         self._used_messages: int
-        self.key, self._modseq, self._next_content, self._used_bytes, self._used_messages, octets, count = row
+        self._pool: str | None
+        (
+            *(self.key, self._modseq, self._next_content, self._used_bytes, self._used_messages, octets, count),
+            self._pool,
+        ) = row
+        self._shared = shared or Pools(connection)
+        self._sent = defaults.sent
         self._limit_bytes = defaults.bytes if octets is None else octets or None
         self._limit_messages = defaults.messages if count is None else count or None
         self._mailboxes: dict[int, MailboxState] = {}
@@ -229,12 +246,21 @@ class Ledger:
         self._touched = True
         return self._modseq
 
-    def check_room(self, octets: int, messages: int) -> None:
-        """Raises OverQuota when so much more would exceed a limit."""
+    def check_room(self, octets: int, messages: int, *, sent: bool = False) -> None:
+        """Raises OverQuota when so much more would exceed a limit, with ``sent`` by more than its reserve."""
+        if sent and self._sent:
+            octets, messages = octets - self._sent, messages - SENT_MESSAGES
         if self._limit_bytes is not None and self._used_bytes + octets > self._limit_bytes:
             raise OverQuota(self.account, f"the quota of {self._limit_bytes} octets would be exceeded")
         if self._limit_messages is not None and self._used_messages + messages > self._limit_messages:
             raise OverQuota(self.account, f"the quota of {self._limit_messages} messages would be exceeded")
+        if self._pool is not None:
+            self._shared.check_room(self.account, self._pool, octets, messages)
+
+    def set_aside(self, octets: int, messages: int) -> None:
+        """Count room of a shared quota as taken until it is given back by the same less than 0."""
+        if self._pool is not None:
+            self._shared.charge(self._pool, octets, messages)
 
     # ---------------------------------------------------------------- changing
 
@@ -414,6 +440,8 @@ class Ledger:
         if state.charged:
             self._used_bytes += octets
             self._used_messages += messages
+            if self._pool is not None:
+                self._shared.charge(self._pool, octets, messages)
         self._touched = True
 
     def recount(self, state: MailboxState, rows: Sequence[MessageRow]) -> None:

@@ -97,6 +97,10 @@ class Dialogue:
                 self._service.add_account(login, role[0] if role else "teacher")
             case "group", (group, *members):
                 self._service.accounts.add_group(group, members)
+            case "share", (group, octets, *logins):
+                store = self._service.store
+                numbers = [store.open_account(self._service.accounts.show(one).key) for one in logins]
+                store.shared_quotas.set(group, int(octets), 0, numbers)
             case "give", (login, mailbox, to, rights):
                 self._service.give(login, mailbox, to, rights)
             case "recall", (message_id,):

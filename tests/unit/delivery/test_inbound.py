@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from config.settings import Settings
+from config.settings import Store as StoreSettings
 from delivery.antivirus import Scan
 from delivery.fields import protocol
 from delivery.inbound import InboundPipeline
@@ -19,6 +21,7 @@ from mailauth.results import AuthenticationResults, DmarcResult, Outcome, SpfRes
 from message.content import Buffer, Content, FileContent, MemoryContent
 from message.envelope import ClientInfo, Envelope, Notify, Recipient
 from message.headers import HeaderBlock, parse_headers
+from smtp.errors import disposition_reply
 from spamfilter import record
 from spamfilter.evidence import Namesake
 from spamfilter.rules import RULES
@@ -404,6 +407,17 @@ def test_a_full_mailbox_is_put_off_when_it_is_the_only_one(office: Office):
     result = office.accept("marie@ici.example")
     assert outcomes(result.each) == [("marie@ici.example", "LATER", "OVER_QUOTA")]
     assert office.queue.depth() == 0
+
+
+def test_a_full_mailbox_refuses_for_good_where_that_is_the_rule(tmp_path: Path):
+    office = Office(tmp_path, Settings(store=StoreSettings(refuse_when_full=True)))
+    fill(office, MARIE)
+    result = office.accept("marie@ici.example")
+    assert outcomes(result.each) == [("marie@ici.example", "REFUSED", "OVER_QUOTA")]
+    reply = disposition_reply(result.each[0])
+    assert (reply.code, reply.status) == (552, "5.2.2")
+    assert "La boite du destinataire est pleine" in reply.text
+    office.close()
 
 
 def test_a_full_mailbox_among_others_is_told_by_mail(office: Office):

@@ -18,6 +18,7 @@ from spamfilter.filter import SpamFilter
 from spamfilter.model import Knowledge, blank
 from spamfilter.rules.attachments import OF_ONE_FILE
 from spamfilter.verdict import Action, Hit, Verdict
+from storage.errors import Unavailable
 from storage.held import HeldMail
 from tests.fakes.post_office import MARIE, PostOffice, envelope, letter, outcomes
 from tests.unit.message.test_cut import made
@@ -71,6 +72,31 @@ def test_the_file_goes_and_the_whole_message_is_held(office: Office) -> None:
     assert "un programme" in note
     assert [one.get_filename() for one in read.iter_attachments()][-1] == "menu.pdf"
     assert whole.endswith(mail)
+
+
+def test_a_sender_that_was_put_off_and_comes_again_leaves_one_held_copy(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = made("outil.exe")
+    deliver, calls = office.store.deliver, []
+
+    def second_fails(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise Unavailable("the database went away")
+        return deliver(*args)
+
+    monkeypatch.setattr(office.store, "deliver", second_fails)
+    first = office.inbound.accept(envelope("marie@ici.example"), MemoryContent(mail))
+    again = office.inbound.accept(envelope("marie@ici.example"), MemoryContent(mail))
+    third = replace(envelope("marie@ici.example"), id="another")
+    other = office.inbound.accept(third, MemoryContent(made("autre.exe")))
+    assert [outcomes(one.each)[0][1] for one in (first, again, other)] == ["LATER", "KEPT", "KEPT"]
+    held = HeldMail(office.database, office.store)
+    number = office.store.open_account(MARIE.key)
+    wholes = [bytes(held.content(number, one.uid).buffer()) for one in held.messages(number)]
+    assert [b"outil.exe" in one for one in wholes] == [True, False]
+    assert len(office.mail(MARIE)) == 2
 
 
 @pytest.mark.parametrize(("wanted", "places"), [("mark", ("INBOX", 1, 0)), ("junk", ("Junk", 0, 1))])

@@ -169,7 +169,15 @@ def test_points_of_learners_rise_without_a_jump(points_of: Callable[..., tuple[s
 
 @pytest.mark.parametrize(
     ("score", "strength", "rules", "agree"),
-    [(1.0, 1.0, 1.0, True), (0.4, 1.0, 1.0, False), (1.0, -0.1, 1.0, False), (1.0, 1.0, 0.7, False)],
+    [
+        (1.0, 1.0, 1.2, True),
+        (0.2, 1.0, 1.2, False),
+        (1.0, 0.0, 1.2, False),
+        (1.0, 1.0, 1.1, False),
+        (-1.4, 2.0, 1.2, True),
+        (-1.4, 1.9, 1.2, False),
+        (-1.5, 9.0, 1.2, False),
+    ],
 )
 def test_weak_witnesses_agree(score: float, strength: float, rules: float, agree: bool) -> None:
     assert all_agree(Opinion(0.8, strength, score), rules) is agree

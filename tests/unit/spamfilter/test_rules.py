@@ -528,6 +528,11 @@ CASES: dict[str, Case] = {
         text("Wir haben Ihre Sendung und die Rechnung, bitte prüfen Sie das auf der Seite, nicht von uns."),
         text("Der Kurs ist bei uns : les élèves de seconde et vous, pour la visite avec nous."),
     ),
+    "STRANDED": (
+        text("On m'a volé mon sac à Lisbonne, peux-tu m'avancer 800 euros ?"),
+        text("Perdu mes papiers, à signaler à la vie scolaire."),
+    ),
+    "SCHOOL_TOOL_NAME": (fields(From="Pronote <info@exemple.org>"), fields(From="Pronote <info@index-education.net>")),
     "ACCOUNT_OTHER_LANGUAGE": (text("Su cuenta ha sido bloqueada."), text("Une leçon : « su cuenta, por favor ».")),
     "LURE_OTHER_LANGUAGE": (text("Ihr Paket konnte nicht zugestellt werden."), text("Ihr Paket, exercice 3.")),
     "MONEY_OTHER_LANGUAGE": (text("Uma herança de dez milhões."), text("La herencia, vocabulaire de la leçon 4.")),

@@ -90,3 +90,37 @@ def test_a_mailbox_that_was_renamed_is_not_found_any_more(store: Store) -> None:
     assert store.mailbox(account, "b").id == made.id
     with pytest.raises(NoSuchMailbox):
         store.mailbox(account, "a")
+
+
+def test_what_is_at_hand_is_what_a_look_would_find(store: Store, database: Database, statements: list[str]) -> None:
+    account = store.open_account("a")
+    box = store.mailbox(account, "INBOX")
+    assert store.view_at_hand(account, box.id) is None
+    view = store.view(account, box.id)
+    del statements[:]
+    if not database.is_sqlite:
+        assert store.mailbox_at_hand(account, "INBOX") is None
+        assert store.view_at_hand(account, box.id) is None
+        return
+    assert store.mailbox_at_hand(account, "INBOX") == box
+    assert store.mailbox_at_hand(account, "nowhere") is None
+    assert store.view_at_hand(account, box.id) is view
+    assert not statements
+
+
+def test_what_somebody_committed_since_is_not_at_hand(store: Store, database: Database) -> None:
+    account = store.open_account("a")
+    box = store.mailbox(account, "INBOX")
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    for uidnext in (100, 200):
+        store.view(account, box.id)
+        store.mailbox(account, "INBOX")
+        with other.write() as connection:
+            connection.execute(update(tables.mailbox).where(tables.mailbox.c.id == box.id).values(uidnext=uidnext))
+        assert store.mailbox_at_hand(account, "INBOX") is None
+        assert store.view_at_hand(account, box.id) is None
+    store.view(account, box.id)
+    store.create(account, "of our own")
+    assert store.mailbox_at_hand(account, "INBOX") is None
+    assert store.view_at_hand(account, box.id) is None
+    other.close()

@@ -19,7 +19,6 @@ from imap.wire.lexer import Lexer
         (r.ok("", b"UIDNEXT 4"), b"* OK [UIDNEXT 4] -\r\n"),
         (r.Exists(3), b"* 3 EXISTS\r\n"),
         (r.Expunged([3, 3, 1]), b"* 3 EXPUNGE\r\n* 3 EXPUNGE\r\n* 1 EXPUNGE\r\n"),
-        (r.FetchData(2, (b"UID 5", b"FLAGS ()")), b"* 2 FETCH (UID 5 FLAGS ())\r\n"),
         (r.Listed("a b", (b"\\Noselect",)), b'* LIST (\\Noselect) "/" "a b"\r\n'),
         (r.Listed("NIL", (), lsub=True), b'* LSUB () "/" "NIL"\r\n'),
         (r.Listed("été", ()), b'* LIST () "/" "&AOk-t&AOk-"\r\n'),

@@ -91,3 +91,14 @@ def test_many_are_staged_all_or_none(maildir: Restless, tmp_path: Path, monkeypa
     synced.clear()
     maildir.stage_all(letters[:5])
     assert len(set(synced)) == 5
+
+
+def test_what_is_done_meanwhile_fails_all(maildir: Restless, tmp_path: Path) -> None:
+    done: list[str] = []
+    assert len(maildir.stage_all([(MemoryContent(b"mail"), 0)], lambda: done.append("once"))) == 1
+    assert done == ["once"]
+    for one in (tmp_path / "staging").iterdir():
+        one.unlink()
+    with pytest.raises(ZeroDivisionError):
+        maildir.stage_all([(MemoryContent(b"mail"), 0)] * 3, lambda: 1 // 0)
+    assert list((tmp_path / "staging").iterdir()) == []
