@@ -142,9 +142,9 @@ class Filer:
                 # The one error after which it is certain that no row names the staged bodies. After any other the
                 # commit may have happened, and the sweep finds out.
                 self._queue.discard(staged)
-                if error.account in full:
+                if error.accounts <= full:
                     raise
-                full.add(error.account)
+                full |= error.accounts
                 continue
             if staged:
                 self._ring()

@@ -245,7 +245,8 @@ def letters() -> list[Letter]:
     )
     message.set_content(
         "<html><body><p>Bonjour,</p><p>Votre boîte de messagerie est pleine. Pour continuer à recevoir vos messages, "
-        'confirmez votre compte : <a href="https://webmail-academie.example/verify">votre messagerie</a></p></body></html>',
+        'confirmez votre compte : <a href="https://webmail-academie.example/verify">votre messagerie</a></p>'
+        "</body></html>",
         subtype="html",
     )
     message["Reply-To"] = "support.academie@mail-gratuit.example"

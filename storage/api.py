@@ -381,8 +381,8 @@ class MailStore(Protocol):
 
         Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction, and
         ``rows`` are written in it, together with those of other deliveries; with no filings this is all that is done
-        (``content`` may then be None). Raises OverQuota for the first account that is over its
-        quota (nothing is kept for anybody: the caller leaves it out and calls again), DiskFull, Unavailable.
+        (``content`` may then be None). Raises OverQuota for the accounts that have no room
+        (nothing is kept for anybody: the caller leaves them out and calls again), DiskFull, Unavailable.
         """
         ...
 

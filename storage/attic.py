@@ -79,33 +79,30 @@ class Attic:
         count = 0
         old = _r.shelved.is_(True), _r.removed_at <= before, tables.account.c.held.is_(False)
         while rows := self._rows(_ROWS.where(*old)):
-            self._remove(rows)
-            count += len(rows)
+            count += self._remove(rows)
         return count
 
     def _rows(self, query: Select[Any]) -> list[Any]:
         with self._database.read() as connection:
             return list(connection.execute(query))
 
-    def _remove(self, rows: list[Any]) -> None:
-        for row in rows:
-            self._blobs.remove(Place(row.key, names.attic(row.mailbox_id)), _name(row))
-        m, c = tables.message.c, tables.content.c
+    def _remove(self, rows: list[Any]) -> int:
+        a = tables.account.c
         with self._database.write() as connection:
+            # A hold that came since the rows were read wins: it waits for this, or this passes its account over.
+            free = select(a.id).where(a.id.in_({row.account_id for row in rows}), a.held.is_(False)).with_for_update()
+            accounts = set(connection.scalars(free.order_by(a.id)))
+            rows = [row for row in rows if row.account_id in accounts]
+            for row in rows:
+                self._blobs.remove(Place(row.key, names.attic(row.mailbox_id)), _name(row))
             connection.execute(delete(tables.removed).where(_r.id.in_([row.id for row in rows])))
             for account, content in {(row.account_id, row.content_id) for row in rows}:
-                connection.execute(
-                    delete(tables.content).where(
-                        c.account_id == account,
-                        c.id == content,
-                        ~exists().where(m.account_id == account, m.content_id == content),
-                        ~exists().where(_r.account_id == account, _r.content_id == content),
-                    )
-                )
+                forget_content(connection, account, content)
             deleted = {(row.account_id, row.mailbox_id, row.key) for row in rows if row.folder is None}
             empty = [one for one in deleted if not messages.removed_blobs(connection, one[0], one[1])]
         for _, mailbox, key in empty:
             self._blobs.remove_folder(key, names.attic(mailbox))
+        return len(rows)
 
     def scrub(self, account: int, mailbox: int, key: str, older_than: float) -> None:
         """Unlink what stands in the attic of a mailbox without a row, changed before ``older_than``."""
@@ -200,6 +197,19 @@ def take_gone(connection: Connection, numbers: list[int]) -> set[int]:
     still = set(connection.scalars(select(_r.id).where(_r.id.in_(numbers)).with_for_update()))
     connection.execute(delete(tables.removed).where(_r.id.in_(list(still))))
     return still
+
+
+def forget_content(connection: Connection, account: int, content: int) -> None:
+    """Forget what is known of a content that no message has any more, nor one that can come back."""
+    m, c = tables.message.c, tables.content.c
+    connection.execute(
+        delete(tables.content).where(
+            c.account_id == account,
+            c.id == content,
+            ~exists().where(m.account_id == account, m.content_id == content),
+            ~exists().where(_r.account_id == account, _r.content_id == content),
+        )
+    )
 
 
 def forget_recalled(connection: Connection, before: int) -> None:

@@ -24,7 +24,7 @@ from message.summary import Summary
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.database import Database, NewRow
 from storage.doorbell import Doorbell
-from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, StoreError, Unavailable
+from storage.errors import Contended, NoSuchAccount, NoSuchMailbox, NoSuchMessage, OverQuota, StoreError, Unavailable
 from storage.index import mailboxes, messages
 from storage.index.ledger import Ledger, Limits
 from storage.index.pools import Pools
@@ -372,16 +372,22 @@ class Committer:
                 octets, count = need[entry.target.account]
                 need[entry.target.account] = octets - row.size, count - 1
         set_aside: list[tuple[Ledger, int, int]] = []
-        try:
-            for account, (octets, count) in need.items():
-                if octets > 0 or count > 0:
+        full: list[OverQuota] = []
+        for account, (octets, count) in need.items():
+            if octets > 0 or count > 0:
+                try:
                     ledgers[account].check_room(octets, count, sent=account not in elsewhere)
-                    # The next account may share a quota with this one.
-                    ledgers[account].set_aside(octets, count)
-                    set_aside.append((ledgers[account], octets, count))
-        finally:
-            for ledger, octets, count in set_aside:
-                ledger.set_aside(-octets, -count)
+                except OverQuota as error:
+                    full.append(error)
+                    continue
+                # The next account may share a quota with this one.
+                ledgers[account].set_aside(octets, count)
+                set_aside.append((ledgers[account], octets, count))
+        for ledger, octets, count in set_aside:
+            ledger.set_aside(-octets, -count)
+        if full:
+            # All at once: the caller leaves them out and tries again, which would take long one by one.
+            raise OverQuota(full[0].account, str(full[0]), (error.account for error in full))
         return gone
 
 

@@ -320,4 +320,6 @@ def disk_error(error: OSError) -> Unavailable:
     """The store's error for an operating system's: DiskFull for a full disk or quota, else Unavailable."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no space left: {error.filename or error}")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Unavailable(f"user number {os.geteuid()} may not do that: {error}")
     return Unavailable(f"the disk failed: {error}")

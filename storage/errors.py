@@ -23,6 +23,8 @@ StoreError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class StoreError(Exception):
     """Any error that the store raises on purpose."""
@@ -77,11 +79,15 @@ class TooManyAnnotations(LimitReached):
 
 
 class OverQuota(StoreError):
-    """The account's quota would be exceeded; nothing was kept."""
+    """The quota of an account would be exceeded; nothing was kept.
 
-    def __init__(self, account: int, text: str = "quota exceeded") -> None:
+    ``accounts`` are all of a request that have no room, ``account`` the first of them.
+    """
+
+    def __init__(self, account: int, text: str = "quota exceeded", accounts: Iterable[int] = ()) -> None:
         super().__init__(text)
         self.account = account
+        self.accounts = frozenset({account, *accounts})
 
 
 class QuotaTaken(StoreError):

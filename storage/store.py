@@ -165,7 +165,8 @@ class Store:
     def _by_name(self, account: int, name: str) -> Mailbox:
         name = INBOX if name.upper() == INBOX else name
         with self._database.read() as connection:
-            found = mailboxes.by_name(connection, account, name)
+            # PostgreSQL can't be asked for a NUL.
+            found = None if "\0" in name else mailboxes.by_name(connection, account, name)
             if found is None:
                 found = mailboxes.by_name(connection, account, self._canonical(name))
         if found is None:
@@ -574,7 +575,13 @@ class Store:
                 if every and len(rows) < len(set(uids)):
                     raise NoSuchMessage("some of the messages were expunged")
                 if not move or giving is not taking or not here.charged:
-                    taking.check_room(sum(row.size for row in rows), len(rows))
+                    size = sum(row.size for row in rows)
+                    if move and here.charged:
+                        # What two accounts hold together stays the same when one gives it to the other.
+                        giving.set_aside(-size, -len(rows))
+                    taking.check_room(size, len(rows))
+                    if move and here.charged:
+                        giving.set_aside(size, len(rows))
                 numbers = [linked[row.blob] for row in rows]
                 if giving is taking:
                     arrived = taking.copy_messages(here, there, rows, names, numbers, within)

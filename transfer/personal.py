@@ -25,7 +25,7 @@ _KEYS: dict[str, str] = {
 #: Of the site, of the queue (which is by address), or of numbers that lead to nobody.
 OF_NOBODY = frozenset(
     {
-        *("directory_group", "directory_version", "event_cursor", "erasure", "recall"),
+        *("directory_group", "directory_version", "event_cursor", "erasure", "recall", "pool"),
         *("spam_models", "spam_features", "spam_verdicts", "spam_campaigns", "spam_cursors"),
         *("queue_message", "queue_item", "queue_recipient"),
     }

@@ -31,6 +31,9 @@ donnees/        Ce qui est conservé à part des messages, un fichier JSON par s
                 event : vos déplacements récents de messages.
 manifeste.json  La liste de tous les fichiers, avec leur taille et leur empreinte SHA-256.
 
+Les messages que vous avez supprimés ne sont pas dans l'archive ; le serveur les garde encore quelque temps pour pouvoir
+vous les rendre : demandez à les retrouver (mailserver restore), puis une nouvelle archive.
+
 Le mot de passe n'est pas dans l'archive : le serveur n'en garde qu'une empreinte. Cette archive contient des données
 personnelles, les vôtres et celles de vos correspondants : conservez-la en lieu sûr.
 """

@@ -11,7 +11,7 @@ from spamfilter.views import Views
 from spamfilter.words import folded, meaningless, mixed_scripts, readable, skeleton, splits_words, styled_letters
 
 _BRAND_NAMES = tuple((f" {brand} ", sites) for brand, sites in BRANDS.items())
-_LONG_BRANDS = tuple(brand for brand in BRANDS if brand.isalpha() and len(brand) >= 6)
+_LONG_BRANDS = tuple((brand, skeleton(brand)) for brand in BRANDS if brand.isalpha() and len(brand) >= 6)
 _WORD = re.compile(r"\w+")
 _OFFICE_NAMES = tuple((f" {office} ", office) for office in OFFICES)
 
@@ -195,12 +195,14 @@ def from_name_near_brand(views: Views) -> Finding:
     name = views.folded_author_name
     if any(brand in name for brand, _ in _BRAND_NAMES):
         return None
-    words = [word for word in _WORD.findall(readable(views.author_name[:200]).lower()) if len(word) >= 6]
-    return next((f"{word} ~ {brand}" for word in words for brand in _LONG_BRANDS if _near(word, brand)), None)
-
-
-def _near(word: str, brand: str) -> bool:
-    return skeleton(word) == skeleton(brand) or (len(brand) >= 8 and one_edit(word, brand))
+    for word in _WORD.findall(readable(views.author_name[:200]).lower()):
+        if len(word) < 6:
+            continue
+        seen = skeleton(word)
+        for brand, its in _LONG_BRANDS:
+            if seen == its or (len(brand) >= 8 and one_edit(word, brand)):
+                return f"{word[:40]} ~ {brand}"
+    return None
 
 
 @rule("FROM_RISKY_TLD")

@@ -144,7 +144,10 @@ class BlobStore(Protocol):
         ...
 
     def forget_account(self, account: str) -> None:
-        """Take everything of an account away; it is no error when nothing is there. Raises Unavailable."""
+        """Take everything of an account away, what was set aside too; it is no error when nothing is there.
+
+        Raises Unavailable.
+        """
         ...
 
     def bodies(self, place: Place, *, retired: bool = False) -> Iterator[Body]:

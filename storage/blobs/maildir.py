@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import glob
 import hashlib
 import itertools
 import os
@@ -54,6 +55,9 @@ _LATEST = 2**32 - 1
 
 #: File with the mailbox name of a folder whose own can't hold it.
 _LABEL = "mailbox-name"
+
+#: Where a repair sets aside what it can't make right, in the order of the tree itself.
+_QUARANTINE = "quarantine"
 
 _SPREAD = re.compile(r"[0-9a-f]{2}")
 FILE_NAME = re.compile(r"(?P<blob>[^,:/]+),S=(?P<size>\d+):2,(?P<flags>[A-Za-z]*)")
@@ -404,15 +408,16 @@ class Maildir:
         shutil.rmtree(aside, ignore_errors=True)
 
     def forget_account(self, account: str) -> None:
-        home = self._home(account)
-        try:
-            # What a crash leaves of it stays where the next run looks.
-            shutil.rmtree(home)
-            _sync_directory(os.path.dirname(home))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise disk_error(error) from error
+        aside = os.path.join(self._root, _QUARANTINE, account_folder(account))
+        # What a crash leaves of them stays where the next run looks.
+        for path in (aside, *glob.glob(f"{glob.escape(aside)}.*"), self._home(account)):
+            try:
+                shutil.rmtree(path)
+                _sync_directory(os.path.dirname(path))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise disk_error(error) from error
 
     # ---------------------------------------------------------------- sweep
 
@@ -500,11 +505,11 @@ class Maildir:
             raise disk_error(error) from error
 
     def set_aside(self, place: Place, name: BodyName | None) -> str:
-        source = f"{self._home(place.account)}/{place.folder}"
+        source = os.path.join(self._home(place.account), place.folder).rstrip("/")
         if name is not None:
             found = self._path(place, name)
             source = found if os.path.exists(found) else self._find(place, name) or found
-        target = os.path.join(self._root, "quarantine", os.path.relpath(source, self._root))
+        target = os.path.join(self._root, _QUARANTINE, os.path.relpath(source, self._root))
         try:
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             if os.path.exists(target):

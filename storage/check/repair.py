@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, select
 
 from message.summary import summarise
 from storage import tables
-from storage.attic import Attic, take_gone
+from storage.attic import Attic, forget_content, take_gone
 from storage.blobs.api import BlobStore, BodyName, Place
 from storage.database import Database
 from storage.doorbell import Doorbell
@@ -105,6 +105,7 @@ class Repair:
             rings = ledger.close()
             # It is not among those that can be brought back.
             connection.execute(delete(tables.removed).where(_r.account_id == account, _r.blob == row.blob))
+            forget_content(connection, account, row.content)
         self._doorbell.ring(rings)
         log.error("store.message_quarantined", account=account, mailbox=mailbox, uid=row.uid, blob=row.blob)
         return f"taken out of the mailbox ({said})" + (f", its octets are in {aside}" if aside else "")
@@ -134,7 +135,11 @@ class Repair:
             self._blobs.sync([place])
             return "taken from another copy"
         with self._database.write() as connection:
+            gone = select(_r.account_id, _r.content_id).where(_r.id == number)
+            contents = [tuple(row) for row in connection.execute(gone)]
             take_gone(connection, [number])
+            for account, content in contents:
+                forget_content(connection, account, content)
         return "a restore does not look for it any more" + (f", its octets are in {aside}" if aside else "")
 
     def _strayed(self, place: Place, name: BodyName, digest: bytes) -> tuple[Place, BodyName] | None:

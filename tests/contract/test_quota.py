@@ -74,6 +74,36 @@ def test_one_message_for_several_of_a_group(store: Store, people: tuple[int, int
     assert store.mailbox(jean, "INBOX").messages == 1
 
 
+def test_all_who_have_no_room_are_named_at_once(store: Store, people: tuple[int, int, int]) -> None:
+    *_, jean = people
+    more = [store.open_account(f"eleve{number}") for number in range(20)]
+    for one in (jean, *more[:15]):
+        store.set_quota(one, 50, None)
+    store.shared_quotas.set("eleves", 350, 0, more)
+    everybody = [*people, *more]
+    with pytest.raises(OverQuota) as caught:
+        store.deliver([Filing(one) for one in everybody], MemoryContent(LETTER), None, time.time())
+    # Of the five whose own quotas have room the group has room for three.
+    assert caught.value.accounts == {jean, *more[:15], *more[18:]}
+    left = [one for one in everybody if one not in caught.value.accounts]
+    assert len(store.deliver([Filing(one) for one in left], MemoryContent(LETTER), None, time.time())) == 5
+
+
+def test_handing_over_within_a_group_takes_no_room(store: Store, people: tuple[int, int, int]) -> None:
+    marie, paul, jean = people
+    uids = [put(store, marie) for _ in range(5)]
+    boxes = {one: store.mailbox(one, "INBOX").id for one in people}
+    store.move(marie, boxes[marie], uids[:2], boxes[paul], to_account=paul)
+    shared = store.shared_quotas.of(paul)
+    assert shared is not None
+    assert shared.used_bytes == 500
+    put(store, jean)
+    with pytest.raises(OverQuota):
+        store.move(jean, boxes[jean], [1], boxes[paul], to_account=paul)
+    with pytest.raises(OverQuota):
+        store.copy(marie, boxes[marie], uids[2:], boxes[paul], to_account=paul)
+
+
 def test_an_account_is_in_one_shared_quota(store: Store, people: tuple[int, int, int]) -> None:
     marie, paul, jean = people
     store.shared_quotas.set("divers", 0, 1, [jean])

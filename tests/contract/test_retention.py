@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
 from message.content import MemoryContent
-from storage import tables
+from storage import names, tables
+from storage.attic import Attic, gone_of
+from storage.blobs.api import Place
 from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.errors import NoSuchAccount
@@ -75,6 +78,34 @@ def test_a_hold_beats_every_purge(store: Store, database: Database, retention: R
     assert store.sweep(far) == 1
     assert remembered() == [0, 0, 0]
     assert retention.expire(SpecialUse.TRASH, time.time()) == 1
+
+
+def test_a_hold_that_comes_while_the_attic_is_cleared_keeps_what_is_left(
+    store: Store, database: Database, retention: Retention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = []
+    for name in ("marie", "paul"):
+        account = store.open_account(name)
+        box = store.mailbox(account, "INBOX").id
+        store.append(account, box, [NewMessage(MemoryContent(b"Subject: a\r\n\r\nb\r\n"), int(System.DELETED))])
+        store.expunge(account, box)
+        numbers.append(account)
+    read = Attic._rows
+
+    def then_a_hold_comes(attic: Attic, query: Any) -> list[Any]:
+        rows = read(attic, query)
+        if rows and not retention.held(numbers[0]):
+            retention.hold(numbers[0], True)
+        return rows
+
+    far = time.time() + 999 * DAY
+    attic = Attic(database, store._blobs)
+    attic.shelve(int(far))
+    monkeypatch.setattr(Attic, "_rows", then_a_hold_comes)
+    assert attic.clear(int(far)) == 1
+    with database.read() as connection:
+        (left,) = gone_of(connection, numbers[0], [(box, 1)])
+    store._blobs.open(Place("marie", names.attic(left.mailbox)), left.name).close()
 
 
 def test_only_accounts_that_are_there_can_be_held(retention: Retention) -> None:

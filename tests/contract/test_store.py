@@ -297,6 +297,41 @@ def test_bad_names(store: Store, account: int, name: str) -> None:
         store.create(account, name)
 
 
+@pytest.mark.parametrize("name", ["\0", "a/\0/b", "..", "../INBOX", "x" * 4000, "/".join(["x" * 200] * 20), "*"])
+def test_a_name_that_cannot_be_is_nobodys(store: Store, account: int, name: str) -> None:
+    for ask in (store.mailbox, store.create, store.delete):
+        with pytest.raises(InvalidName):
+            ask(account, name)
+    with pytest.raises(InvalidName):
+        store.rename(account, "Archive", name)
+    with pytest.raises(InvalidName):
+        store.rename(account, name, "Ailleurs")
+    with pytest.raises(InvalidName):
+        store.subscribe(account, name, True)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\0",
+        b"\r\n",
+        b"Subject: a\0b\r\n\r\n\0",
+        b"Subject: =?utf-8?q?a=00=ED=A0=80?=\r\nFrom: =?utf-8?b?AAA=?= <a\0@b>\r\nMessage-ID: <\0@x>\r\n\r\n",
+        b"\xff" * 70_000,
+        b"To: " + b"a@b," * 20_000 + b"\r\n\r\n",
+    ],
+    ids=["none", "NUL", "line", "NULs", "hidden NULs", "no text", "many addresses"],
+)
+def test_octets_of_any_kind_are_kept_as_they_are(store: Store, account: int, octets: bytes) -> None:
+    box = store.mailbox(account, "INBOX").id
+    (uid,) = store.append(account, box, [NewMessage(MemoryContent(octets))])
+    (row,) = store.view(account, box).rows
+    assert (row.uid, row.size) == (uid, len(octets))
+    assert bytes(store.body(account, box, row).buffer()) == octets
+    assert store.search(account, box, Text("nothing of this kind")) == []
+
+
 def test_create_rename_delete(store: Store, account: int, tmp_path: Path) -> None:
     box = store.create(account, "Élèves/6e.B/Bulletins")
     assert store.mailbox(account, "Élèves/6e.B").messages == 0

@@ -1,5 +1,5 @@
-"""A second set of French school mail, in other words and other MIME forms than the first: written when the filter was
-there, looked at once, and never tuned on."""
+"""A second and a third set of French school mail, in other words and other MIME forms than the first: each written when
+the filter was there, and judged once before anything was changed by what it showed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ from spamfilter.evidence import Evidence, Namesake
 from tests.school_mail.generator import COLLEAGUES, DOMAIN, NAMES, RECEIVED_AT, RECIPIENT, Sample, results_of
 from tests.unit.spamfilter.test_pictures import CODE
 
-TEMPLATES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("unseen.toml").read_text("utf-8"))["mail"]
+
+def _templates(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))["mail"]
+    return found
+
+
+TEMPLATES = _templates("unseen.toml")
+#: Written later, when what was missed of the others had been looked at.
+LATER = _templates("later.toml")
 
 _CHOICE = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -49,9 +57,9 @@ _KINDS = {
 }
 
 
-def samples(each: int = 5, seed: int = 61) -> Iterator[Sample]:
+def samples(each: int = 5, seed: int = 61, templates: list[dict[str, Any]] = TEMPLATES) -> Iterator[Sample]:
     """``each`` messages of every template."""
-    for template in TEMPLATES:
+    for template in templates:
         chance = random.Random(f"{seed}/{template['name']}")
         for _ in range(each):
             yield _sample(template, chance)

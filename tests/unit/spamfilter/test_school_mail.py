@@ -7,6 +7,7 @@ to four symbols and to letters of the prior: it tells of mail like it, and no mo
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,18 +73,31 @@ def test_messages_vary() -> None:
     assert {t["half"] for t in TEMPLATES if t["kind"] == "phish"} == {"dev", "test"}
 
 
-def test_mail_that_nobody_tuned_on(spam_filter: SpamFilter) -> None:
-    """The second set, judged once when it was written: no ham was lost or warned of, one phish in five was missed with
-    the prior, and more than half by rules alone. These bounds only keep that from getting worse."""
-    lost, missed, phishing = [], [], 0
-    for sample in unseen.samples():
+def judged(spam_filter: SpamFilter, templates: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Names of ham that was lost or warned of, and of phishing that was missed."""
+    lost, missed = [], []
+    for sample in unseen.samples(templates=templates):
         verdict = spam_filter.judge(sample.evidence)
-        phishing += sample.phishing
         if sample.phishing and verdict.action is Action.ACCEPT:
             missed.append(sample.name)
         if not sample.phishing and (verdict.action is not Action.ACCEPT or verdict.guarded):
             lost.append(sample.name)
-    assert lost == []
-    assert phishing == 100
+    return lost, missed
+
+
+def test_mail_in_other_words(spam_filter: SpamFilter) -> None:
+    """The second set. Judged once when it was written, one phish in five was missed with the prior; what these were has
+    been looked at since, and the prior and three rules know more of their kind."""
+    lost, missed = judged(spam_filter, unseen.TEMPLATES)
     rules_alone = isinstance(spam_filter._learners._model, NoModel)
-    assert len(missed) <= (60 if rules_alone else 25), missed
+    assert lost == []
+    assert len(missed) <= (45 if rules_alone else 5), missed
+
+
+def test_mail_that_nobody_tuned_on(spam_filter: SpamFilter) -> None:
+    """The third set, judged once when it was written: of 50 phish 5 were missed with the prior and 30 by rules alone,
+    and no ham was lost or warned of. These bounds only keep that from getting worse."""
+    lost, missed = judged(spam_filter, unseen.LATER)
+    rules_alone = isinstance(spam_filter._learners._model, NoModel)
+    assert lost == []
+    assert len(missed) <= (30 if rules_alone else 5), missed

@@ -25,6 +25,11 @@ from transfer.source import Source
 
 
 @pytest.fixture
+def database(each_database: Database) -> Database:
+    return each_database
+
+
+@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that everybody may enter; what is within may be kept from an ``ordinary_user``."""
     with tempfile.TemporaryDirectory(prefix="mailserver-transfer-") as folder:

@@ -20,6 +20,7 @@ from directory.passwords import Passwords
 from message.content import MemoryContent
 from message.envelope import Recipient
 from spamfilter.people import wish
+from storage.blobs.api import BodyName, Place
 from storage.blobs.maildir import Maildir
 from storage.database import Database, metadata
 from storage.doorbell import Doorbell
@@ -105,6 +106,29 @@ def test_nothing_of_the_person_is_left_and_nothing_of_others_goes(
     assert removed["message_octets"] == 2 * len(b"Subject: marie0\r\n\r\nmarie\r\n")
     assert proof.record["queue"] == 1
     assert "marie" not in json.dumps(proof.record)
+
+
+def test_bodies_that_a_repair_set_aside_go_too(
+    filled: dict[str, Account], eraser: Eraser, store: Store, database: Database, tmp_path: Path
+) -> None:
+    marie, paul = filled["marie"], filled["paul"]
+    blobs = Maildir(tmp_path / "mail")
+    for person in (marie, paul):
+        account = store.open_account(person.key)
+        box = store.mailbox(account, "INBOX")
+        first = store.view(account, box.id).rows[0]
+        place = Place(person.key, "")
+        blobs.set_aside(place, BodyName(first.blob, first.size, first.system))
+        # The second time the whole folder goes under another name: the first has it.
+        blobs.set_aside(place, None)
+    aside = tmp_path / "mail" / "quarantine"
+
+    def kept(word: bytes) -> int:
+        return sum(word in path.read_bytes() for path in aside.rglob("*") if path.is_file())
+
+    assert (kept(b"marie"), kept(b"paul")) == (3, 3)
+    eraser.erase(marie, "test", time.time())
+    assert (kept(b"marie"), kept(b"paul")) == (0, 3)
 
 
 def test_a_hold_beats_it(filled: dict[str, Account], eraser: Eraser, store: Store, database: Database) -> None:

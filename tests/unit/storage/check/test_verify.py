@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 
 from message.content import MemoryContent
 from storage import tables
@@ -35,6 +35,12 @@ def mended(house: House, fault: Fault) -> str:
     return str(done)
 
 
+def contents(house: House) -> int:
+    """Contents of which something is known."""
+    with house.database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(tables.content)) or 0
+
+
 def test_a_sound_store_is_told_so(house: House) -> None:
     house.append("un")
     house.append("deux", "Archive", system=int(System.SEEN))
@@ -56,6 +62,7 @@ def test_a_flipped_bit_is_found_and_the_message_set_aside(house: House) -> None:
     [kept] = (house.root / "quarantine").rglob("*S=*")
     assert kept.read_bytes() == flipped
     assert house.store.quota(house.marie).used_messages == 1
+    assert contents(house) == 1
     # The number is not given again.
     assert house.append("trois") == 3
 
@@ -262,6 +269,7 @@ def test_a_removed_message_is_compared_too(house: House, shelved: bool) -> None:
     assert "INBOX UID 1" in said
     assert "another SHA-256" in said
     assert "its octets are in" in said
+    assert contents(house) == 0
 
 
 def test_a_removed_message_is_taken_from_another_copy(house: House) -> None:
