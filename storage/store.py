@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import compress
 
-import structlog
 from sqlalchemy import Connection
 
 from config.settings import Store as Settings
@@ -19,7 +18,6 @@ from message.content import Content
 from message.summary import Summary, summarise
 from storage import events, names
 from storage.annotations import Annotations
-from storage.attic import Attic, forget_recalled
 from storage.blobs.api import BlobStore, BodyName, Place, Staged
 from storage.committer import Committer, Entry, Target
 from storage.database import Database, NewRow
@@ -31,14 +29,14 @@ from storage.errors import (
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
-    Unavailable,
 )
-from storage.index import acl, history, mailboxes, messages, notes
+from storage.index import acl, mailboxes, messages, notes
 from storage.index.columns import Facts
-from storage.index.ledger import Ledger, Limits, MailboxState, runs
+from storage.index.ledger import Ledger, Limits, runs
 from storage.index.pools import Pools
 from storage.index.search import Search, time_check
 from storage.index.sorting import ordered, threadable
+from storage.index.state import MailboxState
 from storage.index.threads import threads
 from storage.model import (
     DELIMITER,
@@ -68,14 +66,13 @@ from storage.names import INBOX
 from storage.naming import Naming
 from storage.pools import SharedQuotas
 from storage.sharing import Sharing
+from storage.sweeping import Sweeper
 from storage.texts.api import TextIndex
 from storage.texts.nothing import NoTexts
 from storage.unchanged import Unchanged
 from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
-
-log = structlog.get_logger()
 
 
 class Store:
@@ -99,8 +96,8 @@ class Store:
         self._views = Views(database, settings.views)
         self._named: Unchanged[tuple[int, str], Mailbox] = Unchanged(database, settings.views)
         self._facts = Facts(database)
-        self._attic = Attic(database, blobs)
         self._naming = Naming(database, blobs)
+        self._sweeper = Sweeper(database, blobs, settings, self.body, self._move_folders)
         self._texts = texts or NoTexts()
         self.sharing = Sharing(database, doorbell)
         self.annotations = Annotations(database, doorbell, settings)
@@ -108,7 +105,6 @@ class Store:
         self._keys: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._held: dict[int, int] = {}
-        self._scrubbed = (0, 0)
         self._folders: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
@@ -704,20 +700,11 @@ class Store:
     # ---------------------------------------------------------------- sweeping
 
     def sweep(self, now: float) -> int:
-        """Unlink bodies that nobody can bring back any more, and what crashes left staged; returns how many.
+        """Unlink what nobody can bring back any more, see ``storage.sweeping``; returns how many bodies went.
 
-        Called by one process now and then. ``now`` is seconds since the epoch. Old events and
-        history are forgotten with it.
+        Called by one process now and then. ``now`` is seconds since the epoch.
         """
-        self._attic.shelve(int(now - self._settings.keep_removed))
-        long_ago = int(now - max(self._settings.keep_removed, self._settings.keep_history))
-        count = self._attic.clear(long_ago)
-        count += self._blobs.sweep_staging(now - self._settings.orphan_age)
-        with self._database.write() as connection:
-            events.prune(connection, int(now - self._settings.keep_events))
-            history.prune(connection, long_ago)
-            forget_recalled(connection, long_ago)
-        return count
+        return self._sweeper.sweep(now)
 
     def rename_bodies(self) -> int:
         """Bring file names after flags and removals; returns how many changes were made good.
@@ -727,100 +714,8 @@ class Store:
         return self._naming.catch_up()
 
     def scrub(self, now: float, mailboxes_at_a_time: int) -> int:
-        """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed.
-
-        A crash between the links of a body and its commit leaves files that no row names: those older than
-        ``orphan_age`` go. A row without a file is damage, and is logged: nothing here can mend it. Which UIDs went away
-        is forgotten on the way, but for the last ``keep_vanished`` of each mailbox.
-        """
-        with self._database.read() as connection:
-            places = mailboxes.after(connection, self._scrubbed, mailboxes_at_a_time)
-            if not places:
-                places = mailboxes.after(connection, (0, 0), mailboxes_at_a_time)
-        self._scrubbed = (places[-1][0], places[-1][1]) if places else (0, 0)
-        return sum(self._scrub(account, number, place, now) for account, number, place in places)
-
-    def _scrub(self, account: int, mailbox: int, place: Place, now: float) -> int:
-        self._forget_vanished(account, mailbox)
-        self._tidy_folders(account, mailbox, place, now)
-        self._attic.scrub(account, mailbox, place.account, now - self._settings.orphan_age)
-        # Files first: a row that is added meanwhile has a young file, one that goes leaves a "removed" row.
-        files = {body.name.blob: body for body in self._blobs.bodies(place)}
-        with self._database.read() as connection:
-            rows = {row.blob: row for row in messages.all_rows(connection, account, mailbox)}
-            removed = messages.removed_blobs(connection, account, mailbox)
-        old = [body for body in files.values() if body.changed < now - self._settings.orphan_age]
-        orphans = [body.name for body in old if body.name.blob not in rows and body.name.blob not in removed]
-        kept = self._attic.bring_home(account, place, orphans)
-        orphans = [name for name in orphans if name.blob not in kept]
-        for name in orphans:
-            self._blobs.remove(place, name)
-        for body in old:
-            row = rows.get(body.name.blob)
-            try:
-                if row is not None and row.system != body.name.system:
-                    # Nobody knows that it is due any more: the index is a restored one.
-                    self._blobs.reflag(place, _name(row))
-                elif row is None and body.name.blob in removed:
-                    self._blobs.retire(place, body.name)
-            except Unavailable as error:
-                log.warning("store.not_renamed", account=account, mailbox=mailbox, error=str(error))
-        retired = self._blobs.bodies(place, retired=True)
-        strays = [body.name for body in retired if body.changed < now - self._settings.orphan_age]
-        strays = [name for name in strays if name.blob not in removed]
-        kept = self._attic.bring_home(account, place, strays)
-        for name in strays:
-            if name.blob not in kept:
-                self._blobs.remove(place, name)
-                orphans.append(name)
-        missing = rows.keys() - files.keys()
-        if missing:
-            self._tell_missing(account, mailbox, missing)
-        if orphans:
-            log.info("store.orphans_removed", account=account, mailbox=mailbox, files=len(orphans))
-        return len(orphans)
-
-    def _tidy_folders(self, account: int, mailbox: int, place: Place, now: float) -> None:
-        """Finish on disk what a crash cut off: a rename, a removal. Mailboxes that never held mail get a folder."""
-        folders = set(self._blobs.folders(place.account)) if not place.folder else set()
-        with self._database.read() as connection:
-            try:
-                folder, was = mailboxes.folder_of(connection, account, mailbox)
-                name = mailboxes.by_number(connection, account, mailbox).name
-            except NoSuchMailbox:
-                return
-            unknown = folders - mailboxes.folder_names(connection, account)
-        if was is not None:
-            self._move_folders(account, [(mailbox, was, folder)])
-        self._blobs.make_folder(Place(place.account, folder), name)
-        for one in sorted(unknown):
-            stranger = Place(place.account, one)
-            for retired in (False, True):
-                bodies = self._blobs.bodies(stranger, retired=retired)
-                self._attic.bring_home(account, stranger, [body.name for body in bodies])
-            if all(body.changed < now - self._settings.orphan_age for body in self._blobs.bodies(stranger)):
-                with contextlib.suppress(Damaged):
-                    aside = self._blobs.set_aside(stranger, None)
-                    log.warning("store.unknown_folder", account=account, folder=one, quarantine=aside)
-
-    def _forget_vanished(self, account: int, mailbox: int) -> None:
-        with self._database.read() as connection:
-            upto = messages.old_vanished(connection, account, mailbox, self._settings.keep_vanished)
-        if upto is not None:
-            with self._database.write() as connection:
-                messages.forget_vanished(connection, account, mailbox, upto)
-
-    def _tell_missing(self, account: int, mailbox: int, blobs: set[str]) -> None:
-        """Log bodies that are missing still when looked at again: some were moved or renamed in between."""
-        with self._database.read() as connection:
-            rows = [row for row in messages.all_rows(connection, account, mailbox) if row.blob in blobs]
-        for row in rows:
-            try:
-                self.body(account, mailbox, row).close()
-            except NoSuchMessage:
-                continue
-            except Damaged as error:
-                log.error("store.body_missing", account=account, mailbox=mailbox, uid=row.uid, error=str(error))
+        """Compare files and rows of the next few mailboxes, round and round; returns how many files were removed."""
+        return self._sweeper.scrub(now, mailboxes_at_a_time)
 
 
 def _make(connection: Connection, account: int, name: str, use: SpecialUse | None, numbers: dict[str, int]) -> int:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
 from message.summary import Summary
 from storage import tables
@@ -20,63 +20,14 @@ from storage.blobs.api import BodyName, Place, Series
 from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota
 from storage.events import REPORTED
+from storage.index import statements
 from storage.index.copying import copy_rows, note_copies
 from storage.index.pools import Pools
-from storage.model import MessageRow, Settable, SpecialUse, System
+from storage.index.state import MailboxState
+from storage.model import MessageRow, Settable, SpecialUse
 from storage.names import HELD
 from storage.prepared import Prepared
 from storage.zone import local_zone
-
-# Of plain integers: flags are combined a thousand times in one command.
-_SEEN, _DELETED = int(System.SEEN), int(System.DELETED)
-
-
-@dataclass(slots=True)
-class MailboxState:
-    """A mailbox row while it is being changed."""
-
-    id: int
-    name: str
-    uidvalidity: int
-    uidnext: int
-    modseq: int
-    messages: int
-    unseen: int
-    deleted: int
-    size: int
-    first_recent: int
-    special_use: SpecialUse | None
-    folder: str
-    changed: bool = False
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """What changes of a mailbox, by the names of ``storage.model.Mailbox``."""
-        return {
-            "uidnext": self.uidnext,
-            "highest_modseq": self.modseq,
-            "messages": self.messages,
-            "unseen": self.unseen,
-            "deleted": self.deleted,
-            "size": self.size,
-            "first_recent": self.first_recent,
-        }
-
-    @property
-    def charged(self) -> bool:
-        """Whether what is in it counts against the quota: nobody can make room among what is held back."""
-        return self.name != HELD
-
-    def count(self, system: int, size: int, messages: int) -> None:
-        """Add messages with such flags, ``size`` octets in all, to the counters; less than 0 are taken away."""
-        self.messages += messages
-        self.size += size
-        if not system & _SEEN:
-            self.unseen += messages
-        if system & _DELETED:
-            self.deleted += messages
-        self.changed = True
-
 
 #: Messages by which copies of sent mail may exceed a limit, where there is a reserve for them.
 SENT_MESSAGES = 100
@@ -90,77 +41,6 @@ class Limits:
     messages: int | None
     #: Octets by which copies of sent mail may exceed a limit.
     sent: int = 0
-
-
-_a, _b = tables.account.c, tables.mailbox.c
-_ACCOUNT = Prepared(
-    select(
-        *(_a.key, _a.modseq, _a.next_content, _a.used_bytes, _a.used_messages, _a.limit_bytes, _a.limit_messages),
-        _a.pool,
-    )
-    .where(_a.id == bindparam("account"))
-    .with_for_update()
-)
-#: In the order of ``MailboxState``.
-_MAILBOX = Prepared(
-    select(
-        *(_b.id, _b.name, _b.uidvalidity, _b.uidnext, _b.modseq, _b.messages, _b.unseen, _b.deleted, _b.size),
-        *(_b.first_recent, _b.special_use, _b.folder),
-    ).where(_b.account_id == bindparam("account"), _b.id == bindparam("mailbox"))
-)
-_SAVE_ACCOUNT = Prepared(
-    update(tables.account)
-    .where(_a.id == bindparam("_account"))
-    .values({c: bindparam(c) for c in ("modseq", "next_content", "used_bytes", "used_messages")})
-)
-_SAVE_MAILBOX = Prepared(
-    update(tables.mailbox)
-    .where(_b.account_id == bindparam("_account"), _b.id == bindparam("_mailbox"))
-    .values({c: bindparam(c) for c in ("uidnext", "modseq", "messages", "unseen", "deleted", "size", "first_recent")})
-)
-_INSERT_MESSAGE = Prepared(insert(tables.message), tables.message.c.keys())
-_INSERT_CONTENT = Prepared(insert(tables.content), tables.content.c.keys())
-_INSERT_REMOVED = Prepared(insert(tables.removed), (*tables.removed.c.keys()[1:],))
-_MESSAGES = (
-    tables.message.c.account_id == bindparam("_account"),
-    tables.message.c.mailbox_id == bindparam("_mailbox"),
-    tables.message.c.uid.between(bindparam("_low"), bindparam("_high")),
-)
-_m = tables.message.c
-#: Columns of a message that are kept when it went away.
-REMOVED = (
-    *("account_id", "mailbox_id", "uid", "content_id", "blob", "size", "system", "keywords"),
-    *("internal_date", "zone", "saved_at"),
-)
-#: What is left of messages that go away: their UIDs for those who ask later, the rest for a restore.
-_NOTE_EXPUNGED = Prepared(
-    insert(tables.expunged).from_select(
-        ["account_id", "mailbox_id", "uid", "modseq"],
-        select(_m.account_id, _m.mailbox_id, _m.uid, bindparam("modseq", type_=BigInteger)).where(*_MESSAGES),
-    )
-)
-_NOTE_REMOVED = Prepared(
-    insert(tables.removed).from_select(
-        [*REMOVED, "removed_at"],
-        select(*(_m[name] for name in REMOVED), bindparam("removed_at", type_=BigInteger))
-        .where(*_MESSAGES)
-        .order_by(_m.uid),
-    )
-)
-#: What flags were, for those who want them back.
-_NOTE_FLAGS = Prepared(
-    insert(tables.flags_before).from_select(
-        ["account_id", "mailbox_id", "uid", "system", "keywords", "at"],
-        select(
-            *(_m.account_id, _m.mailbox_id, _m.uid, _m.system, _m.keywords), bindparam("at", type_=BigInteger)
-        ).where(*_MESSAGES),
-    )
-)
-_NOTE_NAMES = Prepared(insert(tables.names_due), ("account_id", "mailbox_id", "low", "high", "at"))
-_DELETE_MESSAGES = Prepared(delete(tables.message).where(*_MESSAGES))
-_SAVE_FLAGS = Prepared(
-    update(tables.message).where(*_MESSAGES).values({c: bindparam(c) for c in ("system", "keywords", "modseq")})
-)
 
 
 _row = MessageRow._make
@@ -191,7 +71,7 @@ class Ledger:
         """Ledgers of one transaction have the same ``shared``."""
         self._connection = connection
         self.account = account
-        row = _ACCOUNT.first(connection, {"account": account})
+        row = statements.ACCOUNT.first(connection, {"account": account})
         if row is None:
             raise NoSuchAccount(f"no account number {account}")
         self.key: str
@@ -226,7 +106,7 @@ class Ledger:
         """The mailbox row. Raises NoSuchMailbox."""
         state = self._mailboxes.get(number)
         if state is None:
-            row = _MAILBOX.first(self._connection, {"account": self.account, "mailbox": number})
+            row = statements.MAILBOX.first(self._connection, {"account": self.account, "mailbox": number})
             if row is None:
                 raise NoSuchMailbox("the mailbox is gone")
             state = MailboxState(*row)
@@ -270,7 +150,7 @@ class Ledger:
             number = self._next_content
             self._next_content += 1
         self._queue(
-            _INSERT_CONTENT,
+            statements.INSERT_CONTENT,
             account_id=self.account,
             id=number,
             digest=digest,
@@ -301,7 +181,7 @@ class Ledger:
         adopted = self._next_content
         self._next_content += 1
         self._touched = True
-        self._queue(_INSERT_CONTENT, **{**row, "account_id": self.account, "id": adopted})
+        self._queue(statements.INSERT_CONTENT, **{**row, "account_id": self.account, "id": adopted})
         return adopted
 
     def add_message(
@@ -328,7 +208,7 @@ class Ledger:
         state.count(system, size, 1)
         self._charge(state, size, 1)
         self._queue(
-            _INSERT_MESSAGE,
+            statements.INSERT_MESSAGE,
             account_id=self.account,
             mailbox_id=state.id,
             uid=uid,
@@ -352,7 +232,7 @@ class Ledger:
         It takes a UID that no other has.
         """
         self._queue(
-            _INSERT_REMOVED,
+            statements.INSERT_REMOVED,
             account_id=self.account,
             mailbox_id=state.id,
             uid=state.uidnext,
@@ -490,7 +370,7 @@ class Ledger:
     def _note_names(self, mailbox: int, uids: list[int]) -> None:
         of = {"account_id": self.account, "mailbox_id": mailbox, "at": self._now}
         ranges = runs(sorted(set(uids)))
-        _NOTE_NAMES.run_many(self._connection, [{**of, "low": low, "high": high} for low, high in ranges])
+        statements.NOTE_NAMES.run_many(self._connection, [{**of, "low": low, "high": high} for low, high in ranges])
 
     def close(self) -> list[tuple[int, int]]:
         """Write everything; returns the (account, mailbox) pairs that changed."""
@@ -502,21 +382,21 @@ class Ledger:
         self._copies.clear()
         for (mailbox, system, keywords, modseq), uids in self._flags.items():
             ranges = runs(uids)
-            self._name(_NOTE_FLAGS, mailbox, ranges, at=self._now)
-            self._name(_SAVE_FLAGS, mailbox, ranges, system=system, keywords=keywords, modseq=modseq)
+            self._name(statements.NOTE_FLAGS, mailbox, ranges, at=self._now)
+            self._name(statements.SAVE_FLAGS, mailbox, ranges, system=system, keywords=keywords, modseq=modseq)
         self._flags.clear()
         for (mailbox, modseq), uids in self._gone.items():
             ranges = runs(uids)
-            self._name(_NOTE_EXPUNGED, mailbox, ranges, modseq=modseq)
-            self._name(_NOTE_REMOVED, mailbox, ranges, removed_at=self._now)
-            self._name(_DELETE_MESSAGES, mailbox, ranges)
+            self._name(statements.NOTE_EXPUNGED, mailbox, ranges, modseq=modseq)
+            self._name(statements.NOTE_REMOVED, mailbox, ranges, removed_at=self._now)
+            self._name(statements.DELETE_MESSAGES, mailbox, ranges)
         self._gone.clear()
         for mailbox, uids in self._names.items():
             self._note_names(mailbox, uids)
         self._names.clear()
         changed = [state for state in self._mailboxes.values() if state.changed]
         if changed:
-            _SAVE_MAILBOX.run_many(
+            statements.SAVE_MAILBOX.run_many(
                 self._connection,
                 [
                     {
@@ -534,7 +414,7 @@ class Ledger:
                 ],
             )
         if self._touched:
-            _SAVE_ACCOUNT.run(
+            statements.SAVE_ACCOUNT.run(
                 self._connection,
                 {
                     "_account": self.account,
@@ -549,8 +429,8 @@ class Ledger:
 
 def used(connection: Connection, account: int) -> tuple[int, int]:
     """Octets and messages of an account that count against its quota, by its rows."""
-    b = tables.mailbox.c
+    b, m = tables.mailbox.c, tables.message.c
     held = select(b.id).where(b.account_id == account, b.name == HELD)
-    query = select(func.coalesce(func.sum(_m.size), 0), func.count())
-    octets, count = connection.execute(query.where(_m.account_id == account, _m.mailbox_id.not_in(held))).one()
+    query = select(func.coalesce(func.sum(m.size), 0), func.count())
+    octets, count = connection.execute(query.where(m.account_id == account, m.mailbox_id.not_in(held))).one()
     return int(octets), int(count)

@@ -14,7 +14,7 @@ from storage import names, tables
 from storage.blobs.api import Place
 from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.index import history
-from storage.index.ledger import REMOVED
+from storage.index.statements import REMOVED
 from storage.model import Mailbox, Quota, SpecialUse
 from storage.prepared import Prepared
 

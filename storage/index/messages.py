@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, Select, bindparam, case, delete, literal, select, update
 
 from storage import tables
-from storage.index.ledger import Ledger, MailboxState, runs
+from storage.index.ledger import Ledger, runs
+from storage.index.state import MailboxState
 from storage.model import (
     EVERY_FLAG,
     OWN_KEYWORDS,
