@@ -31,6 +31,7 @@ _TABLE: tuple[tuple[type[Exception], bytes | None, str | None], ...] = (
     (e.MailboxExists, b"ALREADYEXISTS", "There is a mailbox of that name already"),
     (e.InvalidName, b"CANNOT", None),
     (e.NotPermitted, b"CANNOT", None),
+    (e.QuotaTaken, b"CANNOT", None),
     (e.UseRefused, b"USEATTR", None),
     (e.LimitReached, b"LIMIT", None),
     (e.OverQuota, b"OVERQUOTA", "Quota atteint / The quota is reached, nothing was kept"),

@@ -420,7 +420,7 @@ def test_several_messages_or_none(start: Start) -> None:
 
 
 def test_over_quota_is_refused_before_it_is_sent(start: Start) -> None:
-    client = signed_in(start(limits=Store(quota_bytes=200_000)))
+    client = signed_in(start(limits=Store(quota_bytes=200_000, sent_reserve=0)))
     assert client.command("APPEND INBOX {150000000}")[-1].startswith(b"t2 NO [TOOBIG]")
     assert client.command("APPEND INBOX {300000}")[-1].startswith(b"t3 NO [OVERQUOTA]")
     client.ok("NOOP")
