@@ -218,10 +218,15 @@ class Maildir:
     def _make(self, place: Place) -> None:
         """Make the folder; each new directory entry is durable before anything stands in it."""
         folder = os.path.join(self._home(place.account), place.folder)
-        for path in (*_chain(self._root, folder), *(os.path.join(folder, sub) for sub in ("tmp", "new", "cur"))):
+        for path in _chain(self._root, folder):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
                 _sync_directory(os.path.dirname(path))
+        for sub in ("tmp", "new", "cur"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.join(folder, sub), 0o700)
+        # Also for those that somebody else made just now, and may not have synced yet.
+        _sync_directory(folder)
         if place.folder:
             with open(os.path.join(folder, "maildirfolder"), "ab"):
                 pass
