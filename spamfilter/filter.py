@@ -42,6 +42,9 @@ DETAIL_LENGTH = 120
 AGREES_POINTS, AGREES_FROM = 1.2, 0.2
 AGREES_STRENGTH, NOT_SURE_OF_HAM = 2.0, -1.5
 
+#: As long as only the prior speaks, of mail without a link: what it may give, while rules give less than so many points.
+UNTAUGHT_MOST, UNTAUGHT_POINTS = 3.0, 3.0
+
 
 class OverBudget(Exception):
     """The judgement took longer than allowed."""
@@ -89,7 +92,7 @@ class SpamFilter:
         weights = {symbol: scores.symbols[symbol].weight for symbol in details}
         known = self._reputations.of(senders, evidence.person) if senders else {}
         weights |= {symbol: scores.symbols[symbol].weight * share for symbol, share in opinions(known)}
-        certain = add_learners(opinion, weights, details, scores)
+        certain = add_learners(opinion, weights, details, scores, links=bool(views.links))
         add_composites(weights, scores)
         hits = as_hits(capped(weights, scores), details, scores)
         score = round(sum(hit.weight for hit in hits), 3)
@@ -137,18 +140,27 @@ def said(voices: Voices, enough: int) -> Iterator[str]:
         yield FILE_CONFIRMED if voices.file >= enough else FILE_REPORTED
 
 
-def add_learners(opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores) -> bool:
-    """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure."""
+def add_learners(
+    opinion: Opinion, weights: dict[str, float], details: dict[str, str], scores: Scores, *, links: bool = True
+) -> bool:
+    """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure.
+
+    What nobody here has taught, no rule bears out, and that has no link to follow, is a suspicion and no verdict.
+    """
+    rules = sum(weights[symbol] for symbol in weights if symbol not in GRADED)
+    doubtful = not opinion.taught and not links and rules < UNTAUGHT_POINTS
     if opinion.score:
         symbol, points = linear_points(opinion.score, scores)
         weights[symbol] = points
         details[symbol] = opinion.words[:DETAIL_LENGTH]
     if opinion.probability is None:
         return False
-    if all_agree(opinion, sum(weights[symbol] for symbol in weights if symbol not in GRADED)):
+    if not doubtful and all_agree(opinion, rules):
         weights[ALL_AGREE] = scores.symbols[ALL_AGREE].weight
     symbol, points = bayes_points(opinion.strength, scores)
-    weights[symbol] = points
+    weights[symbol] = min(points, UNTAUGHT_MOST) if doubtful else points
+    if doubtful and LINEAR_SPAM in weights:
+        weights[LINEAR_SPAM] = min(weights[LINEAR_SPAM], UNTAUGHT_MOST - max(0.0, weights[symbol]))
     return symbol != BAYES_UNSURE
 
 

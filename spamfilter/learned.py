@@ -22,12 +22,14 @@ _TOLD_PREFIXES = {"": "", "s": "", "h": "", "f": "@", "fn": "", "r": "@", "up": 
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """``probability`` and ``strength`` are the Bayesian classifier's (None and 0 without an opinion), ``score`` is the
-    linear learner's; strength and score are positive for spam. ``words`` are those that weighed most."""
+    linear learner's; strength and score are positive for spam. ``words`` are those that weighed most. ``taught`` is
+    false while only the shipped prior speaks, which knows nothing of what people here write."""
 
     probability: float | None = None
     strength: float = 0.0
     score: float = 0.0
     words: str = ""
+    taught: bool = True
 
 
 class Learners:
@@ -50,7 +52,9 @@ class Learners:
         shares = knowledge.shares(counted)
         probability, strength = classify.opinion(shares) or (None, 0.0)
         of_tokens = shares[np.searchsorted(counted, np.fromiter(tokens.values(), np.int64, len(tokens)))]
-        return Opinion(probability, strength, score, strongest(list(tokens), of_tokens, 1 if score > 0 else -1))
+        words = strongest(list(tokens), of_tokens, 1 if score > 0 else -1)
+        taught = min(knowledge.ham_messages, knowledge.spam_messages) >= self._minimum
+        return Opinion(probability, strength, score, words, taught)
 
 
 def strongest(tokens: Sequence[str], shares: classify.Shares, side: int) -> str:

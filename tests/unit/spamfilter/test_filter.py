@@ -12,7 +12,7 @@ from config.settings import Spam
 from spamfilter import linear
 from spamfilter.evidence import Evidence
 from spamfilter.features import features
-from spamfilter.filter import SpamFilter, all_agree, bayes_points, capped, linear_points, suggested
+from spamfilter.filter import SpamFilter, add_learners, all_agree, bayes_points, capped, linear_points, suggested
 from spamfilter.learned import Opinion
 from spamfilter.model import Knowledge, blank
 from spamfilter.rules import RULES
@@ -187,3 +187,17 @@ def test_learners_alone_have_nothing_refused() -> None:
     scores = shipped(RULES)
     most = sum(scores.symbols[symbol].weight for symbol in ("LINEAR_SPAM", "BAYES_SPAM", "ALL_AGREE"))
     assert most < Spam().reject_from
+
+
+@pytest.mark.parametrize(
+    ("taught", "links", "rules", "most"),
+    [(False, False, 2.9, 3.0), (False, False, 3.0, 99.0), (False, True, 0.0, 99.0), (True, False, 0.0, 99.0)],
+)
+def test_the_prior_alone_is_no_verdict_on_mail_without_a_link(
+    taught: bool, links: bool, rules: float, most: float
+) -> None:
+    scores = shipped(RULES)
+    weights = {"RULE": rules}
+    add_learners(Opinion(1.0, 99.0, 99.0, "", taught), weights, {}, scores, links=links)
+    learnt = sum(points for symbol, points in weights.items() if symbol != "RULE")
+    assert learnt == 3.0 if most == 3.0 else learnt > 10
