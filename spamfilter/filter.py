@@ -42,7 +42,7 @@ DETAIL_LENGTH = 120
 AGREES_POINTS, AGREES_FROM = 1.2, 0.2
 AGREES_STRENGTH, NOT_SURE_OF_HAM = 2.0, -1.5
 
-#: While only the prior speaks, of mail without a link: what it may give, as long as rules give less than so many points.
+#: While only the prior speaks: what it may give mail without a link, as long as rules give less than so many points.
 UNTAUGHT_MOST, UNTAUGHT_POINTS = 3.0, 3.0
 
 

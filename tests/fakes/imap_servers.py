@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import getpass
 import os
@@ -31,7 +32,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-class Server:
+class Server(abc.ABC):
     """A running server: ``port`` is in clear or STARTTLS, ``tls_port`` TLS where it has it."""
 
     program: str
@@ -47,8 +48,9 @@ class Server:
         )
         self.process: subprocess.Popen[bytes] | None = None
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What starts it."""
 
     def start(self) -> None:
         with (self.folder / "out").open("ab") as out:
@@ -84,11 +86,9 @@ class Server:
         if os.environ.get("KEEP_SERVERS") is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def client(self, user: str) -> Iterator[IMAPClient]:
+    @abc.abstractmethod
+    def client(self, user: str) -> contextlib.AbstractContextManager[IMAPClient]:
         """A session of a person."""
-        raise NotImplementedError
-        yield
 
 
 class Dovecot(Server):
