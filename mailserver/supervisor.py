@@ -76,7 +76,10 @@ class Supervisor:
         self._wake_writer.setblocking(False)
 
     def run(self, on_ready: Callable[[], None] | None = None) -> int:
-        """Start, supervise, stop; returns the exit status. ``on_ready`` is called once when every role is ready."""
+        """Start, supervise, stop; returns the exit status: 1 when a role did not stop as it should.
+
+        ``on_ready`` is called once when every role is ready.
+        """
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
@@ -102,8 +105,8 @@ class Supervisor:
                 if told:
                     lifecycle.notify("WATCHDOG=1")
         finally:
-            self._stop_all()
-        return 0
+            well = self._stop_all()
+        return 0 if well else 1
 
     # ---------------------------------------------------------------- children
 
@@ -194,7 +197,8 @@ class Supervisor:
             if child.process is not None and child.process.poll() is None:
                 child.process.send_signal(signal.SIGHUP)
 
-    def _stop_all(self) -> None:
+    def _stop_all(self) -> bool:
+        """Ask all roles to stop, and see to it; false when one had to be killed or failed at it."""
         lifecycle.notify("STOPPING=1")
         running = [child for child in self._children if child.process is not None]
         # The listeners first, so that what they accepted still finds the rest.
@@ -202,6 +206,7 @@ class Supervisor:
             assert child.process is not None
             with contextlib.suppress(ProcessLookupError):
                 child.process.terminate()
+        well = True
         end = time.monotonic() + STOP
         for child in running:
             assert child.process is not None
@@ -211,9 +216,14 @@ class Supervisor:
                 log.error("supervisor.killed", child=child.name)
                 child.process.kill()
                 child.process.wait()
+            # One that had not come to catch the signal yet ends by it.
+            if child.process.returncode not in (0, -signal.SIGTERM):
+                log.error("supervisor.stopped_badly", child=child.name, status=child.process.returncode)
+                well = False
         for one in self._sockets.values():
             one.socket.close()
         log.info("supervisor.stopped")
+        return well
 
 
 def _workers(settings: Settings, role: str) -> int:

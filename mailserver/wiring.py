@@ -281,5 +281,6 @@ class Rooms:
     def close(self) -> None:
         """Finish what is under way and close what was opened."""
         for name in ("relay", "judge", "store", "texts", "doorbell", "database"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+            # The judge is None where mail is not judged.
+            if (room := self.__dict__.get(name)) is not None:
+                room.close()

@@ -193,9 +193,10 @@ def stack(options: tuple[str, ...]) -> Iterator[Stack]:
         stack.start()
         yield stack
     finally:
-        if stack.process is not None and stack.process.poll() is None:
-            stack.stop()
+        running = stack.process is not None and stack.process.poll() is None
+        status = stack.stop() if running else 0
         shutil.rmtree(stack.folder, ignore_errors=True)
+    assert status == 0, "a process of the server did not stop as it should"
 
 
 @pytest.fixture
