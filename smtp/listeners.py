@@ -13,9 +13,10 @@ import structlog
 
 from config.settings import Settings, Tls
 from directory.api import Recipients, SignInDoor
+from smtp.conversation import Conversation, Listener
 from smtp.ingress import Ingress
 from smtp.limits import Occupancy
-from smtp.server import Listener, SmtpServer
+from smtp.server import SmtpServer
 from smtp.service import InboundDelivery, OutboundDelivery, Service
 from smtp.spool import sweep
 from smtp.submission import Submission
@@ -115,7 +116,7 @@ class Listeners:
         self._pool.shutdown(wait=False, cancel_futures=True)
         log.info("smtp.stopped", cut=len(self._sessions()))
 
-    def _sessions(self) -> list[SmtpServer]:
+    def _sessions(self) -> list[Conversation]:
         return [session for listener in self._listeners for session in listener.sessions]
 
     async def _drain(self, seconds: float) -> None:

@@ -6,10 +6,10 @@ import itertools
 import pytest
 
 import smtp.ingress
-import smtp.server
 import smtp.session
 import smtp.spool
 import smtp.submission
+import smtp.wire.replies
 from delivery.outcome import Disposition, Dispositions, Fate, Reason
 from directory.api import DirectoryUnavailable
 from directory.model import Outcome
@@ -96,7 +96,7 @@ def test_failures(error, code, status):
 
 
 def replies():
-    for module in (errors, smtp.server, smtp.session, smtp.spool, smtp.submission, smtp.ingress):
+    for module in (errors, smtp.wire.replies, smtp.session, smtp.spool, smtp.submission, smtp.ingress):
         yield from (one for one in vars(module).values() if isinstance(one, Reply))
 
 

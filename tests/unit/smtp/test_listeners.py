@@ -149,6 +149,7 @@ def test_smtp_source(make_server, need, options):
 def test_what_is_logged(server, monkeypatch):
     import structlog
 
+    import smtp.conversation
     import smtp.server
     import smtp.submission
 
@@ -159,6 +160,7 @@ def test_what_is_logged(server, monkeypatch):
         raise structlog.DropEvent
 
     logger = structlog.wrap_logger(None, processors=[structlog.contextvars.merge_contextvars, keep])
+    monkeypatch.setattr(smtp.conversation, "log", logger)
     monkeypatch.setattr(smtp.server, "log", logger)
     monkeypatch.setattr(smtp.submission, "log", logger)
     client = server.connect("submissions", greet=False).tls()
