@@ -10,19 +10,6 @@ from base64 import b64encode
 
 from spamfilter.verdict import Action, Hit, Verdict
 
-#: Field names that only we may write: they are cut out of what comes from outside. Lower case.
-OWN_FIELDS: frozenset[bytes] = frozenset(
-    (
-        b"x-spam-status",
-        b"x-spam-score",
-        b"x-spam-report",
-        b"x-spam-flag",
-        b"x-spam-level",
-        b"x-spam-checker-version",
-        b"x-spam-warning",
-    )
-)
-
 REASONS = 5
 
 #: Preferred and greatest length of a line without its CRLF (RFC 5322 section 2.1.1), and of an encoded word (RFC 2047

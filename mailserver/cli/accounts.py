@@ -184,13 +184,20 @@ def account_hold(
 
 
 @account_app.command("list")
-def account_list(config: ConfigOption = None, assignments: SetOption = None) -> None:
-    """List all accounts."""
+def account_list(
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Only those somebody is locked out of.")
+    ] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
+) -> None:
+    """List all accounts, or those that are locked."""
     from rich.console import Console
     from rich.table import Table
 
     columns = ("login", "name", "role", "school", "address", "enabled")
     with open_rooms(config, assignments) as rooms:
+        locks = rooms.attempts.locked_accounts(time.time()) if locked else {}
         rows = [
             (
                 account.login,
@@ -201,6 +208,7 @@ def account_list(config: ConfigOption = None, assignments: SetOption = None) -> 
                 "yes" if account.enabled else "no",
             )
             for account in rooms.accounts.every()
+            if not locked or account.key in locks
         ]
     if sys.stdout.isatty():
         table = Table(*columns, box=None)

@@ -87,6 +87,14 @@ def test_addresses_of_domains_that_are_not_here_are_refused(run):
     assert run("alias", "add", "x@ac.test", "a@far.example")[0] == 0
 
 
+def test_the_accounts_that_are_locked(run):
+    add(run, "marie")
+    add(run, "paul")
+    assert run("account", "lock", "paul", "--reason", "asked for")[0] == 0
+    assert [line.split("\t")[0] for line in run("account", "list")[1].splitlines()] == ["login", "marie", "paul"]
+    assert [line.split("\t")[0] for line in run("account", "list", "--locked")[1].splitlines()] == ["login", "paul"]
+
+
 def test_a_database_that_can_not_be_opened_is_one_line(run, folder):
     (folder / "data" / "mailserver.db").mkdir()
     code, text = run("account", "list")
