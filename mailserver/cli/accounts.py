@@ -185,9 +185,7 @@ def account_hold(
 
 @account_app.command("list")
 def account_list(
-    locked: Annotated[
-        bool, typer.Option("--locked", help="Only those somebody is locked out of.")
-    ] = False,
+    locked: Annotated[bool, typer.Option("--locked", help="Only those somebody is locked out of.")] = False,
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:

@@ -16,7 +16,7 @@ class Server(Protocol):
     """What listens on the ports of a role."""
 
     def reload(self) -> bool:
-        """Take certificates that changed; true when there were any that can be used."""
+        """Read the certificate again; false when the new one can't be used."""
         ...
 
     async def stop(self) -> None:
