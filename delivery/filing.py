@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from config.settings import Site
 from delivery.dsn import Action, Reported, ReportWriter
+from delivery.full_boxes import FullBoxes
 from delivery.lines import with_line_ends
 from delivery.outcome import Disposition, Fate, Reason
 from delivery.queue.model import Outgoing
@@ -103,14 +104,13 @@ class Filer:
         reports: ReportWriter,
         site: Site,
         ring: Callable[[], None],
-        *,
-        refuse_when_full: bool = False,
+        full: FullBoxes | None = None,
     ) -> None:
         """``ring`` wakes the queue's runner after a commit that queued something; it must not block or raise.
 
-        A full mailbox is a reason to come again later, or with ``refuse_when_full`` not to.
+        ``full`` is told who had no room, and says what becomes of mail for them: without it that may come again later.
         """
-        self._full = Fate.REFUSED if refuse_when_full else Fate.LATER
+        self._full = full
         self._store = store
         self._queue = queue
         self._reports = reports
@@ -128,8 +128,9 @@ class Filer:
         }
         summary = summarise(letter.local.buffer()) if numbers else None
         full: set[int] = set()
+        when_full = self._full.fate if self._full is not None else Fate.LATER
         while True:
-            plan = _plan(letter, numbers, full, self._places(letter, numbers), self._full, self._language)
+            plan = _plan(letter, numbers, full, self._places(letter, numbers), when_full, self._language)
             if not plan.filings and not plan.forwards:
                 return plan.dispositions
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
@@ -145,6 +146,8 @@ class Filer:
                 if error.accounts <= full:
                     raise
                 full |= error.accounts
+                if self._full is not None:
+                    self._full.note(key for key, number in numbers.items() if number in error.accounts)
                 continue
             if staged:
                 self._ring()

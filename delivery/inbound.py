@@ -17,9 +17,10 @@ from delivery.antivirus import Scan
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, virus_header, without_fields
 from delivery.filing import Filer, Letter, Route, refuse, route
+from delivery.full_boxes import FullBoxes
 from delivery.guard import for_all, guarded
 from delivery.judging import Case
-from delivery.outcome import Dispositions, Fate, Reason
+from delivery.outcome import Disposition, Dispositions, Fate, Reason
 from delivery.policy import Action, Decision, check_header, decide, decide_files, decide_hold, graver
 from delivery.queue.store import QueueStore
 from delivery.stripping import stripped, wanted_out
@@ -103,8 +104,17 @@ class InboundPipeline:
         self._domains = frozenset(domain.lower() for domain in settings.site.domains)
         self._store = store
         reports = ReportWriter(settings.site, settings.queue)
-        full = settings.store.refuse_when_full
-        self._filer = Filer(store, queue, reports, settings.site, ring, refuse_when_full=full)
+        fate = Fate.REFUSED if settings.store.refuse_when_full else Fate.LATER
+        self._full = FullBoxes(store, recipients, self._language, fate)
+        self._filer = Filer(store, queue, reports, settings.site, ring, self._full)
+
+    def may_be_full(self) -> bool:
+        """False when ``refusal`` would refuse nobody; never blocks."""
+        return self._full.any()
+
+    def refusal(self, address: str, octets: int) -> Disposition | None:
+        """Why a message of so many octets (0: of unknown size) for a local address need not come: nobody has room."""
+        return self._full.refusal(address, octets)
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
         """Keep, refuse or put off a message; returns one disposition per recipient of the envelope, in order.

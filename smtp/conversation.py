@@ -302,7 +302,8 @@ class Conversation(SMTP, ABC):
         if reply.code >= 400 and (verb is None or verb.name not in _LOGGED):
             # The words of the client are left out: a command gone wrong may hold a password.
             log.info("smtp.refused", verb=verb.name if verb else None, reply=reply.code, text=reply.text)
-        if reply.code >= 500 or reply.code == 421:
+        # Whoever writes to a mailbox that is full (RFC 3463 section 3.3) did nothing wrong.
+        if reply.code == 421 or (reply.code >= 500 and reply.status != "5.2.2"):
             self._conduct.error()
         elif reply is TOO_MANY_RECIPIENTS or (verb is not None and verb.junk):
             self._conduct.junk()

@@ -12,6 +12,7 @@ from delivery.outcome import Dispositions
 from directory.api import Recipients
 from message.content import Content
 from message.envelope import Envelope, Recipient
+from smtp.errors import disposition_reply
 from smtp.limits import Guesses
 from smtp.peer import Peer
 from smtp.service import Ask, InboundDelivery, Work
@@ -57,14 +58,14 @@ class Ingress:
     async def sender(self, peer: Peer, sender: str, work: Work) -> None:
         """Anybody may write to us, the null sender always (RFC 5321 section 4.5.5). It gives no right."""
 
-    async def recipient(self, peer: Peer, rcpt: RcptCommand, work: Work) -> Recipient:
+    async def recipient(self, peer: Peer, rcpt: RcptCommand, size: int, work: Work) -> Recipient:
         mailbox = rcpt.recipient
         if mailbox.literal or mailbox.routed:
             raise Refused(RELAY_DENIED)
         address = self._address(mailbox)
-        if self._directory.remembers(address):
+        if self._directory.remembers(address) and not self._inbound.may_be_full():
             return Recipient(address, rcpt.original, rcpt.notify)
-        refusal = await work(self._look_up, address, mailbox.domain)
+        refusal = await work(self._look_up, address, mailbox.domain, size)
         if refusal is UNKNOWN:
             await self._guessed(peer)
         if refusal is not None:
@@ -77,10 +78,13 @@ class Ingress:
             return mailbox.spec
         return f"{mailbox.local}@{self._site.domains[0] if self._site.domains else self._site.hostname}"
 
-    def _look_up(self, address: str, domain: str) -> Reply | None:
+    def _look_up(self, address: str, domain: str, size: int) -> Reply | None:
         if domain and not self._directory.is_local_domain(domain):
             return RELAY_DENIED
-        return None if self._directory.resolve(address) is not None else UNKNOWN
+        if self._directory.resolve(address) is None:
+            return UNKNOWN
+        full = self._inbound.refusal(address, size) if self._inbound.may_be_full() else None
+        return disposition_reply(full) if full is not None else None
 
     async def _guessed(self, peer: Peer) -> None:
         """Address harvesting is slowed down, then cut off."""

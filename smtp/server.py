@@ -221,7 +221,7 @@ class SmtpServer(Conversation):
             return TOO_MANY_RECIPIENTS
         try:
             rcpt = parse_rcpt(argument, smtputf8=transaction.mail.smtputf8)
-            recipient = await self._service.recipient(self._peer, rcpt, self._work)
+            recipient = await self._service.recipient(self._peer, rcpt, transaction.mail.size or 0, self._work)
         except Refused as error:
             self._log_refusal("smtp.recipient_refused", argument, error.reply)
             raise

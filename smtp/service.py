@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from delivery.outcome import Dispositions
+from delivery.outcome import Disposition, Dispositions
 from directory.model import Account
 from message.content import Content
 from message.envelope import Envelope, Recipient
@@ -49,8 +49,8 @@ class Service(Protocol):
         """Return when ``sender`` may send."""
         ...
 
-    async def recipient(self, peer: Peer, rcpt: RcptCommand, work: Work) -> Recipient:
-        """The recipient as the envelope takes it."""
+    async def recipient(self, peer: Peer, rcpt: RcptCommand, size: int, work: Work) -> Recipient:
+        """The recipient as the envelope takes it. ``size`` is what MAIL announced (RFC 1870), else 0."""
         ...
 
     def accept(self, peer: Peer, envelope: Envelope, content: Content) -> Dispositions:
@@ -72,6 +72,14 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 
 class InboundDelivery(Protocol):
     """What the MX needs of delivery."""
+
+    def may_be_full(self) -> bool:
+        """False when ``refusal`` would refuse nobody; never blocks."""
+        ...
+
+    def refusal(self, address: str, octets: int) -> Disposition | None:
+        """Why a message of so many octets (0: of unknown size) for a local address need not come, or None. Blocks."""
+        ...
 
     def accept(self, envelope: Envelope, content: Content) -> Dispositions:
         """Keep, refuse or put off a message for local recipients. Blocks; KEPT means durable."""

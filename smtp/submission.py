@@ -112,7 +112,8 @@ class Submission:
             return NO_LONGER_VALID
         return None if self._outbound.may_send(account, sender) else NOT_YOURS
 
-    async def recipient(self, peer: Peer, rcpt: RcptCommand, work: Work) -> Recipient:
+    async def recipient(self, peer: Peer, rcpt: RcptCommand, size: int, work: Work) -> Recipient:
+        # Nobody is refused for a full mailbox here: mail programs would send the message to none of its recipients.
         account = _account(peer)
         now = time.monotonic()
         if not self._addresses.room(account.key, now):

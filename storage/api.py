@@ -183,6 +183,10 @@ class MailStore(Protocol):
 
     def quota(self, account: int) -> Quota: ...
 
+    def has_room(self, account: int, octets: int) -> bool:
+        """Whether one more message of so many octets fits the quota now, and what the account shares with others."""
+        ...
+
     def set_quota(self, account: int, limit_bytes: int | None, limit_messages: int | None) -> None: ...
 
     # mailboxes

@@ -236,28 +236,32 @@ class ContentRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
-    """Use and limits of an account; a limit of None means none. Bytes and messages.
-
-    ``sent_reserve`` are the octets by which copies of sent mail may exceed it.
-    """
+class Use:
+    """What counts against limits; a limit of None means none. Bytes and messages."""
 
     used_bytes: int
     used_messages: int
     limit_bytes: int | None
     limit_messages: int | None
-    sent_reserve: int = 0
+
+    def has_room(self, octets: int) -> bool:
+        """Whether one more message of so many octets fits."""
+        fits = self.limit_bytes is None or self.used_bytes + octets <= self.limit_bytes
+        return fits and (self.limit_messages is None or self.used_messages < self.limit_messages)
 
 
 @dataclass(frozen=True, slots=True)
-class SharedQuota:
-    """Use and limits of what the accounts of a group have together; a limit of None means none. Bytes and messages."""
+class Quota(Use):
+    """Use and limits of an account. ``sent_reserve`` are the octets by which copies of sent mail may exceed it."""
+
+    sent_reserve: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedQuota(Use):
+    """Use and limits of what the accounts of the group ``name`` have together."""
 
     name: str
-    used_bytes: int
-    used_messages: int
-    limit_bytes: int | None
-    limit_messages: int | None
 
 
 # ---------------------------------------------------------------- search keys

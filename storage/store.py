@@ -30,7 +30,7 @@ from storage.errors import (
     NoSuchMessage,
     NotPermitted,
 )
-from storage.index import acl, mailboxes, messages, notes
+from storage.index import acl, mailboxes, messages, notes, pools
 from storage.index.columns import Facts
 from storage.index.ledger import Ledger, Limits, runs
 from storage.index.pools import Pools
@@ -128,6 +128,12 @@ class Store:
         with self._database.read() as connection:
             found = mailboxes.quota(connection, account, self._limits.bytes, self._limits.messages)
         return dataclasses.replace(found, sent_reserve=self._limits.sent)
+
+    def has_room(self, account: int, octets: int) -> bool:
+        with self._database.read() as connection:
+            own = mailboxes.quota(connection, account, self._limits.bytes, self._limits.messages)
+            shared = pools.of_account(connection, account)
+        return own.has_room(octets) and (shared is None or shared.has_room(octets))
 
     def set_quota(self, account: int, limit_bytes: int | None, limit_messages: int | None) -> None:
         with self._database.write() as connection:

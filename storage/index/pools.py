@@ -58,7 +58,7 @@ def of_name(connection: Connection, name: str) -> SharedQuota | None:
         return None
     used = select(func.coalesce(func.sum(_a.used_bytes), 0), func.coalesce(func.sum(_a.used_messages), 0))
     octets, messages = connection.execute(used.where(_a.pool == name)).one()
-    return SharedQuota(name, int(octets), int(messages), limits.limit_bytes or None, limits.limit_messages or None)
+    return SharedQuota(int(octets), int(messages), limits.limit_bytes or None, limits.limit_messages or None, name=name)
 
 
 def names(connection: Connection) -> list[str]:

@@ -420,6 +420,49 @@ def test_a_full_mailbox_refuses_for_good_where_that_is_the_rule(tmp_path: Path):
     office.close()
 
 
+def test_who_had_no_room_is_asked_about_before_the_next_message_comes(office: Office):
+    inbound, marie = office.inbound, office.store.open_account(MARIE.key)
+    assert inbound.refusal("marie@ici.example", 0) is None
+    fill(office, MARIE)
+    assert not inbound.may_be_full()
+    office.accept("marie@ici.example")
+    assert inbound.may_be_full()
+    refusal = inbound.refusal("marie@ici.example", 2000)
+    assert refusal is not None
+    assert (disposition_reply(refusal).code, disposition_reply(refusal).status) == (452, "4.2.2")
+    office.store.set_quota(marie, 0, 1)
+    office.accept("marie@ici.example")
+    office.accept("marie@ici.example")
+    assert inbound.refusal("marie@ici.example", 0) is not None
+    assert inbound.refusal("paul@ici.example", 10**9) is None
+    assert inbound.refusal("nobody@ici.example", 0) is None
+    used = office.store.quota(marie).used_bytes
+    office.store.set_quota(marie, used + 10_000, None)
+    assert inbound.refusal("marie@ici.example", 10_001) is not None
+    assert inbound.refusal("marie@ici.example", 10_000) is None
+    assert not inbound.may_be_full()
+
+
+def test_what_a_group_shares_counts_before_a_message_comes(office: Office):
+    inbound, marie = office.inbound, office.store.open_account(MARIE.key)
+    office.store.shared_quotas.set("college", 1, 0, [marie])
+    office.accept("marie@ici.example")
+    assert inbound.refusal("marie@ici.example", 2000) is not None
+    office.store.shared_quotas.set("college", 10**6, 0, [marie])
+    assert inbound.refusal("marie@ici.example", 2000) is None
+
+
+def test_an_address_that_leads_to_room_anywhere_is_never_refused_early(office: Office):
+    fill(office, MARIE)
+    office.accept("marie@ici.example")
+    both = Targets((MARIE, PAUL))
+    office.people.resolve = lambda address: both  # type: ignore[method-assign]
+    assert office.inbound.refusal("all@ici.example", 0) is None
+    outside = Targets((MARIE,), ("marie@far.example",))
+    office.people.resolve = lambda address: outside  # type: ignore[method-assign]
+    assert office.inbound.refusal("all@ici.example", 0) is None
+
+
 def test_a_full_mailbox_among_others_is_told_by_mail(office: Office):
     fill(office, MARIE)
     fill(office, LUC)

@@ -82,6 +82,16 @@ class Pipeline:
         self.error: Exception | None = None
         self.gate: threading.Event | None = None
         self.entered = threading.Event()
+        self.full: dict[str, Fate] = {}
+        self.announced: list[int] = []
+
+    def may_be_full(self) -> bool:
+        return bool(self.full)
+
+    def refusal(self, address: str, octets: int) -> Disposition | None:
+        self.announced.append(octets)
+        fate = self.full.get(address)
+        return Disposition(address, fate, Reason.OVER_QUOTA) if fate is not None else None
 
     def may_send(self, account: Account, sender: str) -> bool:
         return not sender or sender.lower() in account.addresses

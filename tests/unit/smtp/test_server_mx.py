@@ -73,6 +73,22 @@ def test_recipients_that_the_directory_remembers_are_not_looked_up(server):
     )
 
 
+@pytest.mark.parametrize(
+    ("fate", "code"), [(Fate.LATER, b"452 4.2.2"), (Fate.REFUSED, b"552 5.2.2")], ids=["later", "never"]
+)
+def test_a_full_mailbox_is_refused_before_the_message_travels(server, fate, code):
+    server.rooms.directory.remembered = {"marie@ecole.example"}
+    server.rooms.inbound.full = {"marie@ecole.example": fate}
+    client = server.connect().hello()
+    client.code(b"MAIL FROM:<a@far.example> SIZE=5000")
+    # Not held against the client, however often: it wrote to people who exist.
+    for _ in range(30):
+        assert client.code(b"RCPT TO:<marie@ecole.example>") == code
+    assert client.code(b"RCPT TO:<jean@ecole.example>") == b"250 2.1.5"
+    assert set(server.rooms.inbound.announced) == {5000}
+    assert client.data(MESSAGE + END).startswith(b"250")
+
+
 def test_ids_differ_and_sort(server):
     client = server.connect().hello()
     ids = [client.start().data(MESSAGE + END).split(b"id=")[1] for _ in range(5)]
