@@ -5,7 +5,8 @@ mailbox. A block is known by its first and last UID, its count and its highest m
 raises that one, every removal changes the others.
 
 What a message holds never changes: ``RenderedContents`` has ENVELOPE, BODYSTRUCTURE and header fields by its number,
-and ``RenderedThreads`` who answers whom among the same messages. ``RenderedSelections`` has what SELECT tells.
+and ``RenderedThreads`` who answers whom among the same messages. ``RenderedSearches`` has which messages of a mailbox
+have a flag, ``RenderedSelections`` what SELECT tells.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from operator import itemgetter
 from weakref import WeakKeyDictionary
 
 from storage.api import MailboxView
-from storage.model import MessageRow, Threading
+from storage.model import Has, MessageRow, Threading
 
 #: Messages of a block. A block begins at a multiple of it, counted from 0.
 BLOCK = 1000
@@ -29,6 +30,9 @@ KEPT = 32 * 1024 * 1024
 
 #: Octets of contents kept by a process: envelopes and structures of about 20,000 messages.
 KEPT_CONTENTS = 32 * 1024 * 1024
+
+#: Octets of SEARCH answers kept by a process: those of about a million messages.
+KEPT_SEARCHES = 8 * 1024 * 1024
 
 #: Octets of THREAD answers kept by a process: those of about a million messages.
 KEPT_THREADS = 8 * 1024 * 1024
@@ -110,6 +114,20 @@ class RenderedSelections:
         if octets is None:
             octets = known[depends] = render()
         return octets
+
+
+class RenderedSearches:
+    """The most recently used answers to SEARCH of flags. Safe from any thread."""
+
+    def __init__(self, limit: int = KEPT_SEARCHES) -> None:
+        """``limit`` is in octets."""
+        self._searches = _Answers(limit)
+
+    def answer(self, view: MailboxView, key: Has, uid: bool, render: Callable[[], bytes]) -> bytes:
+        """The answer for all messages of a view, in its own numbers or in UIDs; rendered unless it is at hand."""
+        box = view.mailbox
+        # Whatever comes, goes or changes raises the mod-sequence.
+        return self._searches.get((box.account, box.id, box.uidvalidity, key, uid), view.highest_modseq, render)
 
 
 class RenderedThreads:

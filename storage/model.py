@@ -281,6 +281,13 @@ class Has:
     system: int
     on: bool = True
 
+    def of(self, rows: Iterable[MessageRow]) -> list[MessageRow]:
+        """Those of the rows."""
+        # Of plain integers: those of an enumeration are combined by functions in Python.
+        flags = int(self.system)
+        rest = flags if self.on else 0
+        return [row for row in rows if row.system & flags == rest]
+
 
 @dataclass(frozen=True, slots=True)
 class HasKeyword:

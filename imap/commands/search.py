@@ -30,7 +30,7 @@ from imap.wire.search import known_charset
 from imap.wire.sets import NumberSet, ranges_of
 from storage.api import MailboxView
 from storage.errors import Unavailable
-from storage.model import AllOf, AnyOf, Fuzzy, Not, SearchKey, SortBy, SortKey, Thread, UidRanges
+from storage.model import AllOf, AnyOf, Fuzzy, Has, Not, SearchKey, SortBy, SortKey, Thread, UidRanges
 
 #: Of a search whose only wish is to be saved nothing is told (RFC 5182 section 2.1).
 _ONLY_SAVE = frozenset({"SAVE"})
@@ -42,12 +42,34 @@ def search(context: Context, tag: bytes, command: c.Search) -> CommandSteps:
     if command.returns is None and context.rev2:
         # RFC 9051 section 6.4.4: the answer is always an ESEARCH response.
         command = dataclasses.replace(command, returns=frozenset({"ALL"}))
-    found = _found(context, context.box(), command, ())
+    box = context.box()
+    if (known := _of_one_flag(context, box, command)) is not None:
+        yield known
+        yield _done(context, tag, command.uid)
+        return
+    found = _found(context, box, command, ())
     if command.returns is None:
         yield SearchResult(tuple(found.numbers(command.uid)), found.modseq(found.uids))
     elif command.returns != _ONLY_SAVE:
         yield found.extended(tag, command.uid)
     yield _done(context, tag, command.uid)
+
+
+def _of_one_flag(context: Context, box: SelectedMailbox, command: c.Search) -> bytes | None:
+    """The answer to what clients ask again and again, UNSEEN above all; None where it hangs on the session."""
+    key = command.key
+    if command.returns is not None or command.modseq or not isinstance(key, Has):
+        return None
+    limit, view = context.settings.message_limit, context.store.view(box.account, box.id)
+    if (limit and limit < len(box.uids)) or view.uids != box.uids:
+        return None
+
+    def render() -> bytes:
+        uids = [row.uid for row in key.of(view.rows)]
+        return encode(SearchResult(tuple(uids if command.uid else box.numbers_of(uids)), None))
+
+    check_charset(command)
+    return context.services.searches.answer(view, key, command.uid, render)
 
 
 def sort(context: Context, tag: bytes, command: c.Sort) -> CommandSteps:

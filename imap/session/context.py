@@ -12,7 +12,7 @@ from config.settings import Imap as Settings
 from directory.api import People, SignInDoor
 from directory.model import Account, Role
 from imap.errors import Refused
-from imap.rendered import RenderedBlocks, RenderedContents, RenderedSelections, RenderedThreads
+from imap.rendered import RenderedBlocks, RenderedContents, RenderedSearches, RenderedSelections, RenderedThreads
 from imap.session.interests import NO_ATTENTION, Attention, Interests
 from imap.session.observer import Observer, Overflow
 from imap.session.others import Others
@@ -62,6 +62,7 @@ class Services:
     spool: Path | None = None
     rendered: RenderedBlocks = field(default_factory=RenderedBlocks)
     contents: RenderedContents = field(default_factory=RenderedContents)
+    searches: RenderedSearches = field(default_factory=RenderedSearches)
     threads: RenderedThreads = field(default_factory=RenderedThreads)
     selections: RenderedSelections = field(default_factory=RenderedSelections)
     looks: Looks = field(default_factory=Looks)

@@ -202,11 +202,8 @@ class Search:
                 return [row for row in rows if emails[row.uid] == wanted]
             case ThreadId(id=wanted):
                 return self._in_thread(wanted, rows)
-            case Has(on=on):
-                # Of plain integers: those of an enumeration are combined by functions in Python.
-                flags = int(key.system)
-                rest = flags if on else 0
-                return [row for row in rows if row.system & flags == rest]
+            case Has():
+                return key.of(rows)
             case Body(needle=needle):
                 return self._text(Needle.of(needle, fuzzy), rows, headers=False)
             case Text(needle=needle):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imap.rendered import RenderedBlocks, RenderedContents, RenderedThreads
-from storage.model import Mailbox, MessageRow, Threading
+from imap.rendered import RenderedBlocks, RenderedContents, RenderedSearches, RenderedThreads
+from storage.model import Has, Mailbox, MessageRow, Threading
 from storage.views import View
 
 BOX = Mailbox(1, 1, "INBOX", 7, 1, 1, 0, 0, 0, 0, 1, None, True)
@@ -69,6 +69,22 @@ def test_contents_that_are_not_asked_for_are_let_go() -> None:
     assert 0 in left
     assert 99 in left
     assert sum(map(len, left.values())) < 80
+
+
+def test_searches_are_kept_until_anything_changes() -> None:
+    kept = RenderedSearches()
+    first, unseen = view((2, 1), (5, 2), highest_modseq=2), Has(1, on=False)
+    assert kept.answer(first, unseen, False, lambda: b"first") == b"first"
+    assert kept.answer(view((2, 1), (5, 2), highest_modseq=2), unseen, False, lambda: b"new") == b"first"
+    for other, key, uid in (
+        (view((2, 1), (5, 3), highest_modseq=3), unseen, False),
+        (view((2, 1), (5, 2), highest_modseq=2, id=2), unseen, False),
+        (view((2, 1), (5, 2), highest_modseq=2, uidvalidity=8), unseen, False),
+        (first, Has(1), False),
+        (first, unseen, True),
+    ):
+        kept.answer(first, unseen, False, lambda: b"first")
+        assert kept.answer(other, key, uid, lambda: b"new") == b"new"
 
 
 def threaded(
