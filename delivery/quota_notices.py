@@ -1,14 +1,17 @@
-"""Tells people by mail that their mailbox is nearly full: once at each level, and again after they made room."""
+"""Tells people by mail that their mailbox, or what they share, is nearly full: once at each level, and again later."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 
 import structlog
 
 from config.settings import Settings
 from directory.api import Directory
+from directory.model import Account, Role
 from message.compose import plain
 from message.content import MemoryContent
 from storage.api import MailStore
@@ -22,7 +25,7 @@ log = structlog.get_logger()
 
 
 class QuotaNotices:
-    """Looks at all accounts when asked."""
+    """Looks at all accounts and shared quotas when asked."""
 
     def __init__(self, database: Database, store: MailStore, directory: Directory, settings: Settings) -> None:
         self._database = database
@@ -31,79 +34,100 @@ class QuotaNotices:
         self._settings = settings
 
     def catch_up(self, now: float) -> int:
-        """Tell those who are to be told; returns how many were. Raises Unavailable."""
+        """Tell those who are to be told; returns of how many quotas. Raises Unavailable."""
         limits = self._settings.store
         with self._database.read() as connection:
             changed = quotas.changed(connection, limits.quota_bytes, limits.quota_messages)
-        people = self._directory.by_keys([one.key for one in changed])
-        count = 0
-        for one in changed:
-            remember = partial(quotas.tell, account=one.account, level=one.level)
-            if one.level > one.told and one.key in people:
-                content = MemoryContent(self._notice(one, people[one.key].addresses[0], now))
-                try:
-                    # Told and remembered in one transaction: never twice, never not at all.
-                    self._store.deliver([Filing(one.account)], content, None, now, remember)
-                    count += 1
-                    continue
-                except OverQuota:
-                    log.info("quota.no_room_to_tell", account=one.key)
-            with self._database.write() as connection:
-                remember(connection)
-        return count
+        return sum(self._tell(one, now) for one in changed)
 
-    def _notice(self, one: Fullness, address: str, now: float) -> bytes:
+    def _tell(self, one: Fullness, now: float) -> bool:
+        remember = partial(quotas.tell, one=one)
+        people = self._answerable(one) if one.level > one.told else []
+        numbers = {one.owners[account.key] for account in people}
+        content = MemoryContent(self._notice(one, people, now))
+        while numbers:
+            try:
+                # Told and remembered in one transaction: never twice, never not at all.
+                self._store.deliver([Filing(number) for number in sorted(numbers)], content, None, now, remember)
+                return True
+            except OverQuota as error:
+                log.info("quota.no_room_to_tell", group=one.group, accounts=len(error.accounts))
+                numbers -= error.accounts
+        with self._database.write() as connection:
+            remember(connection)
+        return False
+
+    def _answerable(self, one: Fullness) -> list[Account]:
+        """The owner; of what a group shares its heads of school, and all its members where it has none."""
+        owners = sorted(self._directory.by_keys(one.owners).values(), key=attrgetter("key"))
+        return [account for account in owners if account.role is Role.HEAD] or owners
+
+    def _notice(self, one: Fullness, people: Sequence[Account], now: float) -> bytes:
         site = self._settings.site
         french = site.language == "fr"
+        subject, text = _french(one) if french else _english(one)
         return plain(
             sender=f"MAILER-DAEMON@{site.hostname}",
             sender_name="Service de messagerie" if french else "Mail delivery system",
-            recipient=address,
-            subject=(
-                f"Votre boîte aux lettres est pleine à {one.percent} %"
-                if french
-                else f"Your mailbox is {one.percent}% full"
-            ),
-            text=_french(one) if french else _english(one),
+            recipient=people[0].addresses[0] if len(people) == 1 else "",
+            subject=subject,
+            text=text,
             date=now,
             message_id=f"{secrets.token_hex(16)}@{site.hostname}",
         )
 
 
-def _french(one: Fullness) -> str:
-    lines = [f"Votre boîte aux lettres est pleine à {one.percent} %.", ""]
+def _french(one: Fullness) -> tuple[str, str]:
+    """Subject and text."""
+    if one.group is None:
+        subject = f"Votre boîte aux lettres est pleine à {one.percent} %"
+        when_full = (
+            "Quand elle sera pleine, les messages qui vous sont envoyés seront refusés et leurs auteurs en seront"
+        )
+        when_full += " avertis."
+    else:
+        subject = f"L'espace de messagerie du groupe {one.group} est plein à {one.percent} %"
+        when_full = "Quand il sera plein, les messages envoyés à ses membres seront refusés et leurs auteurs en seront"
+        when_full += " avertis."
+    lines = [f"{subject}.", ""]
     if one.limit_bytes:
         lines.append(f"Place occupée : {_mebibytes(one.used_bytes, ',')} Mo sur {_mebibytes(one.limit_bytes, ',')} Mo.")
     if one.limit_messages:
         lines.append(f"Messages : {one.used_messages} sur {one.limit_messages}.")
     lines += [
         "",
-        "Quand elle sera pleine, les messages qui vous sont envoyés seront refusés et leurs auteurs en seront avertis.",
+        when_full,
         "",
         "Pour libérer de la place : videz la corbeille et le dossier des indésirables, puis supprimez les messages",
         "à grosses pièces jointes que vous n'avez plus besoin de garder. Pensez au dossier des messages envoyés.",
         "",
         "Ce message ne vous demande ni mot de passe ni de cliquer sur un lien.",
     ]
-    return "\n".join(lines) + "\n"
+    return subject, "\n".join(lines) + "\n"
 
 
-def _english(one: Fullness) -> str:
-    lines = [f"Your mailbox is {one.percent}% full.", ""]
+def _english(one: Fullness) -> tuple[str, str]:
+    if one.group is None:
+        subject = f"Your mailbox is {one.percent}% full"
+        when_full = "When it is full, mail that is sent to you will be refused, and its authors will be told."
+    else:
+        subject = f"The mail space of the group {one.group} is {one.percent}% full"
+        when_full = "When it is full, mail that is sent to its members will be refused, and its authors will be told."
+    lines = [f"{subject}.", ""]
     if one.limit_bytes:
         lines.append(f"Used: {_mebibytes(one.used_bytes, '.')} MB of {_mebibytes(one.limit_bytes, '.')} MB.")
     if one.limit_messages:
         lines.append(f"Messages: {one.used_messages} of {one.limit_messages}.")
     lines += [
         "",
-        "When it is full, mail that is sent to you will be refused, and its authors will be told.",
+        when_full,
         "",
         "To make room, empty Trash and Junk, then delete messages with large attachments that you no longer need.",
         "Don't forget the mail that you sent.",
         "",
         "This message asks for no password and no click on a link.",
     ]
-    return "\n".join(lines) + "\n"
+    return subject, "\n".join(lines) + "\n"
 
 
 def _mebibytes(octets: int, point: str) -> str:

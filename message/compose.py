@@ -64,7 +64,10 @@ def plain(
     message_id: str,
     auto_submitted: str | None = "auto-generated",
 ) -> bytes:
-    """A mail of plain text with CRLF line ends; ``auto_submitted`` as RFC 3834 section 5 has it, None for none."""
+    """A mail of plain text with CRLF line ends.
+
+    ``recipient`` is an address, "" where several get it. ``auto_submitted`` is as in RFC 3834 section 5, None for none.
+    """
     return _header(sender_name, sender, recipient, subject, date, message_id, auto_submitted) + _text_part(text)
 
 
@@ -94,7 +97,7 @@ def _header(
     lines = [
         f"Date: {rfc5322_date(date)}",
         f"From: {name} <{_address(sender)}>",
-        f"To: <{_address(to)}>",
+        f"To: <{_address(to)}>" if to else "To: undisclosed-recipients:;",
         f"Subject: {encode_words(subject)}",
         f"Message-ID: <{_address(message_id)}>",
         *([f"Auto-Submitted: {_line(auto_submitted)}"] if auto_submitted else []),

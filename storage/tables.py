@@ -57,6 +57,8 @@ pool = Table(
     Column("name", String(256), primary_key=True),
     Column("limit_bytes", BigInteger, nullable=False),
     Column("limit_messages", BigInteger, nullable=False),
+    # Percent that its owners were told last: see ``storage.index.quotas``.
+    Column("told_level", Integer, nullable=False, server_default="0"),
 )
 
 mailbox = Table(

@@ -22,11 +22,19 @@ from storage.store import Store
 
 
 class People:
-    """A directory that knows one person."""
+    """A directory that knows two people, and who is a head of school."""
+
+    def __init__(self) -> None:
+        self.heads: set[str] = set()
 
     def by_keys(self, keys: Iterable[str]) -> dict[str, Account]:
-        marie = Account("marie", "marie", "Marie", Role.TEACHER, None, ("marie@ac.test",))
-        return {key: marie for key in keys if key == "marie"}
+        return {
+            key: Account(
+                key, key, key.title(), Role.HEAD if key in self.heads else Role.TEACHER, None, (f"{key}@ac.test",)
+            )
+            for key in keys
+            if key in ("marie", "paul")
+        }
 
 
 class Office:
@@ -37,22 +45,25 @@ class Office:
         self.store = Store(database, Maildir(tmp_path / "mail"), settings.store, Doorbell(tmp_path / "bells"))
         self.marie = self.store.open_account("marie")
         self.inbox = self.store.mailbox(self.marie, "INBOX").id
-        self.notices = QuotaNotices(database, self.store, People(), settings)  # type: ignore[arg-type]
+        self.people = People()
+        self.notices = QuotaNotices(database, self.store, self.people, settings)  # type: ignore[arg-type]
 
-    def fill(self, octets: int) -> int:
-        return self.store.append(
-            self.marie, self.inbox, [NewMessage(MemoryContent(b"A: b\r\n\r\n".ljust(octets, b"x")))]
-        )[0]
+    def fill(self, octets: int, account: int | None = None) -> int:
+        account = account or self.marie
+        inbox = self.store.mailbox(account, "INBOX").id
+        return self.store.append(account, inbox, [NewMessage(MemoryContent(b"A: b\r\n\r\n".ljust(octets, b"x")))])[0]
 
     def remove(self, uid: int) -> None:
         self.store.store_flags(self.marie, self.inbox, [uid], FlagChange.ADD, int(System.DELETED), ())
         self.store.expunge(self.marie, self.inbox, [uid])
 
-    def told(self) -> list[email.message.EmailMessage]:
+    def told(self, account: int | None = None) -> list[email.message.EmailMessage]:
         """Notices in the mailbox."""
+        account = account or self.marie
+        inbox = self.store.mailbox(account, "INBOX").id
         found = []
-        for row in self.store.view(self.marie, self.inbox).rows:
-            content = self.store.body(self.marie, self.inbox, row)
+        for row in self.store.view(account, inbox).rows:
+            content = self.store.body(account, inbox, row)
             mail = email.message_from_bytes(bytes(content.buffer()), policy=email.policy.default)
             content.close()
             if mail["From"]:
@@ -116,3 +127,46 @@ def test_in_english(each_database: Database, tmp_path: Path) -> None:
     office.fill(91_000)
     assert office.notices.catch_up(0) == 1
     assert office.told()[0]["Subject"] == "Your mailbox is 91% full"
+
+
+def test_what_a_group_shares_is_told_to_its_members(office: Office) -> None:
+    paul, zoe = office.store.open_account("paul"), office.store.open_account("zoe")
+    office.store.shared_quotas.set("college", 100_000, 0, [office.marie, paul, zoe])
+    for account in (office.marie, paul, zoe):
+        office.fill(26_000, account)
+    assert office.notices.catch_up(0) == 0
+    office.fill(4_000, zoe)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
+    for account in (office.marie, paul):
+        (mail,) = office.told(account)
+        assert mail["Subject"] == "L'espace de messagerie du groupe college est plein à 82 %"
+        assert mail["To"] == "undisclosed-recipients:;"
+        assert "Place occupée : 0,1 Mo sur 0,1 Mo." in mail.get_content()
+    assert office.told(zoe) == []
+
+
+def test_of_a_group_with_a_head_of_school_only_the_head_is_told(office: Office) -> None:
+    office.people.heads = {"paul"}
+    paul = office.store.open_account("paul")
+    office.store.shared_quotas.set("college", 0, 50, [office.marie, paul])
+    for _ in range(40):
+        office.fill(100)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
+    assert office.told() == []
+    (mail,) = office.told(paul)
+    assert mail["To"] == "paul@ac.test"
+    assert "Messages : 40 sur 50." in mail.get_content()
+    for _ in range(4):
+        office.fill(100)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
+    assert len(office.told(paul)) == 2
+
+
+def test_who_has_no_room_of_a_group_keeps_the_others_from_nothing(office: Office) -> None:
+    paul = office.store.open_account("paul")
+    office.store.set_quota(paul, 1, None)
+    office.store.shared_quotas.set("college", 100_000, 0, [office.marie, paul])
+    office.fill(81_000)
+    office.store.set_quota(office.marie, 0, None)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
+    assert [mail["Subject"][:9] for mail in office.told()] == ["L'espace "]
