@@ -36,6 +36,11 @@ def revision(database: Database) -> str:
         return MigrationContext.configure(connection).get_current_revision() or ""
 
 
+def is_known(revision: str) -> bool:
+    """True when a step of that name leads to the schema of this release."""
+    return revision in {step.revision for step in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
+
+
 def is_current(database: Database) -> bool:
     """True when the database has the schema that this release expects."""
     head = ScriptDirectory.from_config(_config(database)).get_current_head()

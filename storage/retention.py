@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from storage import tables
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import NoSuchAccount
+from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.index import messages
 from storage.index.ledger import Ledger, Limits
 from storage.model import SpecialUse
 from storage.names import HELD
 
+#: Seconds.
+DAY = 86_400
+
 _a, _b, _m = tables.account.c, tables.mailbox.c, tables.message.c
 
 
 class Retention:
-    """Expiry of Junk, Trash and held mail, and legal holds. What expires stays in the attic like the rest."""
+    """Expiry, and legal holds, which beat it. What expires stays in the attic like the rest of what was removed.
+
+    Messages leave a mailbox by its own rule, else by the site's for its use: Junk, Trash and held mail have one.
+    """
 
     def __init__(self, database: Database, doorbell: Doorbell) -> None:
         self._database = database
@@ -40,12 +46,36 @@ class Retention:
             raise NoSuchAccount(f"no account number {account}")
         return bool(held)
 
+    def rule(self, account: int, mailbox: int, days: int | None) -> None:
+        """How many days messages stay in a mailbox; 0: until they are deleted, None: as the site has it for its use.
+
+        Raises NoSuchMailbox, ValueError for less than 0.
+        """
+        if days is not None and days < 0:
+            raise ValueError("days are 0 or more")
+        box = update(tables.mailbox).where(_b.account_id == account, _b.id == mailbox)
+        with self._database.write() as connection:
+            if not connection.execute(box.values(keep_days=days)).rowcount:
+                raise NoSuchMailbox("the mailbox is gone")
+
+    def rules(self, account: int) -> dict[str, int]:
+        """The days of an account's mailboxes that have a rule of their own, by name."""
+        ruled = select(_b.name, _b.keep_days).where(_b.account_id == account, _b.keep_days.is_not(None))
+        with self._database.read() as connection:
+            return {row.name: row.keep_days for row in connection.execute(ruled.order_by(_b.name))}
+
     def expire(self, use: SpecialUse, before: float) -> int:
         """Expunge what came into mailboxes of a use before ``before`` (seconds since the epoch); returns how many.
 
-        Accounts on hold are passed over.
+        Mailboxes with a rule of their own are passed over, and so are accounts on hold.
         """
-        return self._expire_where(_b.special_use == use.value, before)
+        return self._expire_where(and_(_b.special_use == use.value, _b.keep_days.is_(None)), before)
+
+    def expire_ruled(self, now: float) -> int:
+        """The same of mailboxes with a rule of their own. ``now`` is seconds since the epoch."""
+        with self._database.read() as connection:
+            rules = list(connection.scalars(select(_b.keep_days).where(_b.keep_days > 0).distinct()))
+        return sum(self._expire_where(_b.keep_days == days, now - days * DAY) for days in sorted(rules))
 
     def expire_held(self, before: float) -> int:
         """The same of mail that was held back (``storage.held``)."""

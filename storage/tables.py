@@ -81,7 +81,16 @@ mailbox = Table(
     Column("folder", String(255), nullable=False),
     # The folder's name before a rename, until the rename on disk is done.
     Column("folder_was", String(255)),
+    # How many days messages stay; 0: until they are deleted; NULL: as the site has it for the mailbox's use.
+    Column("keep_days", Integer),
     Index("uq_mailbox_name", "account_id", "name", unique=True),
+    # Few mailboxes have a rule.
+    Index(
+        "ix_mailbox_keep_days",
+        "account_id",
+        sqlite_where=text("keep_days > 0"),
+        postgresql_where=text("keep_days > 0"),
+    ),
 )
 
 #: Who may do what in a mailbox (RFC 4314). ``identifier`` is one of ``storage.model.Grant``.

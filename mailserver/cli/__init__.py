@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from mailserver.cli import accounts, backup, gdpr, importing, quarantine, queue, restore, running, spam, store
+from mailserver.cli import accounts, backup, folders, gdpr, importing, quarantine, queue, restore, running, spam, store
 from mailserver.cli.common import Failure
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ gdpr.register(accounts.account_app)
 app.add_typer(accounts.account_app, name="account")
 app.add_typer(accounts.alias_app, name="alias")
 app.add_typer(accounts.group_app, name="group")
+app.add_typer(folders.app, name="folder")
 app.add_typer(spam.app, name="spam")
 app.add_typer(store.app, name="store")
 app.add_typer(backup.app, name="backup")

@@ -18,6 +18,9 @@ def store_reindex(
     assignments: SetOption = None,
 ) -> None:
     """Make the text index anew while the server runs; searches open bodies until it is there."""
+    import time
+
+    began = time.monotonic()
     with open_rooms(config, assignments) as rooms:
         accounts = None if login is None else [rooms.store.open_account(rooms.accounts.show(login).key)]
         count = rooms.indexer.begin_again(accounts)
@@ -31,7 +34,32 @@ def store_reindex(
                 return False
 
             rooms.indexer.catch_up(told)
-        print(f"{seen} messages are indexed.")
+        seconds = max(time.monotonic() - began, 0.001)
+        print(f"{seen} messages are indexed, {seen / seconds:.0f} a second.")
+
+
+@app.command("status")
+def store_status(config: ConfigOption = None, assignments: SetOption = None) -> None:
+    """Show how much the store holds, and how far and how large its text index is."""
+    from sqlalchemy import func, select
+
+    from storage import tables
+
+    with open_rooms(config, assignments) as rooms:
+        used = func.coalesce(func.sum(tables.account.c.used_bytes), 0)
+        with rooms.database.read() as connection:
+            accounts, octets = connection.execute(select(func.count(), used).select_from(tables.account)).one()
+            messages = connection.scalar(select(func.coalesce(func.sum(tables.mailbox.c.messages), 0)))
+        texts = rooms.indexer.coverage()
+        share = f", {100 * texts.octets / octets:.0f} % of that" if octets else ""
+        for label, value in (
+            ("accounts", accounts),
+            ("messages", messages),
+            ("octets", octets),
+            ("text index", f"{texts.octets} octets{share}"),
+            ("waiting for it", f"{texts.waiting} of {texts.contents} contents"),
+        ):
+            print(f"{label:15} {value}")
 
 
 @app.command("verify")

@@ -112,9 +112,16 @@ def _chore(stop: threading.Event, interval: float, work: Callable[[], object]) -
 def _index(rooms: Rooms, stop: threading.Event, look: int) -> None:
     """Let searches find what came; after each block rest as long as it took, for the other threads' sake."""
     least = SEVERAL if look % ALL else 1
-    added = rooms.indexer.catch_up(lambda _, seconds: stop.wait(min(seconds, REST)), least)
+    busy = 0.0
+
+    def rest(_: int, seconds: float) -> bool:
+        nonlocal busy
+        busy += seconds
+        return stop.wait(min(seconds, REST))
+
+    added = rooms.indexer.catch_up(rest, least)
     if added:
-        log.info("texts.added", messages=added)
+        log.info("texts.added", messages=added, a_second=round(added / max(busy, 0.001)))
 
 
 def _tell_full(rooms: Rooms) -> None:
@@ -139,12 +146,15 @@ def _digest(rooms: Rooms) -> None:
 
 
 def _expire(rooms: Rooms) -> None:
-    """Expunge what stood long enough in Junk and Trash."""
+    """Expunge what stood long enough in Junk, Trash and mailboxes with a rule of their own."""
     limits = rooms.settings.store
     for use, age in ((SpecialUse.JUNK, limits.keep_junk), (SpecialUse.TRASH, limits.keep_trash)):
         expired = rooms.retention.expire(use, time.time() - age) if age else 0
         if expired:
             log.info("store.expired", use=use.value, messages=expired)
+    expired = rooms.retention.expire_ruled(time.time())
+    if expired:
+        log.info("store.expired", use="by rule", messages=expired)
     if limits.keep_held:
         expired = rooms.retention.expire_held(time.time() - limits.keep_held)
         if expired:

@@ -53,7 +53,7 @@ class BackupWriter:
         """The name of the new backup and what is in it. Raises Unavailable, DiskFull."""
         with self._target.turn(), tempfile.TemporaryFile("w+") as bodies:
             made_at = int(time.time())
-            manifest = Manifest(1, made_at, revision(self._database))
+            manifest = Manifest(form.VERSION, made_at, revision(self._database))
             names: set[str] = set()
             with self._database.read() as connection:
                 a = tables.account.c
@@ -96,14 +96,14 @@ class BackupWriter:
                         digest = digests.get(row["content_id"], "")
                         facts = [account, key, row["mailbox_id"], row["uid"], row["blob"], row["size"], row["system"]]
                         bodies.write(json.dumps([*facts, digest]) + "\n")
-                yield form.encode((table, row) for row in rows)
+                yield form.encode(table, rows)
 
     def _shared(self, connection: Connection) -> Iterator[bytes]:
         for table in form.shared_tables():
             for rows in _blocks(connection, table):
-                yield form.encode((table, row) for row in rows)
+                yield form.encode(table, rows)
         for rows in _blocks(connection, tables.annotation, tables.annotation.c.account_id == SERVER):
-            yield form.encode((tables.annotation, row) for row in rows)
+            yield form.encode(tables.annotation, rows)
 
     # ---------------------------------------------------------------- bodies
 

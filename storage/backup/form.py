@@ -1,8 +1,9 @@
 """What a backup is made of.
 
 ``objects/`` holds bodies and blocks of table rows, each under a name made of its SHA-256: what did not change is there
-already. ``backups/NAME`` is the manifest, written last; ``backups/NAME.list`` tells in the clear how much there is and
-which objects belong to it, for those who list and prune without a key.
+already. A block names its table and columns, so that later releases can read it: a step of the schema only adds, and
+what it adds may be left out. ``backups/NAME`` is the manifest, written last; ``backups/NAME.list`` tells in the clear
+how much there is and which objects belong to it, for those who list and prune without a key.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ OF_ACCOUNT: tuple[Table, ...] = (
 )
 #: Not in a backup: what went away, what was learnt from events, and mail on its way out, which would go out twice.
 _LEFT_OUT = {"expunged", "removed", "names_due", "flags_before", "mailbox_before", "event", "event_cursor", "recalled"}
+
+#: The form of blocks and manifests.
+VERSION = 2
 
 #: Rows of one block.
 ROWS = 1000
@@ -73,8 +77,8 @@ def read_manifest(target: Target, seal: Seal, name: str) -> Manifest:
         manifest = Manifest(**json.loads(seal.open(target.get(f"backups/{name}"))))
     except (ValueError, TypeError) as error:
         raise Damaged(f"the manifest of {name} can't be read") from error
-    if manifest.version != 1:
-        raise Damaged(f"{name} was made by a later release")
+    if manifest.version != VERSION:
+        raise Damaged(f"{name} has form {manifest.version}, this release reads {VERSION}")
     return manifest
 
 
@@ -83,11 +87,11 @@ def backups(target: Target) -> list[str]:
     return sorted(name[8:] for name in target.names("backups") if not name.endswith(".list"))
 
 
-def encode(rows: Iterable[tuple[Table, Mapping[str, Any]]]) -> bytes:
-    """A block."""
-    return b"\n".join(
-        json.dumps([table.name, [_plain(row[column.name]) for column in table.columns]]).encode() for table, row in rows
-    )
+def encode(table: Table, rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A block: the table's name and columns, then a line for each row."""
+    columns = [column.name for column in table.columns]
+    lines = [[table.name, columns], *([_plain(row[name]) for name in columns] for row in rows)]
+    return b"\n".join(json.dumps(line).encode() for line in lines)
 
 
 def _plain(value: Any) -> Any:
@@ -95,19 +99,24 @@ def _plain(value: Any) -> Any:
 
 
 def decode(block: bytes) -> Iterator[tuple[Table, dict[str, Any]]]:
-    """The rows of a block. Raises Damaged."""
-    for line in block.splitlines():
-        try:
-            name, values = json.loads(line)
-            table = metadata.tables[name]
-            row = dict(zip((column.name for column in table.columns), values, strict=True))
-            for column in table.columns:
-                value = row[column.name]
-                if value is not None and isinstance(column.type, LargeBinary):
-                    row[column.name] = base64.b64decode(value["b"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"a block of the backup can't be read: {error}") from error
-        yield table, row
+    """The rows of a block, with the columns that this release still has; none of a table that is no more.
+
+    Raises Damaged.
+    """
+    try:
+        (name, columns), *lines = map(json.loads, block.splitlines())
+        table = metadata.tables.get(name)
+        if table is None:
+            return
+        known = {column.name: column for column in table.columns}
+        for line in lines:
+            row = {name: value for name, value in zip(columns, line, strict=True) if name in known}
+            for name, value in row.items():
+                if value is not None and isinstance(known[name].type, LargeBinary):
+                    row[name] = base64.b64decode(value["b"])
+            yield table, row
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"a block of the backup can't be read: {error}") from error
 
 
 def read_object(target: Target, seal: Seal, name: str) -> bytes:

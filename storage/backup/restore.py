@@ -29,7 +29,7 @@ from storage.database import Database
 from storage.errors import Damaged, NoSuchAccount, NoSuchMailbox, NotPermitted
 from storage.index.ledger import Ledger, Limits
 from storage.index.messages import all_rows, split_keywords
-from storage.migrate import revision
+from storage.migrate import is_known
 from storage.model import MessageRow, NewMessage, System
 from storage.names import HELD
 from storage.postgresql import advance_sequences
@@ -152,11 +152,11 @@ class BackupReader:
     def restore_all(self, database: Database, blobs: BlobStore) -> list[str]:
         """Fill an empty store; returns in words what could not be brought back.
 
-        One that was cut off is run again and goes on. Raises NotPermitted when the store is in use or of another
-        schema.
+        One that was cut off is run again and goes on. Raises NotPermitted when the store is in use, or the backup
+        of a later release.
         """
-        if self.manifest.revision != revision(database):
-            raise NotPermitted(f"the backup is of another release: schema {self.manifest.revision}")
+        if not is_known(self.manifest.revision):
+            raise NotPermitted(f"the backup is of a later release: schema {self.manifest.revision}")
         with database.read() as connection:
             if any(connection.execute(select(table).limit(1)).first() for table in form.shared_tables()):
                 raise NotPermitted("the store is in use: a whole backup goes into an empty data folder")

@@ -54,6 +54,10 @@ class TextIndex(Protocol):
         """Contents that the index has."""
         ...
 
+    def size(self, account: int) -> int:
+        """Octets on disk; never raises."""
+        ...
+
     def forget(self, account: int, contents: Collection[int]) -> None:
         """Drop texts."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -59,6 +60,15 @@ class _Behind(NamedTuple):
     account: int
     through: int
     next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far the index is: contents there are, those that wait for it, octets that it takes on disk."""
+
+    contents: int
+    waiting: int
+    octets: int
 
 
 class Indexer:
@@ -169,6 +179,16 @@ class Indexer:
         self._save(dict.fromkeys(every, 0))
         with self._database.read() as connection:
             return sum(_count(connection, account) for account in every)
+
+    def coverage(self) -> Coverage:
+        """Of all accounts."""
+        behind = func.coalesce(func.sum(_a.next_content - 1 - _a.texts_through), 0)
+        waiting = select(behind).where(_a.next_content > _a.texts_through + 1)
+        with self._database.read() as connection:
+            contents = connection.scalar(select(func.count()).select_from(tables.content)) or 0
+            waits = int(connection.scalar(waiting) or 0)
+            accounts = connection.scalars(select(_a.id)).all()
+        return Coverage(contents, min(waits, contents), sum(map(self._texts.size, accounts)))
 
     def prune(self, accounts_at_a_time: int) -> int:
         """Forget texts of the next few accounts whose messages are gone, round and round; returns how many."""

@@ -37,6 +37,9 @@ class NoTexts:
     def known(self, account: int) -> set[int]:
         return set()
 
+    def size(self, account: int) -> int:
+        return 0
+
     def forget(self, account: int, contents: Collection[int]) -> None:
         return None
 

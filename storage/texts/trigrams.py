@@ -84,6 +84,11 @@ class TrigramFiles:
         with _reading(self._reader(account)) as connection:
             return {number for (number,) in connection.execute("SELECT id FROM known")} if connection else set()
 
+    def size(self, account: int) -> int:
+        path = self._path(account)
+        files = (path, path.with_name(f"{path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def _reader(self, account: int) -> sqlite3.Connection | None:
         """A connection; None when there is no file, or none of this release."""
         path = self._path(account)

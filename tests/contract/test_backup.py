@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Column, MetaData, Table, delete
 
 import mailserver.wiring  # all rooms' tables
 from config.settings import Store as Settings
 from message.content import MemoryContent
 from storage import tables
+from storage.backup import form
 from storage.backup.create import BackupWriter
 from storage.backup.form import backups
 from storage.backup.prune import prune
@@ -31,6 +33,7 @@ from storage.doorbell import Doorbell
 from storage.errors import NotPermitted, Unavailable
 from storage.migrate import upgrade
 from storage.model import FlagChange, NewMessage, System
+from storage.retention import Retention
 from storage.store import Store
 
 assert mailserver.wiring
@@ -142,6 +145,61 @@ def test_all_comes_back_and_no_number_is_given_twice(site: Site, elsewhere: tupl
     assert made.id > max(box.id for box in site.store.mailboxes(site.marie))
     assert len(store.sharing.acl(marie, store.mailbox(marie, "Projets/2026").id)) == 1
     assert list(Verifier(database, bodies, orphans_before=2**40).run()) == []
+
+
+def test_a_backup_of_an_earlier_release_comes_back(
+    site: Site, elsewhere: tuple[Store, Database, Maildir], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns and tables that there were not, and a table that is no more."""
+    site.add("un")
+    site.store.set_quota(site.marie, 5000, None)
+    encode = form.encode
+    later = {"pool", "told_level", "keep_days"}
+
+    def as_before(table: Table, rows: Iterable[Mapping[str, Any]]) -> bytes:
+        name = "spam_forgotten" if table is tables.pool else table.name
+        old = Table(name, MetaData(), *(Column(one.name, one.type) for one in table.columns if one.name not in later))
+        return encode(old, rows)
+
+    site.store.shared_quotas.set("college", 100, 0, [])
+    with monkeypatch.context() as patched:
+        patched.setattr(form, "encode", as_before)
+        patched.setattr("storage.backup.create.revision", lambda database: "0013")
+        name = site.create()
+    store, database, bodies = elsewhere
+    assert site.reader(name).verify() == []
+    assert site.reader(name).restore_all(database, bodies) == []
+    marie = store.open_account("marie.durand")
+    assert texts(store, marie, "INBOX") == {1: "un"}
+    assert store.quota(marie).limit_bytes == 5000
+    assert store.shared_quotas.all() == []
+    assert list(Verifier(database, bodies, orphans_before=2**40).run()) == []
+
+
+def test_a_backup_of_a_later_release_is_refused(
+    site: Site, elsewhere: tuple[Store, Database, Maildir], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.backup.create.revision", lambda database: "9999")
+    name = site.create()
+    _, database, bodies = elsewhere
+    with pytest.raises(NotPermitted, match="later release"):
+        site.reader(name).restore_all(database, bodies)
+
+
+def test_limits_rules_and_what_a_group_shares_come_back(site: Site, elsewhere: tuple[Store, Database, Maildir]) -> None:
+    site.store.set_quota(site.marie, 5000, 7)
+    site.store.shared_quotas.set("college", 100_000, 50, [site.marie])
+    rules = Retention(site.database, Doorbell(site.folder / "bells"))
+    rules.rule(site.marie, site.store.mailbox(site.marie, "Sent").id, 90)
+    rules.hold(site.marie, True)
+    store, database, bodies = elsewhere
+    assert site.reader(site.create()).restore_all(database, bodies) == []
+    marie = store.open_account("marie.durand")
+    assert (store.quota(marie).limit_bytes, store.quota(marie).limit_messages) == (5000, 7)
+    assert store.shared_quotas.of(marie) == site.store.shared_quotas.of(site.marie)
+    back = Retention(database, Doorbell(site.folder / "bells"))
+    assert back.rules(marie) == {"Sent": 90}
+    assert back.held(marie)
 
 
 def test_a_store_in_use_is_not_overwritten(site: Site, elsewhere: tuple[Store, Database, Maildir]) -> None:
@@ -298,6 +356,7 @@ def put(self, name, octets):
         time.sleep(60)
     real(self, name, octets)
 FolderTarget.put = put
+from storage.backup import form
 from storage.backup.create import BackupWriter
 from storage.backup.seal import Seal
 from storage.blobs.maildir import Maildir

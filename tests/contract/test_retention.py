@@ -15,7 +15,7 @@ from storage.attic import Attic, gone_of
 from storage.blobs.api import Place
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import NoSuchAccount
+from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.model import FlagChange, NewMessage, SpecialUse, System
 from storage.retention import Retention
 from storage.store import Store
@@ -49,6 +49,33 @@ def test_old_messages_go_and_young_ones_stay(store: Store, database: Database, r
     assert list(store.view(account, junk).uids) == [2]
     assert list(store.view(account, inbox).uids) == [1]
     assert store.quota(account).used_messages == 2
+
+
+def test_a_mailbox_may_have_a_rule_of_its_own(store: Store, database: Database, retention: Retention) -> None:
+    account, junk = fill(store, database, "Junk", 40, 10)
+    _, trash = fill(store, database, "Trash", 400, 20)
+    store.create(account, "Convocations")
+    _, letters = fill(store, database, "Convocations", 400, 20)
+    retention.rule(account, junk, 7)
+    retention.rule(account, trash, 0)
+    retention.rule(account, letters, 365)
+    assert retention.rules(account) == {"Convocations": 365, "Junk": 7, "Trash": 0}
+    now = time.time()
+    assert retention.expire(SpecialUse.JUNK, now) == retention.expire(SpecialUse.TRASH, now) == 0
+    retention.hold(account, True)
+    assert retention.expire_ruled(now) == 0
+    retention.hold(account, False)
+    assert retention.expire_ruled(now) == 3
+    assert [len(store.view(account, box).uids) for box in (junk, trash, letters)] == [0, 2, 1]
+    # It goes with the mailbox, and ends when it is taken back.
+    store.rename(account, "Convocations", "Archive/Convocations")
+    assert retention.rules(account)["Archive/Convocations"] == 365
+    retention.rule(account, trash, None)
+    assert retention.expire(SpecialUse.TRASH, now - 30 * DAY) == 1
+    with pytest.raises(NoSuchMailbox):
+        retention.rule(account, 999_999, 5)
+    with pytest.raises(ValueError, match="0 or more"):
+        retention.rule(account, trash, -1)
 
 
 def test_a_hold_beats_every_purge(store: Store, database: Database, retention: Retention) -> None:

@@ -87,6 +87,25 @@ def test_addresses_of_domains_that_are_not_here_are_refused(run):
     assert run("alias", "add", "x@ac.test", "a@far.example")[0] == 0
 
 
+def test_a_mailbox_keeps_its_messages_as_long_as_it_is_told(run):
+    add(run, "marie")
+    assert run("folder", "expire", "marie") == (0, "")
+    assert run("folder", "expire", "marie", "Junk", "--days", "7") == (0, "Junk\t7 days\n")
+    assert run("folder", "expire", "marie", "Trash", "--never") == (0, "Junk\t7 days\nTrash\tuntil deleted\n")
+    assert run("folder", "expire", "marie", "Junk", "--site") == (0, "Trash\tuntil deleted\n")
+    for wrong in (("Junk",), ("Junk", "--never", "--site"), ("--days", "3"), ("Nowhere", "--never")):
+        assert run("folder", "expire", "marie", *wrong)[0] == 1
+    assert run("folder", "expire", "marie", "Junk", "--days", "0")[0] == 2
+
+
+def test_the_store_tells_what_it_holds(run):
+    add(run, "marie")
+    code, text = run("store", "status")
+    assert code == 0
+    assert "accounts        1\n" in text
+    assert "waiting for it  0 of 0 contents" in text
+
+
 def test_the_accounts_that_are_locked(run):
     add(run, "marie")
     add(run, "paul")

@@ -16,7 +16,7 @@ from storage.database import Database
 from storage.doorbell import Doorbell
 from storage.model import Body, FlagChange, NewMessage, System, Text
 from storage.store import Store
-from storage.texts.indexer import Indexer
+from storage.texts.indexer import Coverage, Indexer
 from storage.texts.trigrams import TrigramFiles
 
 
@@ -67,6 +67,15 @@ def test_it_answers_without_bodies(mail: Mail) -> None:
     bodies_away(mail)
     assert mail.find("BONJOUR À") == [1]
     assert mail.store.search(mail.account, mail.inbox, Text("sujet")) == [1, 2]
+
+
+def test_how_far_and_how_large_it_is(mail: Mail) -> None:
+    mail.put("un", "deux", "trois")
+    assert mail.indexer.coverage() == Coverage(3, 3, 0)
+    mail.indexer.catch_up()
+    found = mail.indexer.coverage()
+    assert (found.contents, found.waiting) == (3, 0)
+    assert found.octets > 1000
 
 
 def test_every_account_has_its_turn(mail: Mail) -> None:
