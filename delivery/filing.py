@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from config.settings import Site
 from delivery.dsn import Action, Reported, ReportWriter
-from delivery.full_boxes import FullBoxes
 from delivery.lines import with_line_ends
 from delivery.outcome import Disposition, Fate, Reason
 from delivery.queue.model import Outgoing
@@ -104,13 +103,16 @@ class Filer:
         reports: ReportWriter,
         site: Site,
         ring: Callable[[], None],
-        full: FullBoxes | None = None,
+        when_full: Fate = Fate.LATER,
+        noted: Callable[[str], None] = lambda address: None,
     ) -> None:
         """``ring`` wakes the queue's runner after a commit that queued something; it must not block or raise.
 
-        ``full`` is told who had no room, and says what becomes of mail for them: without it that may come again later.
+        ``when_full`` is the fate of mail for a full mailbox; ``noted`` is told the addresses behind which nobody had
+        room.
         """
-        self._full = full
+        self._when_full = when_full
+        self._noted = noted
         self._store = store
         self._queue = queue
         self._reports = reports
@@ -128,9 +130,8 @@ class Filer:
         }
         summary = summarise(letter.local.buffer()) if numbers else None
         full: set[int] = set()
-        when_full = self._full.fate if self._full is not None else Fate.LATER
         while True:
-            plan = _plan(letter, numbers, full, self._places(letter, numbers), when_full, self._language)
+            plan = _plan(letter, numbers, full, self._places(letter, numbers), self._when_full, self._language)
             if not plan.filings and not plan.forwards:
                 return plan.dispositions
             staged = [self._queue.stage(outgoing) for outgoing in self._outgoing(letter, plan)]
@@ -146,8 +147,9 @@ class Filer:
                 if error.accounts <= full:
                     raise
                 full |= error.accounts
-                if self._full is not None:
-                    self._full.note(key for key, number in numbers.items() if number in error.accounts)
+                for one in letter.routes:
+                    if one.accounts and not one.elsewhere and all(numbers[each.key] in full for each in one.accounts):
+                        self._noted(one.recipient.address)
                 continue
             if staged:
                 self._ring()

@@ -106,11 +106,11 @@ class InboundPipeline:
         reports = ReportWriter(settings.site, settings.queue)
         fate = Fate.REFUSED if settings.store.refuse_when_full else Fate.LATER
         self._full = FullBoxes(store, recipients, self._language, fate)
-        self._filer = Filer(store, queue, reports, settings.site, ring, self._full)
+        self._filer = Filer(store, queue, reports, settings.site, ring, fate, self._full.note)
 
-    def may_be_full(self) -> bool:
-        """False when ``refusal`` would refuse nobody; never blocks."""
-        return self._full.any()
+    def may_be_full(self, address: str) -> bool:
+        """False when ``refusal`` would not refuse; never blocks."""
+        return self._full.may_be_full(address)
 
     def refusal(self, address: str, octets: int) -> Disposition | None:
         """Why a message of so many octets (0: of unknown size) for a local address need not come: nobody has room."""

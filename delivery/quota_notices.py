@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 
-import structlog
-
 from config.settings import Settings
 from directory.api import Directory
 from directory.model import Account, Role
@@ -20,8 +18,6 @@ from storage.errors import OverQuota
 from storage.index import quotas
 from storage.index.quotas import Fullness
 from storage.model import Filing
-
-log = structlog.get_logger()
 
 
 class QuotaNotices:
@@ -43,16 +39,19 @@ class QuotaNotices:
     def _tell(self, one: Fullness, now: float) -> bool:
         remember = partial(quotas.tell, one=one)
         people = self._answerable(one) if one.level > one.told else []
-        numbers = {one.owners[account.key] for account in people}
         content = MemoryContent(self._notice(one, people, now))
-        while numbers:
+        numbers = {one.owners[account.key] for account in people}
+        # Those without room are told as soon as there is some for it.
+        filings = [Filing(number) for number in sorted(numbers) if self._store.has_room(number, content.size)]
+        if numbers and not filings:
+            return False
+        if filings:
             try:
                 # Told and remembered in one transaction: never twice, never not at all.
-                self._store.deliver([Filing(number) for number in sorted(numbers)], content, None, now, remember)
-                return True
-            except OverQuota as error:
-                log.info("quota.no_room_to_tell", group=one.group, accounts=len(error.accounts))
-                numbers -= error.accounts
+                self._store.deliver(filings, content, None, now, remember)
+            except OverQuota:
+                return False
+            return True
         with self._database.write() as connection:
             remember(connection)
         return False

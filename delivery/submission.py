@@ -19,7 +19,6 @@ from config.settings import Settings
 from delivery.dsn import ReportWriter
 from delivery.fields import ALL_FIELDS, ours, protocol, without_fields
 from delivery.filing import Also, Filer, Letter, route
-from delivery.full_boxes import FullBoxes
 from delivery.guard import for_all, guarded
 from delivery.lines import with_line_ends
 from delivery.outcome import Dispositions, Fate, Reason
@@ -75,8 +74,7 @@ class SubmissionPipeline:
         self._language = settings.site.language
         reports = ReportWriter(settings.site, settings.queue)
         fate = Fate.REFUSED if settings.store.refuse_when_full else Fate.LATER
-        self._full = FullBoxes(store, recipients, self._language, fate)
-        self._filer = Filer(store, queue, reports, settings.site, ring, self._full)
+        self._filer = Filer(store, queue, reports, settings.site, ring, fate)
 
     def may_send(self, account: Account, sender: str) -> bool:
         """Whether ``account`` may give ``sender`` as reverse path.

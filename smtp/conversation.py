@@ -302,10 +302,11 @@ class Conversation(SMTP, ABC):
         if reply.code >= 400 and (verb is None or verb.name not in _LOGGED):
             # The words of the client are left out: a command gone wrong may hold a password.
             log.info("smtp.refused", verb=verb.name if verb else None, reply=reply.code, text=reply.text)
-        # Whoever writes to a mailbox that is full (RFC 3463 section 3.3) did nothing wrong.
-        if reply.code == 421 or (reply.code >= 500 and reply.status != "5.2.2"):
+        # Whoever writes to a full mailbox (X.2.2, RFC 3463 section 3.3) did nothing wrong, but may not go on so.
+        full = reply.status.endswith(".2.2")
+        if reply.code == 421 or (reply.code >= 500 and not full):
             self._conduct.error()
-        elif reply is TOO_MANY_RECIPIENTS or (verb is not None and verb.junk):
+        elif full or reply is TOO_MANY_RECIPIENTS or (verb is not None and verb.junk):
             self._conduct.junk()
         if self._conduct.enough and not reply.closing:
             self._send(reply)

@@ -63,7 +63,7 @@ class Ingress:
         if mailbox.literal or mailbox.routed:
             raise Refused(RELAY_DENIED)
         address = self._address(mailbox)
-        if self._directory.remembers(address) and not self._inbound.may_be_full():
+        if self._directory.remembers(address) and not self._inbound.may_be_full(address):
             return Recipient(address, rcpt.original, rcpt.notify)
         refusal = await work(self._look_up, address, mailbox.domain, size)
         if refusal is UNKNOWN:
@@ -83,7 +83,7 @@ class Ingress:
             return RELAY_DENIED
         if self._directory.resolve(address) is None:
             return UNKNOWN
-        full = self._inbound.refusal(address, size) if self._inbound.may_be_full() else None
+        full = self._inbound.refusal(address, size)
         return disposition_reply(full) if full is not None else None
 
     async def _guessed(self, peer: Peer) -> None:

@@ -73,8 +73,8 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 class InboundDelivery(Protocol):
     """What the MX needs of delivery."""
 
-    def may_be_full(self) -> bool:
-        """False when ``refusal`` would refuse nobody; never blocks."""
+    def may_be_full(self, address: str) -> bool:
+        """False when ``refusal`` would not refuse; never blocks."""
         ...
 
     def refusal(self, address: str, octets: int) -> Disposition | None:

@@ -424,9 +424,9 @@ def test_who_had_no_room_is_asked_about_before_the_next_message_comes(office: Of
     inbound, marie = office.inbound, office.store.open_account(MARIE.key)
     assert inbound.refusal("marie@ici.example", 0) is None
     fill(office, MARIE)
-    assert not inbound.may_be_full()
+    assert not inbound.may_be_full("marie@ici.example")
     office.accept("marie@ici.example")
-    assert inbound.may_be_full()
+    assert inbound.may_be_full("marie@ici.example")
     refusal = inbound.refusal("marie@ici.example", 2000)
     assert refusal is not None
     assert (disposition_reply(refusal).code, disposition_reply(refusal).status) == (452, "4.2.2")
@@ -440,7 +440,7 @@ def test_who_had_no_room_is_asked_about_before_the_next_message_comes(office: Of
     office.store.set_quota(marie, used + 10_000, None)
     assert inbound.refusal("marie@ici.example", 10_001) is not None
     assert inbound.refusal("marie@ici.example", 10_000) is None
-    assert not inbound.may_be_full()
+    assert not inbound.may_be_full("marie@ici.example")
 
 
 def test_what_a_group_shares_counts_before_a_message_comes(office: Office):

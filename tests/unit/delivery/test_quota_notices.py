@@ -170,3 +170,13 @@ def test_who_has_no_room_of_a_group_keeps_the_others_from_nothing(office: Office
     office.store.set_quota(office.marie, 0, None)
     assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
     assert [mail["Subject"][:9] for mail in office.told()] == ["L'espace "]
+
+
+def test_who_had_no_room_for_the_news_is_told_when_there_is_some(office: Office) -> None:
+    uid = office.fill(99_900)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [0, 0]
+    office.fill(10)
+    office.remove(uid)
+    office.fill(85_000)
+    assert [office.notices.catch_up(0) for _ in "ab"] == [1, 0]
+    assert [mail["Subject"] for mail in office.told()] == ["Votre boîte aux lettres est pleine à 85 %"]

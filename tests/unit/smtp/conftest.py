@@ -85,12 +85,13 @@ class Pipeline:
         self.full: dict[str, Fate] = {}
         self.announced: list[int] = []
 
-    def may_be_full(self) -> bool:
-        return bool(self.full)
+    def may_be_full(self, address: str) -> bool:
+        return address in self.full
 
     def refusal(self, address: str, octets: int) -> Disposition | None:
-        self.announced.append(octets)
         fate = self.full.get(address)
+        if fate is not None:
+            self.announced.append(octets)
         return Disposition(address, fate, Reason.OVER_QUOTA) if fate is not None else None
 
     def may_send(self, account: Account, sender: str) -> bool:
