@@ -19,6 +19,7 @@ def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _ports(settings)
     yield from _tls(settings)
     yield from _queue(settings)
+    yield from _sizes(settings)
     if settings.web.url and not _URL.fullmatch(settings.web.url):
         yield "web.url", f"must be as https://courriel.example, without a path, not {settings.web.url!r}"
     if settings.spam.reject_from and settings.spam.reject_from <= settings.spam.junk_from:
@@ -26,6 +27,21 @@ def complaints(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _reports(settings)
     if settings.smtp.errors_before_close <= settings.smtp.errors_before_delay:
         yield "smtp.errors_before_close", "must be above smtp.errors_before_delay"
+
+
+#: Octets of the header fields that we put on top of a message, at most.
+TRACE = 1024 * 1024
+
+
+def _sizes(settings: Settings) -> Iterator[tuple[str, str]]:
+    kept = settings.store.message_size
+    for place, size in (
+        ("smtp.mx_message_size", settings.smtp.mx_message_size),
+        ("smtp.submission_message_size", settings.smtp.submission_message_size),
+        ("imap.append_limit", settings.imap.append_limit),
+    ):
+        if size + TRACE > kept:
+            yield place, f"must be 1 MiB below store.message_size ({kept} octets), or what came in could not be kept"
 
 
 def _names(settings: Settings) -> Iterator[tuple[str, str]]:

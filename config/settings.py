@@ -185,6 +185,9 @@ class Store:
     refuse_when_full: bool = setting(
         False, "Refuse mail for a full mailbox for good (552) rather than for the moment (452)."
     )
+    message_size: int = setting(
+        200 * MiB, "Largest message that is kept, whatever brings it in (imports too).", kind="size", low=1 * MiB
+    )
     mailboxes: int = setting(5000, "Mailboxes of one account.", low=10)
     mailbox_depth: int = setting(16, "Levels of a mailbox name.", low=1)
     mailbox_name: int = setting(1000, "Octets of a whole mailbox name; a level may have 255.", low=255)

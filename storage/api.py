@@ -302,7 +302,7 @@ class MailStore(Protocol):
 
     # writing
     def append(self, account: int, mailbox: int, messages: Sequence[NewMessage]) -> list[int]:
-        """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, LimitReached, DiskFull."""
+        """Keep messages, all or none; returns their UIDs in order. Raises OverQuota, TooBig, LimitReached, DiskFull."""
         ...
 
     def replace(self, account: int, mailbox: int, uid: int, to: int, message: NewMessage) -> int:
@@ -385,7 +385,7 @@ class MailStore(Protocol):
 
         Returns (account, mailbox id, uid) for each filing, in order. ``along`` runs in the same transaction, and
         ``rows`` are written in it, together with those of other deliveries; with no filings this is all that is done
-        (``content`` may then be None). Raises OverQuota for the accounts that have no room
+        (``content`` may then be None). Raises TooBig, and OverQuota for the accounts that have no room
         (nothing is kept for anybody: the caller leaves them out and calls again), DiskFull, Unavailable.
         """
         ...

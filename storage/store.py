@@ -29,6 +29,7 @@ from storage.errors import (
     NoSuchMailbox,
     NoSuchMessage,
     NotPermitted,
+    TooBig,
 )
 from storage.index import acl, mailboxes, messages, notes, pools
 from storage.index.columns import Facts
@@ -434,6 +435,7 @@ class Store:
         now = int(time.time())
         bodies: list[Staged] = []
         try:
+            self._check_size(*(one.content for one in messages))
             dates = [now if one.internal_date is None else one.internal_date for one in messages]
             summaries: list[Summary] = []
             bodies = self._blobs.stage_all(
@@ -645,6 +647,13 @@ class Store:
 
     # ---------------------------------------------------------------- delivery
 
+    def _check_size(self, *contents: Content) -> None:
+        """Before anything is written. Raises TooBig."""
+        limit = self._settings.message_size
+        for one in contents:
+            if one.size > limit:
+                raise TooBig(f"a message may have {limit} octets, this one has {one.size}")
+
     def coming(self) -> AbstractContextManager[None]:
         return self._committer.coming()
 
@@ -661,6 +670,7 @@ class Store:
         try:
             if filings:
                 assert content is not None
+                self._check_size(content)
                 staged = self._blobs.stage(content, int(received_at))
                 summary = summary or summarise(content.buffer())
             marks = [HAS_ATTACHMENT] * bool(summary and summary.has_attachment)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from message.content import MemoryContent
+from message.content import FileContent, MemoryContent
 from storage.database import Database
 from storage.errors import (
     InvalidName,
@@ -19,6 +19,7 @@ from storage.errors import (
     NoSuchMessage,
     NotPermitted,
     OverQuota,
+    TooBig,
     UseRefused,
 )
 from storage.index import messages
@@ -330,6 +331,21 @@ def test_octets_of_any_kind_are_kept_as_they_are(store: Store, account: int, oct
     assert (row.uid, row.size) == (uid, len(octets))
     assert bytes(store.body(account, box, row).buffer()) == octets
     assert store.search(account, box, Text("nothing of this kind")) == []
+
+
+def test_a_message_above_the_limit_is_refused_before_anything_is_written(
+    store: Store, account: int, tmp_path: Path
+) -> None:
+    box = store.mailbox(account, "INBOX").id
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(201 * 1024 * 1024)
+    with pytest.raises(TooBig, match="a message may have 209715200 octets, this one has 210763776"):
+        store.append(account, box, [NewMessage(MemoryContent(b"small")), NewMessage(FileContent(large))])
+    with pytest.raises(TooBig):
+        store.deliver([Filing(account)], FileContent(large), None, 0.0)
+    assert store.mailbox(account, "INBOX").messages == 0
+    assert not [path for path in (tmp_path / "mail").rglob("*") if path.is_file() and path.stat().st_size]
 
 
 def test_create_rename_delete(store: Store, account: int, tmp_path: Path) -> None:
