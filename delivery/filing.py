@@ -125,9 +125,7 @@ class Filer:
         When nobody can take it nothing is kept and ``also`` is not called. Raises what the store raises except
         OverQuota; after such an error nothing was kept, as far as anybody knows.
         """
-        numbers = {
-            account.key: self._store.open_account(account.key) for one in letter.routes for account in one.accounts
-        }
+        numbers = self._store.open_accounts(account.key for one in letter.routes for account in one.accounts)
         summary = summarise(letter.local.buffer()) if numbers else None
         full: set[int] = set()
         while True:

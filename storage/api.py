@@ -181,6 +181,10 @@ class MailStore(Protocol):
         """The store's number of the account, provisioned with its standard folders at the first call."""
         ...
 
+    def open_accounts(self, keys: Iterable[str]) -> dict[str, int]:
+        """The same for several, by key."""
+        ...
+
     def quota(self, account: int) -> Quota: ...
 
     def has_room(self, account: int, octets: int) -> bool:

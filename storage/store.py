@@ -75,6 +75,9 @@ from storage.uses import check_use
 from storage.views import View, Views
 from storage.zone import local_zone
 
+#: Accounts that get their store in one transaction.
+AT_ONCE = 500
+
 
 class Store:
     """Implements ``storage.api.MailStore`` on a database and a body store."""
@@ -116,14 +119,20 @@ class Store:
 
     def open_account(self, key: str) -> int:
         number = self._numbers.get(key)
-        if number is None:
+        return self.open_accounts([key])[key] if number is None else number
+
+    def open_accounts(self, keys: Iterable[str]) -> dict[str, int]:
+        found = {key: self._numbers.get(key) for key in keys}
+        unknown = [key for key, number in found.items() if number is None]
+        if unknown:
             with self._database.read() as connection:
-                number = mailboxes.account_number(connection, key)
-            if number is None:
-                with self._database.write() as connection:
-                    number = mailboxes.provision(connection, key)
-            self._numbers[key] = number
-        return number
+                self._numbers |= mailboxes.account_numbers(connection, unknown)
+        missing = [key for key in unknown if key not in self._numbers]
+        for start in range(0, len(missing), AT_ONCE):
+            with self._database.write() as connection:
+                made = mailboxes.provision(connection, missing[start : start + AT_ONCE])
+            self._numbers |= made
+        return {key: self._numbers[key] for key in found}
 
     def quota(self, account: int) -> Quota:
         with self._database.read() as connection:

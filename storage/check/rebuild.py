@@ -75,7 +75,7 @@ class Rebuilder:
         self._settle(key)
         places: dict[int, Place] = {}
         with self._database.write() as connection:
-            number = mailboxes.account_number(connection, key) or mailboxes.provision(connection, key)
+            number = mailboxes.provision(connection, [key])[key]
             mailboxes.hold(connection, number)
             forget(connection, number)
             for folder in self._blobs.folders(key):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
@@ -34,9 +34,10 @@ class Past:
     grants: tuple[Grant, ...]
 
 
-def note_made(connection: Connection, account: int, mailbox: int) -> None:
-    """A mailbox is there that was not there before."""
-    _insert(connection, account, mailbox, None, None, ())
+def note_made(connection: Connection, places: Iterable[tuple[int, int]]) -> None:
+    """Mailboxes (account and number) are there that were not there before."""
+    rows = [_row(account, mailbox, None, None, ()) for account, mailbox in places]
+    connection.execute(insert(tables.mailbox_before), rows)
 
 
 def note(connection: Connection, account: int, mailbox: int) -> None:
@@ -45,7 +46,8 @@ def note(connection: Connection, account: int, mailbox: int) -> None:
         select(_b.name, _b.special_use).where(_b.account_id == account, _b.id == mailbox)
     ).one_or_none()
     if row is not None:
-        _insert(connection, account, mailbox, row.name, row.special_use, _grants(connection, account, mailbox))
+        before = _row(account, mailbox, row.name, row.special_use, _grants(connection, account, mailbox))
+        connection.execute(insert(tables.mailbox_before).values(**before))
 
 
 def _grants(connection: Connection, account: int, mailbox: int) -> list[tuple[str, str]]:
@@ -53,16 +55,11 @@ def _grants(connection: Connection, account: int, mailbox: int) -> list[tuple[st
     return sorted((row.identifier, row.rights) for row in connection.execute(query))
 
 
-def _insert(
-    connection: Connection,
-    account: int,
-    mailbox: int,
-    name: str | None,
-    use: str | None,
-    grants: Sequence[tuple[str, str]],
-) -> None:
+def _row(
+    account: int, mailbox: int, name: str | None, use: str | None, grants: Sequence[tuple[str, str]]
+) -> dict[str, object]:
     row = {"account_id": account, "at": int(time.time()), "mailbox_id": mailbox, "name": name, "special_use": use}
-    connection.execute(insert(tables.mailbox_before).values(**row, grants=json.dumps(grants)))
+    return {**row, "grants": json.dumps(grants)}
 
 
 def mailboxes_at(connection: Connection, account: int, moment: int) -> list[Past]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
 
 from storage import names, tables
 from storage.blobs.api import Place
+from storage.database import take_turn
 from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.index import history
 from storage.index.statements import REMOVED
@@ -28,6 +28,9 @@ STANDARD: tuple[tuple[str, SpecialUse | None], ...] = (
     ("Templates", None),
     ("Trash", SpecialUse.TRASH),
 )
+
+#: Keys of one query.
+_KEYS = 500
 
 _a, _b, _g, _s = tables.account.c, tables.mailbox.c, tables.acl.c, tables.subscription.c
 #: In the order in which ``_mailbox`` takes them.
@@ -91,31 +94,62 @@ def hold(connection: Connection, account: int) -> None:
         raise NoSuchAccount(f"no account number {account}")
 
 
-def provision(connection: Connection, key: str) -> int:
-    """Make an account with its standard folders; the number of the one that is there when another was faster."""
-    try:
-        with connection.begin_nested():
-            result = connection.execute(
-                insert(tables.account).values(
-                    key=key,
-                    modseq=1,
-                    next_mailbox=1,
-                    next_content=1,
-                    last_uidvalidity=0,
-                    used_bytes=0,
-                    used_messages=0,
-                )
-            )
-    except IntegrityError:
-        number = account_number(connection, key)
-        assert number is not None
-        return number
-    assert result.inserted_primary_key is not None
-    number = int(result.inserted_primary_key[0])
-    for name, use in STANDARD:
-        create(connection, number, name, use)
-        subscribe(connection, number, name, True)
-    return number
+def account_numbers(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Numbers of those accounts that have a store, by key."""
+    wanted = sorted(keys)
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _KEYS):
+        query = select(_a.key, _a.id).where(_a.key.in_(wanted[start : start + _KEYS]))
+        found.update((row.key, row.id) for row in connection.execute(query))
+    return found
+
+
+def provision(connection: Connection, keys: Collection[str]) -> dict[str, int]:
+    """Numbers of accounts by key; those that have no store yet get one with the standard folders."""
+    take_turn(connection, "accounts")
+    known = account_numbers(connection, keys)
+    missing = sorted(set(keys) - known.keys())
+    if not missing:
+        return known
+    folders = len(STANDARD)
+    uidvalidity = int(time.time())
+    account = {"modseq": 1, "next_mailbox": folders + 1, "next_content": 1, "used_bytes": 0, "used_messages": 0}
+    account["last_uidvalidity"] = uidvalidity + folders
+    connection.execute(insert(tables.account), [{"key": key, **account} for key in missing])
+    made = account_numbers(connection, missing)
+    places = [(number, place) for number in made.values() for place in range(1, folders + 1)]
+    rows = [_new(number, place, *STANDARD[place - 1], uidvalidity + place, 1) for number, place in places]
+    connection.execute(insert(tables.mailbox), rows)
+    history.note_made(connection, places)
+    wanted = {(number, name) for number in made.values() for name, _ in STANDARD}
+    # Of an account whose row alone was lost they are there.
+    there = select(_s.account_id, _s.name).where(_s.account_id.in_(list(made.values())))
+    wanted -= {(row.account_id, row.name) for row in connection.execute(there)}
+    if wanted:
+        rows = [{"account_id": number, "name": name} for number, name in sorted(wanted)]
+        connection.execute(insert(tables.subscription), rows)
+    return known | made
+
+
+def _new(
+    account: int, number: int, name: str, use: SpecialUse | None, uidvalidity: int, modseq: int
+) -> dict[str, object]:
+    """The row of an empty mailbox."""
+    return {
+        "account_id": account,
+        "id": number,
+        "name": name,
+        "uidvalidity": uidvalidity,
+        "uidnext": 1,
+        "modseq": modseq,
+        "messages": 0,
+        "unseen": 0,
+        "deleted": 0,
+        "size": 0,
+        "first_recent": 1,
+        "special_use": use.value if use else None,
+        "folder": names.folder(name),
+    }
 
 
 def every(connection: Connection, account: int) -> list[Mailbox]:
@@ -196,24 +230,9 @@ def create(connection: Connection, account: int, name: str, use: SpecialUse | No
         .where(_a.id == account)
         .values(next_mailbox=row.next_mailbox + 1, last_uidvalidity=uidvalidity)
     )
-    connection.execute(
-        insert(tables.mailbox).values(
-            account_id=account,
-            id=row.next_mailbox,
-            name=name,
-            uidvalidity=uidvalidity,
-            uidnext=1,
-            modseq=row.modseq,
-            messages=0,
-            unseen=0,
-            deleted=0,
-            size=0,
-            first_recent=1,
-            special_use=use.value if use else None,
-            folder=names.folder(name),
-        )
-    )
-    history.note_made(connection, account, row.next_mailbox)
+    new = _new(account, row.next_mailbox, name, use, uidvalidity, row.modseq)
+    connection.execute(insert(tables.mailbox).values(**new))
+    history.note_made(connection, [(account, row.next_mailbox)])
     return int(row.next_mailbox)
 
 

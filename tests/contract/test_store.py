@@ -678,3 +678,22 @@ def test_a_special_use_is_of_one_mailbox(store: Store, account: int) -> None:
     assert (uses["Drafts"], uses["Sent"]) == (None, SpecialUse.DRAFTS)
     with pytest.raises(NoSuchMailbox):
         store.set_use(account, 999, SpecialUse.SENT)
+
+
+def test_many_accounts_are_opened_at_once_and_each_as_one_is(store: Store) -> None:
+    alone = store.open_account("alone")
+    keys = [f"u{number}" for number in range(1203)]
+    numbers = store.open_accounts([*keys, "alone", *keys[:3]])
+    assert numbers["alone"] == alone
+    assert len(set(numbers.values())) == 1204
+    assert store.open_accounts(keys) == {key: numbers[key] for key in keys}
+    assert store.open_account("u77") == numbers["u77"]
+
+    def shown(account: int) -> list[tuple[object, ...]]:
+        return [(box.id, box.name, box.special_use, box.subscribed, box.uidnext) for box in store.mailboxes(account)]
+
+    assert shown(numbers["u77"]) == shown(alone)
+    assert len({box.uidvalidity for box in store.mailboxes(alone)}) == len(store.mailboxes(alone))
+    made = store.create(numbers["u77"], "Classe")
+    assert made.id > max(box.id for box in store.mailboxes(alone))
+    assert made.uidvalidity > max(box.uidvalidity for box in store.mailboxes(numbers["u77"]) if box.name != "Classe")

@@ -70,7 +70,7 @@ def test_addresses_for_reports_that_are_right(tmp_path):
 
 def test_what_comes_in_must_fit_into_the_store(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
-    path.write_text('[store]\nmessage_size = 20971520\n')
+    path.write_text("[store]\nmessage_size = 20971520\n")
     text = "\n".join(problems(path))
     for place in ("smtp.mx_message_size", "smtp.submission_message_size", "imap.append_limit"):
         assert f"{place}: must be 1 MiB below store.message_size" in text
