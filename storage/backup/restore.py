@@ -150,7 +150,7 @@ class BackupReader:
     # ---------------------------------------------------------------- all
 
     def restore_all(self, database: Database, blobs: BlobStore) -> list[str]:
-        """Fill an empty store; returns in words what could not be brought back.
+        """Fill an empty store; returns in words what could not be brought back: messages, or all mail of an account.
 
         One that was cut off is run again and goes on. Raises NotPermitted when the store is in use, or the backup
         of a later release.
@@ -163,8 +163,13 @@ class BackupReader:
             done = set(connection.scalars(select(tables.account.c.key)))
         wrong = list(self.manifest.missing)
         for key, blocks in self.manifest.accounts.items():
-            if key not in done:
+            if key in done:
+                continue
+            try:
                 wrong += self._account(database, blobs, key, blocks)
+            except Damaged as error:
+                # What is wrong with one must not keep all others from their mail.
+                wrong.append(f"{key}: nothing of its mail came back, an older backup may have it: {error}")
         with database.write() as connection:
             _insert(connection, form.rows_of(self._target, self._seal, self.manifest.shared))
             # Those that a restore left out have none: all tables whose numbers the database gives.

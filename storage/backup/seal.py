@@ -74,5 +74,9 @@ class Seal:
                     raise NotPermitted("the backup is sealed: its private key is needed")
                 packed = _SUITE.decrypt(packed, self._private, info=_INFO)
             return zlib.decompress(packed)
-        except (InvalidTag, zlib.error, ValueError) as error:
-            raise Damaged(f"an object of the backup can't be opened: {type(error).__name__}") from error
+        except InvalidTag as error:
+            raise Damaged(
+                "an object of the backup can't be opened: it is damaged, or sealed for another key"
+            ) from error
+        except (zlib.error, ValueError) as error:
+            raise Damaged(f"an object of the backup is damaged: {error}") from error

@@ -30,7 +30,7 @@ from storage.blobs.maildir import Maildir
 from storage.check.verify import Verifier
 from storage.database import Database
 from storage.doorbell import Doorbell
-from storage.errors import NotPermitted, Unavailable
+from storage.errors import Damaged, NotPermitted, Unavailable
 from storage.migrate import upgrade
 from storage.model import FlagChange, NewMessage, System
 from storage.retention import Retention
@@ -299,6 +299,26 @@ def test_a_damaged_object_is_found_and_the_rest_returns(
     assert list(Verifier(database, bodies, orphans_before=2**40).run()) == []
 
 
+def test_an_account_that_can_not_be_read_keeps_no_other_from_its_mail(
+    site: Site, elsewhere: tuple[Store, Database, Maildir]
+) -> None:
+    site.add("un", "deux")
+    other = site.store.open_account("anne.martin")
+    site.store.append(other, site.store.mailbox(other, "INBOX").id, [NewMessage(MemoryContent(b"\r\nx\r\n"))])
+    name = site.create()
+    block = site.reader(name).manifest.accounts["anne.martin"][0]
+    assert block not in site.reader(name).manifest.accounts["marie.durand"]
+    (site.folder / block).write_bytes(b"P not what it was")
+    wrong, count = rehearse(site.reader(name), site.folder)
+    assert count == 2
+    assert any("anne.martin" in text for text in wrong)
+    store, database, bodies = elsewhere
+    (told,) = site.reader(name).restore_all(database, bodies)
+    assert told.startswith("anne.martin: ")
+    assert texts(store, store.open_account("marie.durand"), "INBOX") == {1: "un", 2: "deux"}
+    assert list(Verifier(database, bodies, orphans_before=2**40).run()) == []
+
+
 def test_a_body_that_the_store_lost_is_told(site: Site, tmp_path: Path) -> None:
     site.add("un", "deux")
     min((tmp_path / "mail").rglob("cur/*")).unlink()
@@ -318,6 +338,8 @@ def test_a_sealed_backup_needs_its_key(site: Site) -> None:
     site.add("deux")
     site.create(Seal(public=public))
     assert prune(site.target, 1)[0] == [name]
+    with pytest.raises(Damaged, match="another key"):
+        site.reader(backups(site.target)[0], Seal(private=new_key()[0]))
     for wrong in ("x", "é", "A" * 43 + "BBBB"):
         with pytest.raises(NotPermitted):
             Seal(private=wrong)
