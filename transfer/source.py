@@ -35,7 +35,8 @@ class Unreadable(SourceError):
 
 def refused(path: Path, error: OSError) -> SourceRefused:
     """What to say of a file or folder on disk that can't be read: nothing of it may be left behind in silence."""
-    return SourceRefused(f"{path} can't be read: {error.strerror}; give read rights to the user the server runs as")
+    advice = "; give read rights to the user the server runs as" if isinstance(error, PermissionError) else ""
+    return SourceRefused(f"{path} can't be read: {error.strerror}{advice}")
 
 
 def side_file(path: Path) -> bytes:

@@ -131,7 +131,8 @@ def account_disable(login: str, config: ConfigOption = None, assignments: SetOpt
         print(f"{login} is disabled.")
 
 
-@account_app.command("quota")
+# -1 is a number here, no option.
+@account_app.command("quota", context_settings={"ignore_unknown_options": True})
 def account_quota(
     login: str,
     octets: Annotated[int, typer.Argument(help="Octets; 0: no limit; -1: the site's default.", min=-1)],
@@ -221,10 +222,11 @@ def account_list(
 
 @account_app.command("show")
 def account_show(login: str, config: ConfigOption = None, assignments: SetOption = None) -> None:
-    """Show an account: addresses, quota, locks."""
+    """Show an account: addresses, quota, legal hold, locks."""
     with open_rooms(config, assignments) as rooms:
         account = rooms.accounts.show(login)
-        quota = rooms.store.quota(rooms.store.open_account(account.key))
+        number = rooms.store.open_account(account.key)
+        quota = rooms.store.quota(number)
         limit = "no limit" if quota.limit_bytes is None else f"of {quota.limit_bytes} octets"
         for label, value in (
             ("login", account.login),
@@ -235,6 +237,7 @@ def account_show(login: str, config: ConfigOption = None, assignments: SetOption
             ("addresses", ", ".join(account.addresses)),
             ("enabled", "yes" if account.enabled else "no"),
             ("quota", f"{quota.used_bytes} {limit}, {quota.used_messages} messages"),
+            ("hold", "yes: nothing goes for good" if rooms.retention.held(number) else "no"),
         ):
             print(f"{label:10} {value}")
         for lock in rooms.attempts.locks(account.key, time.time()):
@@ -343,8 +346,6 @@ def group_list(config: ConfigOption = None, assignments: SetOption = None) -> No
         for name, members in rooms.accounts.groups().items():
             print(f"{name}: {', '.join(member.login for member in members)}")
             if (quota := shared.get(login_key(name))) is not None:
-                octets, messages = quota.limit_bytes or "no limit", quota.limit_messages or "no limit"
-                print(
-                    f"    shares {octets} octets ({quota.used_bytes} used), {messages} messages "
-                    f"({quota.used_messages} used)"
-                )
+                uses = ((quota.used_bytes, quota.limit_bytes), (quota.used_messages, quota.limit_messages))
+                octets, messages = (f"{used} of {limit}" if limit else f"{used}, no limit" for used, limit in uses)
+                print(f"    shares octets: {octets}; messages: {messages}")

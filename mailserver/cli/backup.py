@@ -24,17 +24,24 @@ def _seal(key: Path | None, public: str | None = None) -> Seal:
 
     try:
         return Seal(public=public, private=key.read_text("ascii") if key else None)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Failure(f"the key in {key} can't be read: {error.strerror}") from None
+    except ValueError as error:
         raise Failure(f"the key in {key} can't be read: {error}") from None
 
 
-def _last(folder: Path, name: str | None) -> str:
+def _there(folder: Path) -> list[str]:
     from storage.backup.form import backups
     from storage.backup.target import FolderTarget
 
     there = backups(FolderTarget(folder))
     if not there:
-        raise Failure(f"there is no backup in {folder}")
+        raise Failure(f"there is no backup in {folder}, or it can't be read")
+    return there
+
+
+def _last(folder: Path, name: str | None) -> str:
+    there = _there(folder)
     if name is not None and name not in there:
         raise Failure(f"there is no backup named {name}; `backup list` shows those that are there")
     return name or there[-1]
@@ -85,12 +92,11 @@ def backup_create(
 @app.command("list")
 def backup_list(folder: FolderArgument) -> None:
     """Show the backups that are there."""
-    from storage.backup.form import backups
     from storage.backup.prune import listed
     from storage.backup.target import FolderTarget
 
     target = FolderTarget(folder)
-    for name in backups(target):
+    for name in _there(folder):
         facts = listed(target, name)[0]
         print(
             f"{name}  {moment(facts['made_at'])}  {facts['accounts']} accounts, {facts['messages']} messages, "
@@ -146,6 +152,9 @@ def backup_restore(
                 lambda one: mailbox in (None, one.mailbox) and uid in (None, one.uid),
             )
             said = f"{came} messages came back, {there} were there."
+            if mailbox is not None and not (came or there or wrong):
+                what = mailbox if uid is None else f"{mailbox}, UID {uid}"
+                raise Failure(f"the backup has no message of {login} in {what}: nothing was changed")
     _tell(wrong, said)
 
 
@@ -173,5 +182,6 @@ def backup_prune(
     from storage.backup.prune import prune
     from storage.backup.target import FolderTarget
 
+    _there(folder)
     old, objects = prune(FolderTarget(folder), keep)
     print(f"{len(old)} backups and {objects} objects were removed.")

@@ -29,10 +29,20 @@ def folder_expire(
     """Show and set how long messages stay in a mailbox; a legal hold beats it, and `restore` brings back what went."""
     if (folder is not None) != (sum((days is not None, never, site)) == 1):
         raise Failure("a mailbox takes one of --days N, --never and --site; without a mailbox all rules are shown")
+    from storage.model import SpecialUse
+    from storage.retention import DAY
+
     with open_rooms(config, assignments) as rooms:
         account = rooms.store.open_account(rooms.accounts.show(login).key)
         if folder is not None:
             box = rooms.store.mailbox(account, folder)
             rooms.retention.rule(account, box.id, None if site else days or 0)
-        for name, kept in rooms.retention.rules(account).items():
+        ruled = rooms.retention.rules(account)
+        for name, kept in ruled.items():
             print(f"{name}\t{f'{kept} days' if kept else 'until deleted'}")
+        limits = rooms.settings.store
+        by_use = {SpecialUse.JUNK: limits.keep_junk, SpecialUse.TRASH: limits.keep_trash}
+        for box in rooms.store.mailboxes(account):
+            if box.special_use in by_use and box.name not in ruled:
+                age = by_use[box.special_use]
+                print(f"{box.name}\t{f'{age / DAY:g} days' if age else 'until deleted'}, the site's rule")

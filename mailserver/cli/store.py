@@ -46,10 +46,11 @@ def store_status(config: ConfigOption = None, assignments: SetOption = None) -> 
     from storage import tables
 
     with open_rooms(config, assignments) as rooms:
-        used = func.coalesce(func.sum(tables.account.c.used_bytes), 0)
+        # By mailbox: quotas leave out what is held back.
+        sums = (func.coalesce(func.sum(column), 0) for column in (tables.mailbox.c.messages, tables.mailbox.c.size))
         with rooms.database.read() as connection:
-            accounts, octets = connection.execute(select(func.count(), used).select_from(tables.account)).one()
-            messages = connection.scalar(select(func.coalesce(func.sum(tables.mailbox.c.messages), 0)))
+            accounts = connection.scalar(select(func.count()).select_from(tables.account))
+            messages, octets = connection.execute(select(*sums)).one()
         texts = rooms.indexer.coverage()
         share = f", {100 * texts.octets / octets:.0f} % of that" if octets else ""
         for label, value in (

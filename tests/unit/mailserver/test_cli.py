@@ -66,6 +66,38 @@ def test_quotas_mean_the_same_at_every_command(run):
         assert add(run, login, *more)[0] == 0
         assert shown in run("account", "show", login)[1]
     assert add(run, "c", "--quota", "-5")[0] == 2
+    assert run("account", "quota", "b", "-1")[0] == 0
+    assert "of 4096 octets" in run("account", "show", "b")[1]
+    assert run("account", "quota", "b", "-2")[0] == 2
+
+
+def test_a_hold_is_seen(run):
+    add(run, "marie")
+    assert "hold       no" in run("account", "show", "marie")[1]
+    assert run("account", "hold", "marie")[0] == 0
+    assert "hold       yes" in run("account", "show", "marie")[1]
+
+
+def test_a_folder_without_backups_is_told_and_not_made(run, folder: Path):
+    nowhere = folder / "nowhere"
+    for command in ("list", "verify", "rehearse", "prune"):
+        done = subprocess.run(
+            [sys.executable, "-m", "mailserver", "backup", command, str(nowhere)],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert f"there is no backup in {nowhere}" in done.stderr
+    assert not nowhere.exists()
+
+
+def test_a_mailbox_that_a_backup_does_not_have_is_told(run, folder: Path):
+    add(run, "marie")
+    kept = str(folder / "data" / "backups")
+    assert run("backup", "create", kept)[0] == 0
+    code, text = run("backup", "restore", kept, "--account", "marie", "--folder", "Nowhere")
+    assert code == 1
+    assert "no message of marie in Nowhere" in text
+    assert run("backup", "restore", kept, "--account", "marie")[0] == 0
 
 
 def test_a_restore_tells_what_it_does(run):
@@ -89,10 +121,13 @@ def test_addresses_of_domains_that_are_not_here_are_refused(run):
 
 def test_a_mailbox_keeps_its_messages_as_long_as_it_is_told(run):
     add(run, "marie")
-    assert run("folder", "expire", "marie") == (0, "")
-    assert run("folder", "expire", "marie", "Junk", "--days", "7") == (0, "Junk\t7 days\n")
+    junk, trash = (f"{name}\t30 days, the site's rule\n" for name in ("Junk", "Trash"))
+    assert run("folder", "expire", "marie") == (0, junk + trash)
+    assert run("folder", "expire", "marie", "Junk", "--days", "7") == (0, "Junk\t7 days\n" + trash)
     assert run("folder", "expire", "marie", "Trash", "--never") == (0, "Junk\t7 days\nTrash\tuntil deleted\n")
-    assert run("folder", "expire", "marie", "Junk", "--site") == (0, "Trash\tuntil deleted\n")
+    assert run("folder", "expire", "marie", "Junk", "--site") == (0, "Trash\tuntil deleted\n" + junk)
+    site = run("folder", "expire", "marie", "--set", "store.keep_junk=0")
+    assert site == (0, "Trash\tuntil deleted\nJunk\tuntil deleted, the site's rule\n")
     for wrong in (("Junk",), ("Junk", "--never", "--site"), ("--days", "3"), ("Nowhere", "--never")):
         assert run("folder", "expire", "marie", *wrong)[0] == 1
     assert run("folder", "expire", "marie", "Junk", "--days", "0")[0] == 2
