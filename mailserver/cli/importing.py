@@ -236,7 +236,8 @@ def describe(report: Report, *, dry_run: bool) -> list[str]:
         lines += [f"    differs: {text}" for text in folder.differences.lines()]
     lines += [f"  differs: {text}" for text in report.differences.lines()]
     if report.error:
-        return [*lines, f"{report.login}: not finished: {report.error.rstrip('.')}. Run it again: it goes on where it was."]
+        why = report.error.rstrip(".")
+        return [*lines, f"{report.login}: not finished: {why}. Run it again: it goes on where it was."]
     rate = report.came / max(0.001, report.seconds)
     if dry_run:
         lines.append(f"{report.login}: {report.came} messages with {report.came_octets} octets would come.")

@@ -51,6 +51,13 @@ _BEHIND = (
 _PARTS = select(_c.id, _c.parts).where(
     _c.account_id == bindparam("account"), _c.id.between(bindparam("low"), bindparam("high"))
 )
+_END_OF_BLOCK = (
+    select(_c.id)
+    .where(_c.account_id == bindparam("account"), _c.id.between(bindparam("low"), bindparam("high")))
+    .order_by(_c.id)
+    .limit(1)
+    .offset(_BLOCK - 1)
+)
 _SAVE = update(tables.account).where(_a.id == bindparam("_account")).values(texts_through=bindparam("_through"))
 
 
@@ -130,10 +137,18 @@ class Indexer:
         """Add the next contents of an account; returns how many, and up to which number all are dealt with."""
         # The index may know less than the account says, after a power failure or when its file was taken away.
         low = min(one.through, self._texts.through(one.account)) + 1
-        high = min(low + _BLOCK - 1, one.next - 1)
+        high = self._end_of_block(one, low)
         documents = self._documents(one.account, low, high)
         self._texts.add(one.account, documents, high)
         return len(documents), high
+
+    def _end_of_block(self, one: _Behind, low: int) -> int:
+        if one.next - low <= _BLOCK:
+            return one.next - 1
+        # By contents, not by numbers: a restore leaves a million of them out.
+        with self._database.read() as connection:
+            end = connection.scalar(_END_OF_BLOCK, {"account": one.account, "low": low, "high": one.next - 1})
+        return one.next - 1 if end is None else end
 
     def _documents(self, account: int, low: int, high: int) -> list[tuple[int, Document]]:
         done: dict[int, Document] = {}

@@ -99,6 +99,23 @@ def test_it_stops_between_blocks_and_goes_on(mail: Mail) -> None:
     assert mail.texts.known(mail.account) == set(range(1, 151))
 
 
+def test_numbers_that_a_restore_left_out_take_no_time(mail: Mail) -> None:
+    mail.put(*(f"avant {n}" for n in range(150)))
+    with mail.database.write() as connection:
+        connection.execute(text("UPDATE account SET next_content = next_content + 1000000"))
+    (last,) = mail.put("après")
+    blocks: list[int] = []
+
+    def told(added: int, seconds: float) -> bool:
+        blocks.append(added)
+        return len(blocks) > 10
+
+    assert mail.indexer.catch_up(told) == 151
+    assert blocks == [100, 51]
+    bodies_away(mail)
+    assert (mail.find("avant 149"), mail.find("après")) == ([150], [last])
+
+
 def test_a_copy_is_found_by_what_is_known_of_the_original(mail: Mail) -> None:
     uids = mail.put("Bonjour")
     mail.indexer.catch_up()
