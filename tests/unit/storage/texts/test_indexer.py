@@ -102,7 +102,7 @@ def test_it_stops_between_blocks_and_goes_on(mail: Mail) -> None:
 def test_numbers_that_a_restore_left_out_take_no_time(mail: Mail) -> None:
     mail.put(*(f"avant {n}" for n in range(150)))
     with mail.database.write() as connection:
-        connection.execute(text("UPDATE account SET next_content = next_content + 1000000"))
+        connection.execute(text("UPDATE store_account SET next_content = next_content + 1000000"))
     (last,) = mail.put("après")
     blocks: list[int] = []
 
