@@ -147,7 +147,8 @@ def add_learners(
 ) -> bool:
     """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure.
 
-    What nobody here has taught, no rule bears out, and that has no link to follow, is a suspicion and no verdict.
+    What nobody here has taught, no rule bears out, and that has no link to follow and asks for nothing, is a suspicion
+    and no verdict.
     """
     rules = sum(weights[symbol] for symbol in weights if symbol not in GRADED)
     asks = any(one.symbol in ASKS and one.expression.test(weights) for one in scores.composites)
