@@ -42,8 +42,10 @@ DETAIL_LENGTH = 120
 AGREES_POINTS, AGREES_FROM = 1.2, 0.2
 AGREES_STRENGTH, NOT_SURE_OF_HAM = 2.0, -1.5
 
-#: While only the prior speaks: what it may give mail without a link, as long as rules give less than so many points.
+#: While only the prior speaks: what it may give mail without a link, as long as rules give less than so many points and
+#: none of these composites says that something is asked for.
 UNTAUGHT_MOST, UNTAUGHT_POINTS = 3.0, 3.0
+ASKS = frozenset({"WANTS_MONEY", "ACCOUNT_THREAT"})
 
 
 class OverBudget(Exception):
@@ -145,10 +147,12 @@ def add_learners(
 ) -> bool:
     """Add the learners' symbols; False while the Bayesian classifier has no opinion or is unsure.
 
-    What nobody here has taught, no rule bears out, and that has no link to follow, is a suspicion and no verdict.
+    What nobody here has taught, no rule bears out, and that has no link to follow and asks for nothing, is a suspicion
+    and no verdict.
     """
     rules = sum(weights[symbol] for symbol in weights if symbol not in GRADED)
-    doubtful = not opinion.taught and not links and rules < UNTAUGHT_POINTS
+    asks = any(one.symbol in ASKS and one.expression.test(weights) for one in scores.composites)
+    doubtful = not opinion.taught and not links and rules < UNTAUGHT_POINTS and not asks
     if opinion.score:
         symbol, points = linear_points(opinion.score, scores)
         weights[symbol] = points

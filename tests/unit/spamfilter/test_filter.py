@@ -190,14 +190,21 @@ def test_learners_alone_have_nothing_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taught", "links", "rules", "most"),
-    [(False, False, 2.9, 3.0), (False, False, 3.0, 99.0), (False, True, 0.0, 99.0), (True, False, 0.0, 99.0)],
+    ("taught", "links", "symbol", "rules", "most"),
+    [
+        (False, False, "RULE", 2.9, 3.0),
+        (False, False, "RULE", 3.0, 99.0),
+        (False, False, "NEW_IBAN", 1.2, 99.0),
+        (False, False, "MAILBOX_FULL_FR", 1.2, 99.0),
+        (False, True, "RULE", 0.0, 99.0),
+        (True, False, "RULE", 0.0, 99.0),
+    ],
 )
-def test_the_prior_alone_is_no_verdict_on_mail_without_a_link(
-    taught: bool, links: bool, rules: float, most: float
+def test_the_prior_alone_is_no_verdict_on_mail_that_has_no_link_and_asks_for_nothing(
+    taught: bool, links: bool, symbol: str, rules: float, most: float
 ) -> None:
     scores = shipped(RULES)
-    weights = {"RULE": rules}
+    weights = {symbol: rules}
     add_learners(Opinion(1.0, 99.0, 99.0, "", taught), weights, {}, scores, links=links)
-    learnt = sum(points for symbol, points in weights.items() if symbol != "RULE")
+    learnt = sum(points for each, points in weights.items() if each != symbol)
     assert learnt == 3.0 if most == 3.0 else learnt > 10

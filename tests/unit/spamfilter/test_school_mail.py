@@ -91,14 +91,13 @@ def test_mail_in_other_words(spam_filter: SpamFilter) -> None:
     lost, missed = judged(spam_filter, unseen.TEMPLATES)
     rules_alone = isinstance(spam_filter._learners._model, NoModel)
     assert lost == []
-    assert len(missed) <= (45 if rules_alone else 5), missed
+    assert len(missed) <= (45 if rules_alone else 2), missed
 
 
 def test_mail_that_nobody_tuned_on(spam_filter: SpamFilter) -> None:
     """The third set, judged once when it was written: of 50 phish 5 were missed with the prior and 30 by rules alone,
-    and no ham was lost or warned of. Since the prior alone is no verdict on mail without a link, 5 more are missed: a
-    change of bank account asked for in an answer. These bounds only keep that from getting worse."""
+    and no ham was lost or warned of. These bounds only keep that from getting worse."""
     lost, missed = judged(spam_filter, unseen.LATER)
     rules_alone = isinstance(spam_filter._learners._model, NoModel)
     assert lost == []
-    assert len(missed) <= (30 if rules_alone else 10), missed
+    assert len(missed) <= (30 if rules_alone else 5), missed
