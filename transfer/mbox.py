@@ -90,7 +90,10 @@ class MboxSource:
     def folders(self) -> list[SourceFolder]:
         if not self._path.is_dir():
             return [SourceFolder("", tuple(self._into.split("/")), subscribed=True)]
-        return list(self._below(self._path, ()))
+        found = list(self._below(self._path, ()))
+        if not found:
+            raise SourceRefused(f'there is no mbox file in {self._path}: one begins with a line "From "')
+        return found
 
     def _below(self, folder: Path, above: tuple[str, ...]) -> Iterator[SourceFolder]:
         try:

@@ -108,7 +108,8 @@ class Repair:
             forget_content(connection, account, row.content)
         self._doorbell.ring(rings)
         log.error("store.message_quarantined", account=account, mailbox=mailbox, uid=row.uid, blob=row.blob)
-        return f"taken out of the mailbox ({said})" + (f", its octets are in {aside}" if aside else "")
+        where = f", its octets are in {aside}" if aside else ""
+        return f"taken out of the mailbox ({said}){where}; `backup restore` brings it back from a backup that has it"
 
     def set_aside(self, account: int, place: Place, name: BodyName | None = None) -> str:
         """Move a body, or a whole folder, into the quarantine, but for what is kept for a restore."""

@@ -102,6 +102,20 @@ def test_a_long_line_is_no_danger(tmp_path: Path) -> None:
     assert 10_000 < len(got[0][1]) < 10_010
 
 
+def test_a_folder_without_mbox_files_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "cur").mkdir()
+    (tmp_path / "cur" / "1.a:2,").write_bytes(b"Subject: a\r\n\r\nb\r\n")
+    with pytest.raises(SourceRefused, match="there is no mbox file"):
+        MboxSource(tmp_path, 10_000).folders()
+
+
+def test_a_file_that_is_missing_asks_for_no_rights(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as told:
+        MboxSource(tmp_path / "nowhere", 10_000)
+    assert "No such file" in str(told.value)
+    assert "rights" not in str(told.value)
+
+
 @pytest.mark.parametrize("kept_from_us", [".", "amis", "amis.sbd", "amis.sbd/paul"])
 def test_what_may_not_be_read_is_told_and_not_left_behind(open_folder: Path, kept_from_us: str) -> None:
     (open_folder / "boxes" / "amis.sbd").mkdir(parents=True)
