@@ -47,13 +47,15 @@ def _last(folder: Path, name: str | None) -> str:
     return name or there[-1]
 
 
-def _tell(wrong: list[str], good: str) -> None:
+def _tell(wrong: list[str], good: str = "") -> None:
+    """The faults with status 1, or what is good without any."""
     for text in wrong:
         print(text)
     if wrong:
         print(f"{len(wrong)} faults.")
         raise typer.Exit(1)
-    print(good)
+    if good:
+        print(good)
 
 
 @app.command("key")
@@ -86,7 +88,8 @@ def backup_create(
     with open_rooms(config, assignments) as rooms, progress("Saved") as tell:
         writer = BackupWriter(rooms.database, rooms.bodies, FolderTarget(folder), _seal(None, public), tell)
         name, made = writer.create()
-    _tell(made.missing, f"{name}: {made.messages} messages, {made.octets} octets, {len(made.accounts)} accounts.")
+    print(f"{name}: {made.messages} messages, {made.octets} octets, {len(made.accounts)} accounts.")
+    _tell(made.missing)
 
 
 @app.command("list")
@@ -133,6 +136,9 @@ def backup_restore(
     assignments: SetOption = None,
 ) -> None:
     """Bring back a message, a mailbox, an account, or everything; what is there already is passed over."""
+    from sqlalchemy import func, select
+
+    from storage import tables
     from storage.backup.restore import BackupReader
     from storage.backup.target import FolderTarget
 
@@ -142,7 +148,10 @@ def backup_restore(
         reader = BackupReader(FolderTarget(folder), _seal(key), _last(folder, name), tell)
         if login is None:
             wrong = reader.restore_all(rooms.database, rooms.bodies)
-            said = f"{reader.manifest.messages} messages of {len(reader.manifest.accounts)} accounts are back."
+            with rooms.database.read() as connection:
+                accounts = connection.scalar(select(func.count()).select_from(tables.account))
+                messages = connection.scalar(select(func.coalesce(func.sum(tables.mailbox.c.messages), 0)))
+            done = f"{messages} messages of {accounts} accounts are back."
         else:
             account = rooms.accounts.show(login).key
             came, there, wrong = reader.bring(
@@ -151,11 +160,12 @@ def backup_restore(
                 rooms.store.open_account(account),
                 lambda one: mailbox in (None, one.mailbox) and uid in (None, one.uid),
             )
-            said = f"{came} messages came back, {there} were there."
+            done = f"{came} messages came back, {there} were there."
             if mailbox is not None and not (came or there or wrong):
                 what = mailbox if uid is None else f"{mailbox}, UID {uid}"
                 raise Failure(f"the backup has no message of {login} in {what}: nothing was changed")
-    _tell(wrong, said)
+    print(done)
+    _tell(wrong)
 
 
 @app.command("rehearse")
