@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from message.content import Buffer
 from message.markup import Html, read_html
+from message.office import LARGEST, document_kind, document_text
 from message.parts import Part, walk
 from message.words import codec, decode_base64, decode_charset, decode_words
 
@@ -47,12 +48,19 @@ def part_text(buffer: Buffer, part: Part, limit: int) -> str:
 
 
 def searchable(buffer: Buffer, root: Part, limit: int) -> Iterator[str]:
-    """The text of every text part as a reader sees it, those of attached messages too; ``limit`` octets in all."""
+    """The text of every text part as a reader sees it, those of attached messages and of office documents too.
+
+    ``limit`` octets in all.
+    """
     for part in walk(root):
-        if part.main != "text":
-            continue
         if limit <= 0:
             return
-        source = part_text(buffer, part, limit)
-        limit -= min(part.size, limit)
-        yield read_html(source, len(source)).text if part.sub == "html" else source
+        if part.main == "text":
+            source = part_text(buffer, part, limit)
+            limit -= min(part.size, limit)
+            yield read_html(source, len(source)).text if part.sub == "html" else source
+        elif part.main == "application" and (kind := document_kind(part.sub, part.filename)) is not None:
+            text = document_text(decoded(buffer, part, LARGEST + 1), kind, limit)
+            limit -= len(text)
+            if text:
+                yield text

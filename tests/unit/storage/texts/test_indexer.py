@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +70,29 @@ def test_it_answers_without_bodies(mail: Mail) -> None:
     bodies_away(mail)
     assert mail.find("BONJOUR À") == [1]
     assert mail.store.search(mail.account, mail.inbox, Text("sujet")) == [1, 2]
+
+
+def test_attached_documents_are_found_with_and_without_it(mail: Mail) -> None:
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w") as archive:
+        archive.writestr("content.xml", "<body><p>Répartition des heures</p></body>")
+    mail.store.append(
+        mail.account,
+        mail.inbox,
+        [
+            NewMessage(
+                MemoryContent(
+                    b"Subject: a\r\nContent-Type: application/vnd.oasis.opendocument.text\r\n"
+                    b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(octets.getvalue())
+                )
+            )
+        ],
+    )
+    assert mail.find("répartition DES") == [1]
+    assert mail.indexer.catch_up() == 1
+    bodies_away(mail)
+    assert mail.find("répartition DES") == [1]
+    assert mail.find("repartition des") == []
 
 
 def test_how_far_and_how_large_it_is(mail: Mail) -> None:
