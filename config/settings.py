@@ -188,6 +188,9 @@ class Store:
     message_size: int = setting(
         200 * MiB, "Largest message that is kept, whatever brings it in (imports too).", kind="size", low=1 * MiB
     )
+    index_pdf: bool = setting(
+        True, "Let searches find the text of PDFs; read by pdftotext (Debian: poppler-utils) where it is installed."
+    )
     mailboxes: int = setting(5000, "Mailboxes of one account.", low=10)
     mailbox_depth: int = setting(16, "Levels of a mailbox name.", low=1)
     mailbox_name: int = setting(1000, "Octets of a whole mailbox name; a level may have 255.", low=255)

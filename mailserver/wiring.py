@@ -116,7 +116,7 @@ class Rooms:
 
     @cached_property
     def indexer(self) -> Indexer:
-        return Indexer(self.database, self.texts, self.store.body)
+        return Indexer(self.database, self.texts, self.store.body, read_pdf=self.settings.store.index_pdf)
 
     # ---------------------------------------------------------------- directory
 

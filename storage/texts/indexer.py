@@ -19,6 +19,7 @@ from storage.index import messages
 from storage.model import MessageRow
 from storage.texts.api import TextIndex
 from storage.texts.document import Document, document
+from storage.texts.pdf import with_pdfs
 
 log = structlog.get_logger()
 
@@ -81,10 +82,12 @@ class Coverage:
 class Indexer:
     """See the module. ``open_body`` takes account, mailbox and row."""
 
-    def __init__(self, database: Database, texts: TextIndex, open_body: OpenBody) -> None:
+    def __init__(self, database: Database, texts: TextIndex, open_body: OpenBody, *, read_pdf: bool = False) -> None:
+        """With ``read_pdf`` the texts of PDFs are read too, where their reader is installed."""
         self._database = database
         self._texts = texts
         self._open_body = open_body
+        self._read_pdf = read_pdf
         self._pruned = 0
 
     def catch_up(self, rest: Rest = lambda added, seconds: False, least: int = 1) -> int:
@@ -175,7 +178,8 @@ class Indexer:
             log.error("texts.damaged", account=account, mailbox=mailbox, uid=row.uid, error=str(error))
             return None
         try:
-            return document(content.buffer(), parts)
+            found = document(content.buffer(), parts)
+            return with_pdfs(found, content.buffer(), parts) if self._read_pdf else found
         except Exception:
             # One message that can't be read must not keep all later ones out.
             log.exception("texts.failed", account=account, mailbox=mailbox, uid=row.uid)
