@@ -5,6 +5,7 @@ Bounded and never raising, whatever the octets are: a document that can't be rea
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -22,7 +23,7 @@ LARGEST, LARGEST_DIRECTORY = 16 * 1024 * 1024, 1024 * 1024
 MOST_XML, MOST_MEMBERS = 16 * 1024 * 1024, 500
 
 _BLOCK = 64 * 1024
-_END_OF_DIRECTORY = b"PK\5\6"
+_END_OF_DIRECTORY, _ZIP64 = b"PK\5\6", b"PK\6\7"
 
 #: Members that hold the text, by the extension of the kind of document; extensions by subtype where there is no name.
 _MEMBERS = {
@@ -47,6 +48,21 @@ class _Enough(Exception):
     """The limit is reached, or the XML declares entities, which no office program writes."""
 
 
+#: Besides what is broken: encrypted, packed in a way that nobody knows, a directory that lies.
+_FAULTS = (
+    _Enough,
+    expat.ExpatError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    struct.error,
+)
+
+
 def document_kind(subtype: str, filename: str | None) -> str | None:
     """The kind of document that a part holds, by its type or else by its name; None when it is none."""
     kind = _SUBTYPES.get(subtype)
@@ -61,27 +77,21 @@ def document_text(octets: Buffer, kind: str, limit: int) -> str:
     if len(octets) > LARGEST or _directory_size(octets) > LARGEST_DIRECTORY:
         return ""
     pieces: list[str] = []
-    try:
-        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-            names = sorted(name for name in archive.namelist() if _MEMBERS[kind].fullmatch(name))
-            budget = MOST_XML
-            for name in names[:MOST_MEMBERS]:
-                with archive.open(name) as member:
-                    budget -= _read(member, kind, budget, limit, pieces)
-    except (_Enough, expat.ExpatError, zipfile.BadZipFile, zlib.error):
-        # What was read before is text all the same.
-        pass
-    except (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, KeyError, struct.error):
-        # Encrypted, packed in a way that nobody knows, or a directory that lies.
-        pass
+    # What was read before something went wrong is text all the same.
+    with contextlib.suppress(*_FAULTS), zipfile.ZipFile(io.BytesIO(octets)) as archive:
+        names = sorted(name for name in archive.namelist() if _MEMBERS[kind].fullmatch(name))
+        budget = MOST_XML
+        for name in names[:MOST_MEMBERS]:
+            with archive.open(name) as member:
+                budget -= _read(member, kind, budget, limit, pieces)
     return "".join(pieces)[:limit]
 
 
 def _directory_size(octets: Buffer) -> int:
-    """What the end record says of the directory's octets; all there are where it lies or needs ZIP64."""
+    """What the end record says of the directory's octets; too many where there is none, or one of ZIP64 before it."""
     tail = bytes(octets[-(65_536 + 22) :])
     at = tail.rfind(_END_OF_DIRECTORY)
-    if at < 0 or at + 16 > len(tail):
+    if at < 0 or at + 16 > len(tail) or _ZIP64 in tail[max(0, at - 20) : at]:
         return LARGEST_DIRECTORY + 1
     return int(struct.unpack_from("<L", tail, at + 12)[0])
 
